@@ -1,0 +1,42 @@
+"""What a judge is. Small and full-size judges implement these; scorers know nothing else about them.
+
+Judges see pictures, (B, 3, H, W) in [0, 1], and answer with one list a picture.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Detection:
+    """One object seen in one picture."""
+
+    name: str  # its class
+    score: float  # the judge's confidence in class and place, in [0, 1]
+    box: tuple[float, float, float, float]  # x0, y0, x1, y1 in pixels
+    mask: NDArray[np.bool_]  # (H, W)
+    colour: str = ""  # from detectors that see colour as well
+
+
+class Detector(Protocol):
+    """Finds objects."""
+
+    def detect(self, pictures: Tensor) -> list[list[Detection]]: ...
+
+
+class ColourClassifier(Protocol):
+    """Names the colour of each object that a detector found."""
+
+    def colours(self, pictures: Tensor, found: list[list[Detection]]) -> list[list[str]]: ...
+
+
+class Answerer(Protocol):
+    """Answers questions in natural language about each picture; yes-or-no questions with exactly `yes` or `no`."""
+
+    def answers(self, pictures: Tensor, questions: list[list[str]]) -> list[list[str]]: ...
