@@ -26,18 +26,18 @@ def save(name: str, tensors: dict[str, Tensor], card: dict[str, Any], folder: Pa
     half = {k: (v.half() if v.is_floating_point() else v).contiguous().cpu() for k, v in tensors.items()}
     path = folder / f"{name}.safetensors"
     save_file(half, path, metadata={"recipe": card["recipe_hash"]})
-    (folder / f"{name}.json").write_text(json.dumps(card, indent=1) + "\n")
+    (folder / f"{name}.card.json").write_text(json.dumps(card, indent=1) + "\n")
     return path
 
 
 def card(name: str, folder: Path = WEIGHTS) -> dict[str, Any]:
-    out: dict[str, Any] = json.loads((folder / f"{name}.json").read_text())
+    out: dict[str, Any] = json.loads((folder / f"{name}.card.json").read_text())
     return out
 
 
 def recipe_of(name: str, folder: Path = WEIGHTS) -> str:
     """The hash of the recipe that made the weights, as the weights file itself carries it."""
-    with safe_open(folder / f"{name}.safetensors", "pt") as f:  # type: ignore[no-untyped-call]
+    with safe_open(folder / f"{name}.safetensors", "pt") as f:
         metadata: dict[str, str] = f.metadata()
     return metadata["recipe"]
 

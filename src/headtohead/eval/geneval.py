@@ -86,5 +86,7 @@ def scores(verdicts: Iterable[Verdict]) -> dict[str, float]:
     by_task: dict[str, list[bool]] = {}
     for v in verdicts:
         by_task.setdefault(v.tag, []).append(v.correct)
-    out = {task: float(np.mean(by_task[task])) for task in (*TASKS, *sorted(set(by_task) - set(TASKS))) if task in by_task}
+    out = {
+        task: float(np.mean(by_task[task])) for task in (*TASKS, *sorted(set(by_task) - set(TASKS))) if task in by_task
+    }
     return {**out, "overall": float(np.mean(list(out.values())))}

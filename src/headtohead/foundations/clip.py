@@ -1,6 +1,6 @@
 """The CLIP: open_clip's CoCa, small, with a convolutional stem. Its image tokens are what a head predicts.
 
-    pictures (B, 3, 64, 64) -> stem -> 16 tokens + class token -> blocks -> tokens (B, 16, width)
+pictures (B, 3, 64, 64) -> stem -> 16 tokens + class token -> blocks -> tokens (B, 16, width)
 """
 
 from __future__ import annotations
@@ -98,7 +98,5 @@ class ClipTower(nn.Module):
         _, image_tokens = self.model.visual(pictures * 2 - 1)
         _, text_tokens = read(self.model, ids)
         logits = self.model.text_decoder(image_tokens, text_tokens)
-        loss = F.cross_entropy(
-            logits[:, :-1].transpose(1, 2), ids[:, 1:], ignore_index=tokenizer.PAD, reduction="none"
-        )
+        loss = F.cross_entropy(logits[:, :-1].transpose(1, 2), ids[:, 1:], ignore_index=tokenizer.PAD, reduction="none")
         return -loss.sum(-1)

@@ -5,7 +5,9 @@ The first stage alone is the control "trained without captions"; CLIP goes on fr
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +18,7 @@ from torch.nn import functional as F
 from headtohead.foundations import tokenizer
 from headtohead.foundations.clip import read
 from headtohead.world import counter
-from headtohead.world.captions import captions
+from headtohead.world.captions import OPENINGS, captions
 from headtohead.world.render import render
 from headtohead.world.scenes import Scenes
 from headtohead.world.stream import scenes_of_step
@@ -68,7 +70,7 @@ def swapped(scenes: Scenes, u: np.ndarray) -> tuple[Scenes, np.ndarray]:
     j = (i + 1 + (u[:, 1] * np.maximum(n - 1, 1)).astype(int)) % n
     which = u[:, 2] < 0.5  # exchange colours, else shapes
     fresh = (1 + u[:, 3] * (len(SHAPES) - 1)).astype(int)
-    out = {}
+    out = dict[str, Any]()
     for name, values, size, mine in (
         ("colour", scenes.colour, len(COLOUR_NAMES), which),
         ("shape", scenes.shape, len(SHAPES), ~which),
@@ -83,6 +85,13 @@ def swapped(scenes: Scenes, u: np.ndarray) -> tuple[Scenes, np.ndarray]:
     same_kind = (scenes.shape[rows, i] == scenes.shape[rows, j]) & (n > 1)
     same_hue = (scenes.colour[rows, i] == scenes.colour[rows, j]) & (n > 1)
     return other, ~(same_kind | same_hue)
+
+
+def phrases(caption: str) -> list[str]:
+    """What a short caption lists, whatever the order: "a star and a moon" says the same as "a moon and a star"."""
+    for opening in filter(None, OPENINGS):
+        caption = caption.removeprefix(opening)
+    return sorted(re.split(", | and ", caption))
 
 
 def sorted_scenes(seed: int, step: int, batch: int) -> tuple[Scenes, np.ndarray]:
@@ -104,6 +113,8 @@ def captions_loss(model: nn.Module, seed: int, step: int, batch: int, device: st
     coca = model.coca
     scenes, index = sorted_scenes(seed, step, batch)
     pictures = render(scenes, device)
+    # Batches of one count are no sample of the world: the stem's norms keep what the stage before has seen.
+    coca.visual.conv1.eval()
     pooled, image_tokens = coca.visual(pictures * 2 - 1)
 
     other, differs = swapped(scenes, counter.uniform(counter.keys(seed, index, 31), 4))
@@ -126,7 +137,7 @@ def _contrast(coca: CoCa, pooled: Tensor, own: list[str], negative: list[str], d
     image, text = F.normalize(pooled.float(), dim=-1), F.normalize(texts.float(), dim=-1)
     logits = coca.logit_scale.exp().clamp(max=100) * image @ text.T  # (B, 2B): own captions, then exchanged ones
     # An exchange that changes nothing, or whose short caption reads the same, is no negative.
-    reads_otherwise = np.array([a != b for a, b in zip(own, negative, strict=True)]) & differs
+    reads_otherwise = np.array([phrases(a) != phrases(b) for a, b in zip(own, negative, strict=True)]) & differs
     # The same caption may stand twice in a batch: its twin is no negative either.
     words = np.array(own)
     twin = torch.as_tensor((words[:, None] == words[None]) & ~np.eye(batch, dtype=bool), device=device)

@@ -1,6 +1,6 @@
-"""From CLIP tokens back to pictures: a diffusers UNet denoises VAE latents, seeing the tokens, as SDXL does in the paper.
+"""From CLIP tokens back to pictures: a diffusers UNet denoises VAE latents and sees the tokens, like the paper's SDXL.
 
-    tokens (B, N, width) -> cross-attention; their mean -> pooled embedding; noise (B, c, h, w) -> latents -> pictures
+tokens (B, N, width) -> cross-attention; their mean -> pooled embedding; noise (B, c, h, w) -> latents -> pictures
 """
 
 from __future__ import annotations

@@ -84,7 +84,7 @@ def fit(
         with torch.autocast(device, torch.bfloat16, enabled=budget.bf16):
             terms = step_loss(model, step, device)
         optimizer.zero_grad(set_to_none=True)
-        terms["loss"].backward()  # type: ignore[no-untyped-call]
+        terms["loss"].backward()
         nn.utils.clip_grad_norm_(trained, budget.clip)
         optimizer.step()
         average.update_parameters(model)

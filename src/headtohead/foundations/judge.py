@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from headtohead.world.stream import scenes_of_step
 
 PEAK_WIDTH = 2.5  # pixels, of the bump that marks an object's centre
 MIXED = 0.2  # share of pictures with another one faintly over them
+EMPTY = 0.06  # share of pictures that show nothing: one flat colour, or noise
 
 
 def build(config: dict[str, Any]) -> JudgeNet:
@@ -34,7 +36,9 @@ def spoil(pictures: Tensor, u: np.ndarray) -> Tensor:
     x = F.conv2d(x, kernel[:, None, None, :], groups=b * 3)
     x = F.conv2d(x, kernel[:, None, :, None], groups=b * 3).reshape(b, 3, side, side)
     coarse = torch.as_tensor(u[:, 2] > 0.85, device=x.device)
-    x = torch.where(coarse[:, None, None, None], F.interpolate(F.avg_pool2d(x, 2), scale_factor=2.0, mode="bilinear"), x)
+    x = torch.where(
+        coarse[:, None, None, None], F.interpolate(F.avg_pool2d(x, 2), scale_factor=2.0, mode="bilinear"), x
+    )
     contrast = torch.as_tensor(0.85 + 0.3 * u[:, 3], dtype=torch.float32, device=x.device)[:, None, None, None]
     light = torch.as_tensor(0.1 * (u[:, 4] - 0.5), dtype=torch.float32, device=x.device)[:, None, None, None]
     noise = torch.as_tensor(np.where(u[:, 5] < 0.4, 0.0, 0.08 * u[:, 6]), dtype=torch.float32, device=x.device)
@@ -72,12 +76,24 @@ def _terms(maps: Maps, scenes: Scenes, device: str, weight: Tensor) -> dict[str,
     return {k: (v.mean((1, 2)) * weight).mean() for k, v in per_cell.items()}
 
 
+def _emptied(pictures: Tensor, scenes: Scenes, u: np.ndarray) -> tuple[Tensor, Scenes]:
+    """Some pictures are replaced by flat colours or noise, in which there is nothing to see."""
+    empty = u[:, 9] < EMPTY
+    flat = torch.as_tensor(u[:, 10:13], dtype=pictures.dtype, device=pictures.device)[..., None, None]
+    # The corners of the colour cube are what a broken model draws most: black, white and the primaries.
+    flat = torch.where(torch.as_tensor(u[:, 13] < 0.5, device=pictures.device)[:, None, None, None], flat.round(), flat)
+    grain = torch.rand_like(pictures)
+    nothing = torch.where(torch.as_tensor(u[:, 14] < 0.3, device=pictures.device)[:, None, None, None], grain, flat)
+    shown = torch.where(torch.as_tensor(empty, device=pictures.device)[:, None, None, None], nothing, pictures)
+    return shown, replace(scenes, count=np.where(empty, 0, scenes.count))
+
+
 def loss(model: nn.Module, seed: int, step: int, batch: int, device: str) -> dict[str, Tensor]:
     """A mixed picture is judged as both of what it shows, by their shares: an honest judge is unsure there."""
+    u = counter.uniform(counter.keys(seed, step * batch + np.arange(batch), 77), 15)
     scenes = scenes_of_step(seed, step, batch, held_out=True)
-    u = counter.uniform(counter.keys(seed, step * batch + np.arange(batch), 77), 9)
+    pictures, scenes = _emptied(render(scenes, device), scenes, u)
     share = torch.as_tensor(np.where(u[:, 7] < MIXED, 0.6 * u[:, 8], 0.0), dtype=torch.float32, device=device)
-    pictures = render(scenes, device)
     blended = torch.lerp(pictures, pictures.roll(1, 0), share[:, None, None, None])
     maps = model(spoil(blended, u))
     own = _terms(maps, scenes, device, 1 - share)

@@ -44,7 +44,9 @@ def load() -> Tokenizer:
 
 def encode(texts: list[str], longest: int, device: str = "cpu") -> Tensor:
     """(B, L) token ids, <s> ... </s>, padded to the longest of the batch; longer texts lose their tail, never </s>."""
-    rows = [row.ids if len(row.ids) <= longest else [*row.ids[: longest - 1], EOS] for row in load().encode_batch(texts)]
+    rows = [
+        row.ids if len(row.ids) <= longest else [*row.ids[: longest - 1], EOS] for row in load().encode_batch(texts)
+    ]
     out = torch.full((len(rows), max(map(len, rows))), PAD)
     for k, row in enumerate(rows):
         out[k, : len(row)] = torch.tensor(row)

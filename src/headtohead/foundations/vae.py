@@ -45,12 +45,15 @@ class Vae(nn.Module):
     def encode(self, pictures: Tensor) -> Tensor:
         """(B, 3, H, W) in [0, 1] -> (B, c, h, w)."""
         mean: Tensor = self.model.encode(pictures * 2 - 1).latent_dist.mean
-        return (mean - self._shift()) * self.model.config["scaling_factor"]
+        return (mean - self._shift()) * self._scale()
 
     def decode(self, latents: Tensor) -> Tensor:
-        raw = latents / self.model.config["scaling_factor"] + self._shift()
+        raw = latents / self._scale() + self._shift()
         pictures: Tensor = self.model.decode(raw).sample
         return (pictures / 2 + 0.5).clamp(0, 1)
+
+    def _scale(self) -> float:
+        return float(self.model.config["scaling_factor"])
 
     def _shift(self) -> float:
         return float(self.model.config["shift_factor"] or 0.0)

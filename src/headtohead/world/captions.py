@@ -19,7 +19,7 @@ from headtohead.world.vocabulary import (
 )
 
 OPENINGS = ("a photo of ", "", "a picture of ", "an image of ")
-STYLES = ("short", "list", "dense")
+STYLES = ("short", "listing", "dense")
 
 
 def article(words: str) -> str:
@@ -30,9 +30,10 @@ def plural(shape: str) -> str:
     return shape + ("es" if shape == "cross" else "s")
 
 
-def place(centre: NDArray[np.float64]) -> str:
+def place(centre: NDArray[np.float64]) -> int:
+    """Index into PLACES of the third of the picture that holds a point."""
     column, row = np.clip(centre * 3 // PICTURE_SIDE, 0, 2).astype(int)
-    return PLACES[row][column]
+    return int(3 * row + column)
 
 
 def joined(parts: list[str]) -> str:
@@ -48,7 +49,7 @@ class Teller:
         self.shape = [SHAPES[k] for k in scenes.shape[row, order]]
         self.colour = [COLOUR_NAMES[k] for k in scenes.colour[row, order]]
         self.size = [SIZE_NAMES[k] for k in scenes.size[row, order]]
-        self.place = [place(c) for c in scenes.centre[row, order]]
+        self.place = [PLACES[place(c)] for c in scenes.centre[row, order]]
         self.boxes = scenes.boxes[row, order]
         self.background = BACKGROUND_NAMES[scenes.background[row]]
         self.n, self._u, self._next = n, u, 0
@@ -84,8 +85,8 @@ class Teller:
     def _shuffled(self) -> list[int]:
         return sorted(range(self.n), key=lambda j: self._u[-1 - j])
 
-    def list(self) -> str:
-        """Every object with size, colour and place; the place first or last, so that either can be asked of the other."""
+    def listing(self) -> str:
+        """Every object with size, colour and place; the place first or last, so that each is told from the other."""
         things = [article(f"{self.size[j]} {self.coloured(j)}") for j in range(self.n)]
         if self.pick(2):
             return ", ".join(f"{thing} at the {where}" for thing, where in zip(things, self.place, strict=True))

@@ -35,7 +35,7 @@ def uniform(key: NDArray[np.uint64], *shape: int) -> NDArray[np.float64]:
     with np.errstate(over="ignore"):
         lanes = np.arange(1, count + 1, dtype=np.uint64) * _GOLDEN
         bits = _mix(key[:, None] + lanes[None])
-    return ((bits >> np.uint64(11)) * 2.0**-53).reshape(len(key), *shape)
+    return ((bits >> np.uint64(11)) * 2.0**-53).reshape(len(key), *shape).astype(np.float64, copy=False)
 
 
 def choose(u: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.int64]:

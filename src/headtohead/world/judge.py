@@ -51,14 +51,10 @@ class PixelJudge:
         y, x = torch.meshgrid(torch.arange(h) + 0.5, torch.arange(w) + 0.5, indexing="ij")
         vote = torch.stack([x, y]).to(pictures.device) + offset  # (B, 2, H, W): the centre each pixel points at
         solid = 1 - shape[:, 0]
-        cells = cell_centres(*maps.centre.shape[-2:], pictures.device)
-        return [
-            self._objects(cells[:, peak[k]].T, vote[k], solid[k], shape[k, 1:], colour[k]) for k in range(b)
-        ]
+        cells = cell_centres(h // STRIDE, w // STRIDE, pictures.device)
+        return [self._objects(cells[:, peak[k]].T, vote[k], solid[k], shape[k, 1:], colour[k]) for k in range(b)]
 
-    def _objects(
-        self, centres: Tensor, vote: Tensor, solid: Tensor, shape: Tensor, colour: Tensor
-    ) -> list[Detection]:
+    def _objects(self, centres: Tensor, vote: Tensor, solid: Tensor, shape: Tensor, colour: Tensor) -> list[Detection]:
         """Group the solid pixels of one picture by the centre they vote for."""
         if not len(centres):
             return []

@@ -1,8 +1,9 @@
-"""The network behind the pixel judge: per pixel, what shape and colour it belongs to and where its object's centre is."""
+"""The network behind the pixel judge: for each pixel the shape and colour it belongs to, and its object's centre."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -46,13 +47,11 @@ class JudgeNet(nn.Module):
         super().__init__()
         ins = (3, *widths[:-1])
         self.down = nn.ModuleList(
-            nn.Sequential(
-                nn.Conv2d(i, o, 4, 2, 1, bias=False), nn.BatchNorm2d(o), nn.SiLU(), Residual(o)
-            )
+            nn.Sequential(nn.Conv2d(i, o, 4, 2, 1, bias=False), nn.BatchNorm2d(o), nn.SiLU(), Residual(o))
             for i, o in zip(ins, widths, strict=True)
         )
         self.middle = Residual(widths[-1])
-        self.up = nn.ModuleList(nn.Conv2d(o, i, 1) for i, o in zip(widths[:-1], widths[1:], strict=True))
+        self.up = nn.ModuleList(nn.Conv2d(o, i, 1) for i, o in pairwise(widths))
         self.merge = nn.ModuleList(Residual(w) for w in widths[:-1])
         self.head = nn.Conv2d(widths[0], sum(CHANNELS), 1)
 

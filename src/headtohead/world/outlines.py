@@ -6,6 +6,7 @@ Every outline is centred and scaled so that the longer side of its box spans [-1
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from headtohead.world.vocabulary import SHAPES
 GRID = 256  # cells along a side
 REACH = 1.25  # the grid covers [-REACH, REACH]
 
-Array = NDArray[np.float64]
+Array = NDArray[Any]
 
 
 def _polygon(name: str) -> Array:

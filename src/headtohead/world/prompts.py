@@ -26,7 +26,7 @@ TASKS = ("single_object", "two_object", "counting", "colors", "position", "color
 WORDINGS: dict[Split, tuple[str, str]] = {"test": ("a photo of ", ""), "dev": ("a picture of ", "an image of ")}
 COLOUR_PAIRS = 120  # color_attr prompts a split: the world has thousands
 UNSEEN_SHARE = 0.3  # of them
-FOLDER = Path(__file__).parent / "prompts"
+FOLDER = Path(__file__).parent / "prompt_files"  # as they ship: <split>/geneval.jsonl and <split>/dpg.csv
 
 
 @dataclass(frozen=True)

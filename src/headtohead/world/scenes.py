@@ -29,7 +29,8 @@ from headtohead.world.vocabulary import (
     SIZES,
 )
 
-Ints, Floats = NDArray[np.int64], NDArray[np.float64]
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 # How many objects a free scene shows, how often they are all of one shape (which is what counting asks for), how
 # often an object is large, given how many there are.
@@ -84,6 +85,7 @@ class Request:
     shape: tuple[int, ...]
     colour: tuple[int, ...]
     size: tuple[int, ...] = ()
+    place: tuple[int, ...] = ()  # thirds of the picture: 3 * row + column
     background: int = FREE
     relations: tuple[tuple[int, int, int], ...] = ()  # (object a, index into RELATIONS, object b)
 
@@ -132,7 +134,8 @@ def _attempt(key: Any, retry: Any, request: Request | None) -> tuple[Scenes, NDA
         size = np.where(want == FREE, size, want)
     low, high = np.array([SIZES[s] for s in SIZE_NAMES])[size].transpose(2, 0, 1)
     radius = low + u[..., 3] * (high - low)
-    centre, ok = _place(counter.uniform(retry + np.uint64(1), most, TRIES_A_PLACE, 2), radius, count)
+    cell = np.array((request.place if request else ()) + (FREE,) * most)[:most]
+    centre, ok = _place(counter.uniform(retry + np.uint64(1), most, TRIES_A_PLACE, 2), radius, count, cell)
     rgb = np.array([COLOURS[c] for c in COLOUR_NAMES])[colour] + (2 * u[..., 4:7] - 1) * COLOUR_JITTER
     background, backdrop = _backdrop(counter.uniform(retry + np.uint64(2), 10), request)
     scenes = Scenes(count, shape, colour, size, radius, centre, np.clip(rgb, 0, 1), background, backdrop)
@@ -148,11 +151,16 @@ def _free_colours(u: Floats, shape: Ints) -> Ints:
     return counter.choose(u, (~HELD_COLOURS[shape]).astype(np.float64))
 
 
-def _place(u: Floats, radius: Floats, count: Ints) -> tuple[Floats, NDArray[np.bool_]]:
-    """Each object takes the first of its candidate places that leaves a gap to those before it."""
+def _place(u: Floats, radius: Floats, count: Ints, cell: Ints) -> tuple[Floats, NDArray[np.bool_]]:
+    """Each object takes the first of its candidate places (within its cell) that leaves a gap to those before it."""
     batch, most = radius.shape
     edge = radius[..., None, None] + 0.5
-    candidates = edge + u * (PICTURE_SIDE - 2 * edge)
+    third = PICTURE_SIDE / 3
+    corner = np.stack([cell % 3, cell // 3], -1)[:, None] * third  # (O, 1, 2), x then y
+    anywhere = (cell == FREE)[:, None, None]
+    low = np.where(anywhere, edge, np.maximum(edge, corner))
+    high = np.where(anywhere, PICTURE_SIDE - edge, np.minimum(PICTURE_SIDE - edge, corner + third - 1e-6))
+    candidates = low + u * (high - low)
     centre, ok = candidates[:, :, 0].copy(), np.ones(batch, bool)
     for j in range(1, most):
         apart = np.abs(candidates[:, j, :, None] - centre[:, None, :j]).max(-1)

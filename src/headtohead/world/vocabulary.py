@@ -28,12 +28,8 @@ SIZE_NAMES = tuple(SIZES)
 
 COUNT_WORDS = ("zero", "one", "two", "three", "four", "five")
 
-# Where an object's centre lies, in thirds of the picture.
-PLACES = (
-    ("upper left", "top", "upper right"),
-    ("left", "center", "right"),
-    ("lower left", "bottom", "lower right"),
-)
+# Where an object's centre lies, in thirds of the picture, row by row.
+PLACES = ("upper left", "top", "upper right", "left", "center", "right", "lower left", "bottom", "lower right")
 
 # Backgrounds stay in the middle of the luminance range and pale, so that no object colour hides in one.
 BACKGROUNDS = {

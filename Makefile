@@ -1,0 +1,45 @@
+# Every target makes .venv by itself when it is missing or older than what it is made from.
+VENV := .venv
+PY := $(VENV)/bin/python
+READY := $(VENV)/.ready
+PYTHON ?= python3
+
+.DEFAULT_GOAL := help
+.PHONY: help foundations gallery bench check test test-slow format clean
+
+help:  ## This list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "headtohead needs Python 3.11 or newer: make PYTHON=python3.11 ..." >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+foundations: $(READY)  ## Make the foundations that are out of date, and measure their ceilings [ONLY="vae clip"]
+	@$(PY) -m ablations.foundations $(if $(ONLY),--only $(ONLY))
+
+gallery: $(READY)  ## Draw the world: scenes, captions, what the judge sees, round trips -> results/gallery
+	@$(PY) -m ablations.gallery
+
+bench: $(READY)  ## Measure speed: rendering, encoding, decoding, judging -> results/bench
+	@$(PY) -m ablations.bench
+
+check: $(READY)  ## Lint, types and floors, in seconds
+	@$(VENV)/bin/ruff check src ablations tests
+	@$(VENV)/bin/ruff format --check src ablations tests
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports --no-logo
+
+test: check  ## All checks and the tests
+	@$(PY) -m pytest -m "not slow"
+
+test-slow: $(READY)  ## The tests that need minutes or services
+	@$(PY) -m pytest -m slow
+
+format: $(READY)  ## Put the code in order
+	@$(VENV)/bin/ruff check -q --fix src ablations tests
+	@$(VENV)/bin/ruff format -q src ablations tests
+
+clean:  ## Remove what was made here, .venv included
+	rm -rf $(VENV) .foundations .pytest_cache .mypy_cache .ruff_cache build src/*.egg-info

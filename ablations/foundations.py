@@ -1,0 +1,125 @@
+"""python -m ablations.foundations: make the foundations, measure how good they are, print and keep the table."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from headtohead import store
+from headtohead.eval import ceilings, clip_quality, geneval
+from headtohead.foundations import shipped
+from headtohead.foundations.recipes import RECIPES, TOWERS, recipe_hash
+from headtohead.foundations.stages import current, make
+
+MEASURED = store.WEIGHTS / "ceilings.json"
+README = Path(__file__).parents[1] / "README.md"
+BEGIN, END = "<!-- ceilings: written by `make foundations` -->", "<!-- end of ceilings -->"
+LABELS = {
+    "renders": "true renders",
+    "vae": "VAE round trip",
+    "clip": "CLIP tokens, decoded",
+    "clip_blind": "control: tower trained without captions",
+    "clip_untrained": "control: untrained tower",
+}
+
+
+def identity() -> dict[str, str]:
+    """What the measured figures belong to."""
+    return {name: recipe_hash(name) for name in RECIPES}
+
+
+def measured_now() -> bool:
+    return MEASURED.exists() and json.loads(MEASURED.read_text())["recipes"] == identity()
+
+
+def measure(device: str, say: Any) -> dict[str, Any]:
+    towers = tuple(t for t in TOWERS if current(f"decoder_{t}"))
+    say("measuring ceilings and floors on the test prompts")
+    started = time.monotonic()
+    test = ceilings.exam(device=device)
+    out: dict[str, Any] = {"ceilings": ceilings.ceilings(test, device, towers), "floors": ceilings.floors(test, device)}
+    say("measuring what the towers know")
+    made = [t for t in TOWERS if current(t)]
+    out["towers"] = {t: clip_quality.quality(shipped.tower(t, device), device) for t in made}
+    return {"recipes": identity(), "seconds": round(time.monotonic() - started), **out}
+
+
+def _table(rows: list[list[str]]) -> str:
+    head, *body = rows
+    rule = ["---"] + ["--:"] * (len(head) - 1)
+    return "\n".join("| " + " | ".join(row) + " |" for row in (head, rule, *body))
+
+
+def tables(measured: dict[str, Any]) -> str:
+    """The figures as Markdown: ceilings and floors, the towers, the parts."""
+    columns = [*geneval.TASKS, "overall", "seen", "unseen", "fid", "psnr"]
+    rows = [["", *columns]]
+    for name, row in {**measured["ceilings"], **measured["floors"]}.items():
+        cells = [f"{row[c]:.1f}" if c in ("fid", "psnr") else f"{row[c]:.3f}" if c in row else "" for c in columns[:-1]]
+        rows.append([LABELS.get(name, f"floor: {name}"), *cells, f"{row['psnr']:.1f}" if "psnr" in row else ""])
+    n = measured["ceilings"]["renders"]["n"]
+    keys = list(next(iter(measured["towers"].values())))
+    quality = [["", *keys]]
+    quality += [
+        [LABELS[t].removesuffix(", decoded"), *(f"{q[k]:.2f}" for k in keys)] for t, q in measured["towers"].items()
+    ]
+    parts = [["part", "parameters", "trained in", "on"]]
+    for name in RECIPES:
+        if current(name):
+            card = store.card(name)
+            spent = f"{card['seconds'] / 60:.0f} min" if card["seconds"] >= 60 else f"{card['seconds']} s"
+            parts.append([name, f"{card['parameters'] / 1e6:.2f} M", spent, card["device"]])
+    return (
+        f"{n} test pictures a row; GenEval's rules, the world's judge, FID against as many other renders:"
+        f"\n\n{_table(rows)}\n\nWhat the towers know:\n\n{_table(quality)}\n\nThe parts:\n\n{_table(parts)}"
+    )
+
+
+def into_readme(text: str) -> None:
+    """Put the table between its marks in a checkout's README; an installed package has none."""
+    if not README.exists() or BEGIN not in (page := README.read_text()):
+        return
+    before, rest = page.split(BEGIN)
+    README.write_text(f"{before}{BEGIN}\n{text}\n{END}{rest.split(END)[1]}")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m ablations.foundations", description=__doc__)
+    parser.add_argument("--only", nargs="+", metavar="NAME", help=f"some of: {', '.join(RECIPES)}")
+    parser.add_argument("--work", type=Path, default=Path(".foundations"), help="where unfinished trainings are kept")
+    parser.add_argument("--device", default=store.best_device(), help="cpu or cuda (default: cuda when there is one)")
+    parser.add_argument("--threads", type=int, help="CPU threads (default: torch's choice)")
+    parser.add_argument("--measure", action="store_true", help="measure again though nothing has changed")
+    options = parser.parse_args(arguments)
+    for name in options.only or ():
+        if name not in RECIPES:
+            print(f"foundations: no foundation {name!r}; there are {', '.join(RECIPES)}", file=sys.stderr)
+            return 2
+    if options.threads:
+        torch.set_num_threads(options.threads)
+
+    def say(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    wanted = [name for name in RECIPES if not options.only or name in options.only]
+    todo = [name for name in wanted if not current(name)]
+    say(f"to make: {', '.join(todo)}" if todo else "every foundation is up to date")
+    for name in wanted:
+        make(name, work=options.work, device=options.device, say=say)
+    if options.only:
+        return 0
+    if options.measure or not measured_now():
+        MEASURED.write_text(json.dumps(measure(options.device, say), indent=1) + "\n")
+        into_readme(tables(json.loads(MEASURED.read_text())))
+    print(tables(json.loads(MEASURED.read_text())))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

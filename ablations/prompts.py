@@ -1,0 +1,28 @@
+"""python -m ablations.prompts: write the world's dev and test prompts in GenEval's and DPG-Bench's file formats."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from headtohead.world import dense_prompts, prompts
+
+SPLITS: tuple[prompts.Split, ...] = ("dev", "test")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m ablations.prompts", description=__doc__)
+    parser.add_argument("--out", type=Path, default=prompts.FOLDER, help="folder that gets dev/ and test/")
+    options = parser.parse_args(arguments)
+    for split in SPLITS:
+        short, dense = prompts.geneval(split), dense_prompts.dense(split)
+        prompts.write(options.out / split / "geneval.jsonl", short)
+        dense_prompts.write(options.out / split / "dpg.csv", dense)
+        unseen = sum(not p.seen for p in (*short, *dense))
+        print(f"{options.out / split}: {len(short)} GenEval and {len(dense)} DPG prompts, {unseen} of them unseen")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

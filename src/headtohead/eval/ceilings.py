@@ -1,0 +1,145 @@
+"""What no head can beat, and what every head should: ceilings and floors, measured on pictures by the judge.
+
+A ceiling sends true renders of the test prompts through a representation and back. A floor answers the same prompts
+with pictures that know nothing of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from headtohead.eval import geneval
+from headtohead.eval.fid import fid
+from headtohead.foundations import shipped
+from headtohead.foundations.features import FeatureNet
+from headtohead.foundations.recipes import TOWERS
+from headtohead.world import judge, prompts
+from headtohead.world.captions import captions
+from headtohead.world.counter import keys, uniform
+from headtohead.world.render import backdrop, render
+from headtohead.world.scenes import Scenes, draw
+
+SEED = 7_000_000  # of the test scenes; training streams stay far below
+A_PROMPT = {"single_object": 8, "counting": 3}  # pictures a prompt where a task has few; one elsewhere
+POOL = 4096  # training pictures among which the nearest caption is sought
+
+Route = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Exam:
+    """Test prompts with true pictures of them."""
+
+    lines: list[dict[str, Any]]
+    scenes: Scenes
+    pictures: Tensor
+
+    @property
+    def seen(self) -> np.ndarray:
+        return np.array([line["seen"] for line in self.lines])
+
+
+def exam(split: prompts.Split = "test", seed: int = SEED, limit: int | None = None, device: str = "cpu") -> Exam:
+    """Every prompt of the split with independent renders of it; `limit` thins the prompts evenly."""
+    chosen = prompts.geneval(split)
+    if limit is not None:
+        chosen = [chosen[k] for k in np.linspace(0, len(chosen) - 1, limit).astype(int)]
+    lines, parts = [], []
+    for k, prompt in enumerate(chosen):
+        number = A_PROMPT.get(prompt.tag, 1)
+        index = k * max(A_PROMPT.values()) + np.arange(number)
+        parts.append(draw(seed, index, request=prompts.request(prompt), held_out=True))
+        lines += [prompt.line()] * number
+    scenes = Scenes.cat(parts)
+    return Exam(lines, scenes, torch.cat([render(scenes[k : k + 512], device) for k in range(0, len(scenes), 512)]))
+
+
+@torch.no_grad()
+def through(pictures: Tensor, route: Route, batch: int = 128) -> Tensor:
+    return torch.cat([route(part) for part in pictures.split(batch)])
+
+
+def psnr(a: Tensor, b: Tensor) -> float:
+    """Mean over pictures, in decibel."""
+    mse = (a - b).pow(2).flatten(1).mean(1).clamp(min=1e-10)
+    return float((-10 * mse.log10()).mean())
+
+
+def _row(
+    test: Exam, pictures: Tensor, detector: judge.PixelJudge, net: FeatureNet, reference: np.ndarray
+) -> dict[str, Any]:
+    verdicts = geneval.judge(test.lines, pictures, detector, detector)
+    features = through(pictures, net).double().cpu().numpy()
+    parts = {
+        name: geneval.scores(v for v, s in zip(verdicts, test.seen, strict=True) if s == wanted)["overall"]
+        for name, wanted in (("seen", True), ("unseen", False))
+    }
+    return {**geneval.scores(verdicts), **parts, "fid": fid(reference, features), "n": len(pictures)}
+
+
+def ceilings(test: Exam, device: str = "cpu", towers: tuple[str, ...] = TOWERS) -> dict[str, dict[str, Any]]:
+    """Renders, then each representation's round trip."""
+    detector, net = judge.load(device), shipped.feature_net(device)
+    reference = _reference(test, net)
+    vae = shipped.vae(device)
+    routes: dict[str, Route] = {"renders": lambda x: x, "vae": lambda x: vae.decode(vae.encode(x))}
+    for name in towers:
+        tower, decoder = shipped.tower(name, device), shipped.clip_decoder(name, device)
+        routes[name] = lambda x, tower=tower, decoder=decoder: decoder.decode(tower.encode(x))  # type: ignore[misc]
+    out = {}
+    for name, route in routes.items():
+        pictures = through(test.pictures, route)
+        out[name] = {**_row(test, pictures, detector, net, reference), "psnr": psnr(pictures, test.pictures)}
+    return out
+
+
+def _reference(test: Exam, net: FeatureNet) -> np.ndarray:
+    """Features of independent renders of the same prompts."""
+    other = exam(seed=SEED + 1, device=str(test.pictures.device))
+    return through(other.pictures, net).double().cpu().numpy()
+
+
+def floors(test: Exam, device: str = "cpu") -> dict[str, dict[str, Any]]:
+    """Pictures that know nothing of their prompt, and the training picture whose caption is nearest to it."""
+    detector, net = judge.load(device), shipped.feature_net(device)
+    reference, n = _reference(test, net), len(test.pictures)
+    generator = torch.Generator().manual_seed(SEED)
+    order = np.argsort(uniform(keys(SEED, np.arange(n)), 1)[:, 0])
+    free = draw(SEED + 2, np.arange(n))
+    rows = {
+        "noise": torch.rand(test.pictures.shape, generator=generator).to(device),
+        "blank": backdrop(test.scenes, device).clamp(0, 1),
+        "shuffled prompts": test.pictures[torch.from_numpy(order)],
+        "unconditional": render(free, device),
+        "nearest caption": _nearest([line["prompt"] for line in test.lines], device),
+    }
+    return {name: _row(test, pictures, detector, net, reference) for name, pictures in rows.items()}
+
+
+def _nearest(texts: list[str], device: str) -> Tensor:
+    """For each prompt the training picture whose short caption shares most words with it, in proportion to all."""
+    index = np.arange(POOL)
+    scenes = draw(0, index)
+    told = captions(scenes, 0, index, (1.0, 0.0, 0.0))
+    words = sorted({w for text in (*told, *texts) for w in text.replace(",", "").split()})
+    place = {w: k for k, w in enumerate(words)}
+
+    def bags(rows: list[str]) -> np.ndarray:
+        out = np.zeros((len(rows), len(words)))
+        for k, text in enumerate(rows):
+            for w in text.replace(",", "").split():
+                out[k, place[w]] += 1
+        return out
+
+    prompt, caption = bags(texts), bags(told)
+    best = []
+    for row in prompt:
+        shared = np.minimum(row, caption).sum(1)
+        best.append(int((shared / np.maximum(row, caption).sum(1)).argmax()))
+    return render(scenes[np.array(best)], device)
