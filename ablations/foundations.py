@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import json
 import sys
 import time
@@ -58,11 +59,12 @@ def _table(rows: list[list[str]]) -> str:
 
 def tables(measured: dict[str, Any]) -> str:
     """The figures as Markdown: ceilings and floors, the towers, the parts."""
-    columns = [*geneval.TASKS, "overall", "seen", "unseen", "fid", "psnr"]
-    rows = [["", *columns]]
+    columns = [*geneval.TASKS, "overall", "seen", "unseen"]
+    rows = [["", *columns, "DPG", "FID", "PSNR"]]
     for name, row in {**measured["ceilings"], **measured["floors"]}.items():
-        cells = [f"{row[c]:.1f}" if c in ("fid", "psnr") else f"{row[c]:.3f}" if c in row else "" for c in columns[:-1]]
-        rows.append([LABELS.get(name, f"floor: {name}"), *cells, f"{row['psnr']:.1f}" if "psnr" in row else ""])
+        shares = [*(row[c] for c in columns), row["dpg"]["overall"]]
+        psnr = f"{row['psnr']:.1f}" if row.get("psnr", 99) < 99 else ""  # a picture is not its own round trip
+        rows.append([LABELS.get(name, f"floor: {name}"), *(f"{v:.3f}" for v in shares), f"{row['fid']:.1f}", psnr])
     n = measured["ceilings"]["renders"]["n"]
     keys = list(next(iter(measured["towers"].values())))
     quality = [["", *keys]]
@@ -89,6 +91,15 @@ def into_readme(text: str) -> None:
     README.write_text(f"{before}{BEGIN}\n{text}\n{END}{rest.split(END)[1]}")
 
 
+def with_time(name: str) -> str:
+    """A foundation with the time that its last making took."""
+    try:
+        card = store.card(name)
+    except FileNotFoundError:
+        return name
+    return f"{name} (last time {card['seconds'] / 60:.0f} min on {card['device']})"
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m ablations.foundations", description=__doc__)
     parser.add_argument("--only", nargs="+", metavar="NAME", help=f"some of: {', '.join(RECIPES)}")
@@ -99,7 +110,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     for name in options.only or ():
         if name not in RECIPES:
-            print(f"foundations: no foundation {name!r}; there are {', '.join(RECIPES)}", file=sys.stderr)
+            near = difflib.get_close_matches(name, RECIPES, 1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(RECIPES)}"
+            print(f"foundations: --only: no foundation {name!r}; {hint}", file=sys.stderr)
             return 2
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -109,9 +122,13 @@ def main(arguments: list[str] | None = None) -> int:
 
     wanted = [name for name in RECIPES if not options.only or name in options.only]
     todo = [name for name in wanted if not current(name)]
-    say(f"to make: {', '.join(todo)}" if todo else "every foundation is up to date")
-    for name in wanted:
-        make(name, work=options.work, device=options.device, say=say)
+    say(f"to make on {options.device}: {', '.join(map(with_time, todo))}" if todo else "every foundation is up to date")
+    try:
+        for name in wanted:
+            make(name, work=options.work, device=options.device, say=say)
+    except KeyboardInterrupt:
+        say("stopped; the same command goes on from here")
+        return 130
     if options.only:
         return 0
     if options.measure or not measured_now():

@@ -19,7 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
         short, dense = prompts.geneval(split), dense_prompts.dense(split)
         prompts.write(options.out / split / "geneval.jsonl", short)
         dense_prompts.write(options.out / split / "dpg.csv", dense)
-        unseen = sum(not p.seen for p in (*short, *dense))
+        unseen = sum(not p.seen for p in short) + sum(not p.seen for p in dense)
         print(f"{options.out / split}: {len(short)} GenEval and {len(dense)} DPG prompts, {unseen} of them unseen")
     return 0
 

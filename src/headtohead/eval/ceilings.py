@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from headtohead.eval import geneval
+from headtohead.eval import dpg, geneval
 from headtohead.eval.fid import fid
 from headtohead.foundations import shipped
 from headtohead.foundations.features import FeatureNet
 from headtohead.foundations.recipes import TOWERS
-from headtohead.world import judge, prompts
+from headtohead.world import dense_prompts, judge, prompts
 from headtohead.world.captions import captions
 from headtohead.world.counter import keys, uniform
 from headtohead.world.render import backdrop, render
@@ -30,34 +31,51 @@ A_PROMPT = {"single_object": 8, "counting": 3}  # pictures a prompt where a task
 POOL = 4096  # training pictures among which the nearest caption is sought
 
 Route = Callable[[Tensor], Tensor]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Exam:
-    """Test prompts with true pictures of them."""
+    """Test prompts with true pictures of them: GenEval's lines first, then DPG-Bench's questions."""
 
-    lines: list[dict[str, Any]]
+    lines: list[dict[str, Any]]  # one a picture
+    questions: list[list[dict[str, str]]]  # one list a picture
+    texts: list[str]
+    seen: NDArray[np.bool_]
     scenes: Scenes
     pictures: Tensor
-
-    @property
-    def seen(self) -> np.ndarray:
-        return np.array([line["seen"] for line in self.lines])
 
 
 def exam(split: prompts.Split = "test", seed: int = SEED, limit: int | None = None, device: str = "cpu") -> Exam:
     """Every prompt of the split with independent renders of it; `limit` thins the prompts evenly."""
-    chosen = prompts.geneval(split)
-    if limit is not None:
-        chosen = [chosen[k] for k in np.linspace(0, len(chosen) - 1, limit).astype(int)]
-    lines, parts = [], []
-    for k, prompt in enumerate(chosen):
-        number = A_PROMPT.get(prompt.tag, 1)
-        index = k * max(A_PROMPT.values()) + np.arange(number)
-        parts.append(draw(seed, index, request=prompts.request(prompt), held_out=True))
-        lines += [prompt.line()] * number
-    scenes = Scenes.cat(parts)
-    return Exam(lines, scenes, torch.cat([render(scenes[k : k + 512], device) for k in range(0, len(scenes), 512)]))
+    short, dense = _thinned(prompts.geneval(split), limit), _thinned(dense_prompts.dense(split), limit)
+    short = [p for p in short for _ in range(A_PROMPT.get(p.tag, 1))]
+    requests = [*map(prompts.request, short), *(p.request for p in dense)]
+    scenes = Scenes.cat([draw(seed, np.array([k]), request=r, held_out=True) for k, r in enumerate(requests)])
+    return Exam(
+        lines=[p.line() for p in short],
+        questions=[p.rows() for p in dense],
+        texts=[*(p.prompt for p in short), *(p.text for p in dense)],
+        seen=np.array([*(p.seen for p in short), *(p.seen for p in dense)]),
+        scenes=scenes,
+        pictures=torch.cat([render(scenes[k : k + 512], device) for k in range(0, len(scenes), 512)]),
+    )
+
+
+def _thinned(rows: list[T], limit: int | None) -> list[T]:
+    return rows if limit is None else [rows[k] for k in np.linspace(0, len(rows) - 1, limit).astype(int)]
+
+
+def grade(test: Exam, pictures: Tensor, detector: judge.PixelJudge) -> dict[str, Any]:
+    """GenEval by task and overall, on seen and unseen combinations apart, and DPG."""
+    short = len(test.lines)
+    verdicts = geneval.judge(test.lines, pictures[:short], detector, detector)
+    apart = {
+        name: geneval.scores(v for v, s in zip(verdicts, test.seen[:short], strict=True) if s == wanted)["overall"]
+        for name, wanted in (("seen", True), ("unseen", False))
+    }
+    graded = dpg.judge(test.questions, pictures[short:], detector)
+    return {**geneval.scores(verdicts), **apart, "dpg": dpg.scores(graded)}
 
 
 @torch.no_grad()
@@ -72,15 +90,10 @@ def psnr(a: Tensor, b: Tensor) -> float:
 
 
 def _row(
-    test: Exam, pictures: Tensor, detector: judge.PixelJudge, net: FeatureNet, reference: np.ndarray
+    test: Exam, pictures: Tensor, detector: judge.PixelJudge, net: FeatureNet, reference: NDArray[np.float64]
 ) -> dict[str, Any]:
-    verdicts = geneval.judge(test.lines, pictures, detector, detector)
     features = through(pictures, net).double().cpu().numpy()
-    parts = {
-        name: geneval.scores(v for v, s in zip(verdicts, test.seen, strict=True) if s == wanted)["overall"]
-        for name, wanted in (("seen", True), ("unseen", False))
-    }
-    return {**geneval.scores(verdicts), **parts, "fid": fid(reference, features), "n": len(pictures)}
+    return {**grade(test, pictures, detector), "fid": fid(reference, features), "n": len(pictures)}
 
 
 def ceilings(test: Exam, device: str = "cpu", towers: tuple[str, ...] = TOWERS) -> dict[str, dict[str, Any]]:
@@ -99,7 +112,7 @@ def ceilings(test: Exam, device: str = "cpu", towers: tuple[str, ...] = TOWERS) 
     return out
 
 
-def _reference(test: Exam, net: FeatureNet) -> np.ndarray:
+def _reference(test: Exam, net: FeatureNet) -> NDArray[np.float64]:
     """Features of independent renders of the same prompts."""
     other = exam(seed=SEED + 1, device=str(test.pictures.device))
     return through(other.pictures, net).double().cpu().numpy()
@@ -117,23 +130,27 @@ def floors(test: Exam, device: str = "cpu") -> dict[str, dict[str, Any]]:
         "blank": backdrop(test.scenes, device).clamp(0, 1),
         "shuffled prompts": test.pictures[torch.from_numpy(order)],
         "unconditional": render(free, device),
-        "nearest caption": _nearest([line["prompt"] for line in test.lines], device),
+        "nearest caption": _nearest(test.texts, device),
     }
     return {name: _row(test, pictures, detector, net, reference) for name, pictures in rows.items()}
 
 
+def _words(text: str) -> list[str]:
+    return text.lower().replace(",", "").replace(".", "").split()
+
+
 def _nearest(texts: list[str], device: str) -> Tensor:
-    """For each prompt the training picture whose short caption shares most words with it, in proportion to all."""
+    """For each prompt the training picture whose caption shares most words with it, in proportion to all."""
     index = np.arange(POOL)
     scenes = draw(0, index)
-    told = captions(scenes, 0, index, (1.0, 0.0, 0.0))
-    words = sorted({w for text in (*told, *texts) for w in text.replace(",", "").split()})
+    told = captions(scenes, 0, index, (0.5, 0.0, 0.5))
+    words = sorted({w for text in (*told, *texts) for w in _words(text)})
     place = {w: k for k, w in enumerate(words)}
 
-    def bags(rows: list[str]) -> np.ndarray:
+    def bags(rows: list[str]) -> NDArray[np.float64]:
         out = np.zeros((len(rows), len(words)))
         for k, text in enumerate(rows):
-            for w in text.replace(",", "").split():
+            for w in _words(text):
                 out[k, place[w]] += 1
         return out
 

@@ -76,14 +76,18 @@ _CAPTIONS = {
     "styles": [clip_training.SHORT, clip_training.TOLD_WHOLE],
     "pool": clip_training.POOL,
 }
-_DECODING = Budget(steps=6000, batch=64, lr=1.5e-3, warmup=200, weight_decay=0.0, ema=0.998, bf16=True)
+_DECODING = Budget(steps=5000, batch=64, lr=1.5e-3, warmup=200, weight_decay=0.0, ema=0.998, bf16=True)
 
 # The towers a representation can be: CLIP, and its two controls.
 TOWERS = ("clip", "clip_blind", "clip_untrained")
 
 RECIPES: dict[str, Recipe] = {
     "judge": Recipe(
-        {"widths": [24, 48, 96]}, Budget(steps=1600, batch=48, lr=3e-3, warmup=50, ema=0.99), seed=1, stream=13
+        {"widths": [24, 48, 96]},
+        Budget(steps=1600, batch=48, lr=3e-3, warmup=50, ema=0.99),
+        seed=1,
+        stream=13,
+        terms={"mixed": judge.MIXED, "empty": judge.EMPTY},
     ),
     "tokenizer": Recipe({"vocab_size": VOCABULARY}, Budget(steps=0, batch=0, lr=0.0), seed=3, stream=3),
     "vae": Recipe(
@@ -116,7 +120,7 @@ RECIPES: dict[str, Recipe] = {
             "max_position_embeddings": 256,
             "tie_word_embeddings": True,
         },
-        Budget(steps=2000, batch=64, lr=2e-3),
+        Budget(steps=900, batch=64, lr=3e-3),
         seed=4,
         stream=29,
         needs=("tokenizer",),

@@ -189,6 +189,11 @@ def current(name: str, folder: Path = store.WEIGHTS) -> bool:
         return False
 
 
+def thinned(history: list[dict[str, float]], rows: int = 20) -> list[dict[str, float]]:
+    """The first, the last and some rows between."""
+    return [history[k] for k in sorted(set(np.linspace(0, len(history) - 1, rows).astype(int).tolist()))]
+
+
 def make(name: str, *, work: Path, device: str, say: Callable[[str], None], folder: Path = store.WEIGHTS) -> bool:
     """Train and store one foundation unless it is up to date; says whether there was something to do."""
     if current(name, folder):
@@ -208,7 +213,7 @@ def make(name: str, *, work: Path, device: str, say: Callable[[str], None], fold
         "torch": torch.__version__,
         "seconds": round(fitted.seconds if fitted else time.monotonic() - started),
         "parameters": sum(v.numel() for v in tensors.values() if v.is_floating_point()),
-        "history": fitted.history[:: max(1, len(fitted.history) // 20)] if fitted else [],
+        "history": thinned(fitted.history) if fitted else [],
     }
     store.save(name, tensors, card, folder)
     return True
