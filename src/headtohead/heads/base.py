@@ -1,0 +1,20 @@
+"""What a head is: its loss and its sampler, side by side, so that they cannot drift apart."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from torch import Tensor
+
+from headtohead.config import Sampling
+from headtohead.shapes import Condition
+
+
+class GenerationHead(Protocol):
+    def loss(self, x_1: Tensor, condition: Condition) -> Tensor:
+        """Mean loss of predicting image tokens x_1 (B, N, D) under a condition."""
+        ...
+
+    def sample(self, condition: Condition, x_0: Tensor, how: Sampling) -> Tensor:
+        """Image tokens (B, N, D) for a condition, from noise x_0 (B, N, D)."""
+        ...

@@ -1,0 +1,27 @@
+"""Rotary positions over the axes of a grid: each axis turns its own share of a head's channels."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from headtohead.shapes import Grid
+
+BASE = 10_000.0
+
+
+def angles(grid: Grid, head_dim: int) -> Tensor:
+    """(N, head_dim / 2): half of the pairs turn with the row, half with the column."""
+    if head_dim % 4:
+        raise ValueError(f"rotary positions over two axes need a head dimension divisible by 4, not {head_dim}")
+    pairs = head_dim // 4
+    frequency = BASE ** (-torch.arange(pairs) / pairs)
+    row, column = torch.meshgrid(torch.arange(grid.rows), torch.arange(grid.columns), indexing="ij")
+    return torch.cat([row.reshape(-1, 1) * frequency, column.reshape(-1, 1) * frequency], 1)
+
+
+def rotate(x: Tensor, angle: Tensor) -> Tensor:
+    """Turn neighbouring channels of x (B, heads, N, head_dim) as pairs by angle (N, head_dim / 2)."""
+    even, odd = x[..., 0::2], x[..., 1::2]
+    cos, sin = angle.cos().to(x), angle.sin().to(x)
+    return torch.stack([even * cos - odd * sin, even * sin + odd * cos], -1).flatten(-2)
