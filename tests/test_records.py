@@ -1,0 +1,59 @@
+"""Records: append-only, whole or absent, readable after a kill, clear about damage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from headtohead.records import CONFIG, CURVE, Recorder, RecordError, Spent, runs
+
+
+@pytest.fixture
+def recorder(tmp_path: Path) -> Recorder:
+    r = Recorder(tmp_path / "sweep" / "clip_flow-0")
+    r.begin({"design": {"head": "dit"}})
+    for step in (1, 2, 3):
+        values = {"geneval/overall": step / 10, "fid": 50.0 - step}
+        r.append(Spent(step, 8 * step, 1e9 * step, 0.5 * step), values, {"geneval": 120, "fid": 180}, "pixel-judge")
+    return r
+
+
+def test_what_is_written_is_read_back(recorder: Recorder) -> None:
+    (run,) = runs(recorder.folder.parents[1])
+    assert (run.sweep, run.name, run.state["state"]) == ("sweep", "clip_flow-0", "unknown")
+    lines = run.curve()
+    first = [(line["step"], line["metric"], line["n"]) for line in lines[:2]]
+    assert first == [(1, "geneval/overall", 120), (1, "fid", 180)]
+    assert lines[-1] == {
+        "step": 3, "samples": 24, "flops": 3e9, "seconds": 1.5, "metric": "fid", "value": 47.0, "n": 180,
+        "judge": "pixel-judge", "mode": "world",
+    }  # fmt: skip
+
+
+def test_a_line_that_a_kill_cut_short_is_left_out(recorder: Recorder) -> None:
+    path = recorder.folder / CURVE
+    path.write_text(path.read_text()[:-20])
+    assert len(runs(recorder.folder)[0].curve()) == 5
+
+
+def test_damage_elsewhere_is_named(recorder: Recorder) -> None:
+    path = recorder.folder / CURVE
+    path.write_text(path.read_text().replace('"step": 2', "step 2", 1))
+    with pytest.raises(RecordError, match=r"curve\.jsonl: line 3 is no JSON"):
+        runs(recorder.folder)[0].curve()
+    (recorder.folder / CONFIG).write_text("{")
+    with pytest.raises(RecordError, match=r"config\.json: no JSON"):
+        runs(recorder.folder)
+
+
+def test_what_lies_behind_a_checkpoint_is_forgotten(recorder: Recorder) -> None:
+    recorder.cut_behind(2)
+    assert [line["step"] for line in runs(recorder.folder)[0].curve()] == [1, 1, 2, 2]
+
+
+def test_missing_and_empty_folders_say_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match="no such folder"):
+        runs(tmp_path / "nowhere")
+    with pytest.raises(RecordError, match="no runs in it"):
+        runs(tmp_path)
