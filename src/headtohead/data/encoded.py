@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -59,8 +60,7 @@ def encoded(source: Source, encode: Encode, folder: Path, device: str, say: Call
     return tokens
 
 
-@dataclass(frozen=True)
-class StepBatch:
+class StepBatch(NamedTuple):  # Lightning moves tuples to the device, frozen dataclasses it refuses
     captions: list[str]
     x_1: Tensor  # (B, N, D)
 

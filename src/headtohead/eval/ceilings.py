@@ -46,10 +46,20 @@ class Exam:
     pictures: Tensor
 
 
-def exam(split: prompts.Split = "test", seed: int = SEED, limit: int | None = None, device: str = "cpu") -> Exam:
-    """Every prompt of the split with independent renders of it; `limit` thins the prompts evenly."""
-    short, dense = _thinned(prompts.geneval(split), limit), _thinned(dense_prompts.dense(split), limit)
-    short = [p for p in short for _ in range(A_PROMPT.get(p.tag, 1))]
+def exam(
+    split: prompts.Split = "test", seed: int = SEED, *, limit: tuple[int, int] | None = None, device: str = "cpu"
+) -> Exam:
+    """Every prompt of the split with independent renders of it, several where a task has few prompts.
+
+    `limit` asks for so many pictures of GenEval's prompts, shared evenly by the tasks, and of DPG's.
+    """
+    short, dense = prompts.geneval(split), dense_prompts.dense(split)
+    if limit is None:
+        short = [p for p in short for _ in range(A_PROMPT.get(p.tag, 1))]
+    else:
+        tasks = [[p for p in short if p.tag == task] for task in prompts.TASKS]
+        short = [p for rows in tasks for p in _thinned(rows, limit[0] // len(tasks))]
+        dense = _thinned(dense, limit[1])
     requests = [*map(prompts.request, short), *(p.request for p in dense)]
     scenes = Scenes.cat([draw(seed, np.array([k]), request=r, held_out=True) for k, r in enumerate(requests)])
     return Exam(
@@ -62,8 +72,9 @@ def exam(split: prompts.Split = "test", seed: int = SEED, limit: int | None = No
     )
 
 
-def _thinned(rows: list[T], limit: int | None) -> list[T]:
-    return rows if limit is None else [rows[k] for k in np.linspace(0, len(rows) - 1, limit).astype(int)]
+def _thinned(rows: list[T], limit: int) -> list[T]:
+    """Evenly spread; some twice when there are fewer."""
+    return [rows[k] for k in np.linspace(0, len(rows) - 1, limit).astype(int)]
 
 
 def grade(test: Exam, pictures: Tensor, detector: judge.PixelJudge) -> dict[str, Any]:

@@ -151,8 +151,8 @@ def _decoder(stage: Stage) -> Made:
 
 @torch.no_grad()
 def _cached(stage: Stage, name: str, number: int, encode: Callable[[Tensor], Tensor]) -> Tensor:
-    """Half-precision encodings of the stage's pictures, kept in the work folder under their recipe."""
-    path = stage.work / f"{name}-{recipe_hash(name)}-{stage.recipe.stream}-{number}.pt"
+    """Half-precision encodings of the stage's pictures, kept under their recipe for every stage that needs them."""
+    path = stage.work.parent / f"{name}-{recipe_hash(name)}-{stage.recipe.stream}-{number}.pt"
     if path.exists():
         kept: Tensor = torch.load(path, weights_only=True, mmap=True)
         return kept

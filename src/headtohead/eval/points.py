@@ -1,0 +1,80 @@
+"""One point of a run's curves: what is asked, and what pictures score. Sees pictures and prompts, never the model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from headtohead.eval import dpg, geneval
+from headtohead.eval.ceilings import Exam, through
+from headtohead.eval.diversity import pairwise
+from headtohead.eval.fid import fid
+from headtohead.foundations.features import FeatureNet
+from headtohead.world.judge import PixelJudge
+
+Paint = Callable[[list[str], int, int | None], Tensor]  # (prompts, noise seed, decoder seed or None) -> pictures
+
+A_PROMPT = 4  # pictures a prompt, for diversity
+NOISE, DECODER = 900_000, 910_000  # seeds of diversity's draws
+
+
+@dataclass(frozen=True)
+class Point:
+    """The numbers of one evaluation, how many pictures each stands on, and each prompt's score."""
+
+    values: dict[str, float]
+    n: dict[str, int]
+    prompts: list[dict[str, Any]]
+
+
+def score(test: Exam, pictures: Tensor, judge: PixelJudge, net: FeatureNet, reference: np.ndarray) -> Point:
+    """GenEval by task, seen and unseen; DPG overall and by category; FID against independent renders."""
+    short = len(test.lines)
+    verdicts = geneval.judge(test.lines, pictures[:short], judge, judge)
+    values = {f"geneval/{k}": v for k, v in geneval.scores(verdicts).items()}
+    for name, wanted in (("seen", True), ("unseen", False)):
+        part = [v for v, s in zip(verdicts, test.seen[:short], strict=True) if s == wanted]
+        if part:
+            values[f"geneval/{name}"] = geneval.scores(part)["overall"]
+    graded = dpg.judge(test.questions, pictures[short:], judge)
+    values |= {f"dpg/{k}": v for k, v in dpg.scores(graded).items()}
+    for name, wanted in (("seen", True), ("unseen", False)):
+        rows = [g for g, s in zip(graded, test.seen[short:], strict=True) if s == wanted]
+        if rows:
+            values[f"dpg/{name}"] = dpg.scores(rows)["overall"]
+    values["fid"] = fid(reference, through(pictures, net).double().cpu().numpy())
+    told = [
+        *({"prompt": t, "task": v.tag, "seen": bool(s), "score": float(v.correct), "reasons": v.reasons}
+          for t, v, s in zip(test.texts, verdicts, test.seen, strict=False)),
+        *({"prompt": t, "task": "dpg", "seen": bool(s), "score": g.score}
+          for t, g, s in zip(test.texts[short:], graded, test.seen[short:], strict=True)),
+    ]  # fmt: skip
+    return Point(values, {"geneval": short, "dpg": len(graded), "fid": len(pictures)}, told)
+
+
+def spread(test: Exam, paint: Paint, judge: PixelJudge, net: FeatureNet, prompts: int) -> Point:
+    """Diversity of several pictures of a prompt, with the decoder's noise fixed and drawn."""
+    rows = np.linspace(0, len(test.lines) - 1, prompts).astype(int)
+    lines = [test.lines[k] for k in rows for _ in range(A_PROMPT)]
+    texts = [line["prompt"] for line in lines]
+    values: dict[str, float] = {}
+    n: dict[str, int] = {}
+    for name, decoder_seed in (("fixed", None), ("drawn", DECODER)):
+        pictures = paint(texts, NOISE, decoder_seed)
+        accepted = np.array([v.correct for v in geneval.judge(lines, pictures, judge, judge)])
+        features = through(pictures, net).double().cpu().numpy().reshape(prompts, A_PROMPT, -1)
+        value, counted = pairwise(features, accepted.reshape(prompts, A_PROMPT))
+        if counted:
+            values[f"diversity/{name}"] = value
+        n["diversity"] = counted * A_PROMPT
+    return Point(values, n, [])
+
+
+def features_of(pictures: Tensor, net: FeatureNet) -> np.ndarray:
+    with torch.no_grad():
+        return through(pictures, net).double().cpu().numpy()
