@@ -76,7 +76,7 @@ _CAPTIONS = {
     "styles": [clip_training.SHORT, clip_training.TOLD_WHOLE],
     "pool": clip_training.POOL,
 }
-_DECODING = Budget(steps=5000, batch=64, lr=1.5e-3, warmup=200, weight_decay=0.0, ema=0.998, bf16=True)
+_DECODING = Budget(steps=4000, batch=64, lr=2e-3, warmup=200, weight_decay=0.0, ema=0.998, bf16=True)
 
 # The towers a representation can be: CLIP, and its two controls.
 TOWERS = ("clip", "clip_blind", "clip_untrained")
