@@ -5,7 +5,7 @@ READY := $(VENV)/.ready
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help foundations gallery bench check test test-slow format clean
+.PHONY: help sweep plot foundations gallery prompts bench check test test-slow format clean
 
 help:  ## This list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,11 +16,22 @@ $(READY): pyproject.toml constraints.txt
 	$(PY) -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
+# make sweep NAME=reference runs sweeps/reference.yaml; DESIGN, SEEDS, SCALE, STEPS and SET override it.
+sweep: $(READY)  ## Train and measure designs: DESIGN=clip_flow [SEEDS=0,1,2] [STEPS=600] [SET="head.dim=256"] [NAME=file]
+	@$(PY) -m ablations.sweep $(NAME) $(if $(DESIGN),--design $(DESIGN)) $(if $(SEEDS),--seeds $(SEEDS)) \
+		$(if $(SCALE),--scale $(SCALE)) $(if $(STEPS),--steps $(STEPS)) $(if $(SET),--set $(SET))
+
+plot: $(READY)  ## Draw the curves of results/ as PNG and PDF
+	@$(PY) -m ablations.plot results
+
 foundations: $(READY)  ## Make the foundations that are out of date, and measure their ceilings [ONLY="vae clip"]
 	@$(PY) -m ablations.foundations $(if $(ONLY),--only $(ONLY))
 
 gallery: $(READY)  ## Draw the world: scenes, captions, what the judge sees, round trips -> results/gallery
 	@$(PY) -m ablations.gallery
+
+prompts: $(READY)  ## Write the dev and test prompts anew
+	@$(PY) -m ablations.prompts
 
 bench: $(READY)  ## Measure speed: rendering, encoding, decoding, judging -> results/bench
 	@$(PY) -m ablations.bench

@@ -1,0 +1,58 @@
+"""Plots from records alone: figures appear, sweeps stay apart, nothing heavy is imported."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ablations import plot
+from ablations.curves import curves
+from headtohead.records import Recorder, Spent
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    for sweep in ("micro", "micro-dim384"):
+        for design, height in (("clip_flow", 0.6), ("vae_flow", 0.4)):
+            for seed in (0, 1, 2):
+                r = Recorder(tmp_path / sweep / f"{design}-s{seed}")
+                r.begin({"seed": seed})
+                for step in (300, 600, 900)[: 2 if seed == 2 else 3]:
+                    value = height * step / 900 + seed / 100
+                    values = {f"geneval/{t}": value for t in (*plot.TASKS, "overall")}
+                    n = {"geneval": 120, "dpg": 30, "fid": 150}
+                    values |= {"dpg/overall": value, "fid": 50 - 9 * value}
+                    r.append(Spent(step, step, step * 1e9, 1.0), values, n, "judge")
+    return tmp_path
+
+
+def test_curves_hold_the_steps_that_every_seed_has_reached(results: Path) -> None:
+    found = [c for c in curves(results) if c.metric == "geneval/overall"]
+    assert {(c.sweep, c.design) for c in found} == {
+        (s, d) for s in ("micro", "micro-dim384") for d in ("clip_flow", "vae_flow")
+    }
+    assert all(c.values.shape == (3, 2) and c.steps.tolist() == [300, 600] for c in found)
+    assert np.allclose(found[0].mean, [0.6 / 3 + 0.01, 0.6 * 2 / 3 + 0.01])
+
+
+def test_figures_are_drawn(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert plot.main([str(results)]) == 0
+    names = {p.name for p in (results / "figures").iterdir()}
+    assert names == {f"{n}.{e}" for n in ("curves_steps", "curves_flops", "tasks") for e in ("png", "pdf")}
+
+
+@pytest.mark.parametrize("folder", ["", "nowhere"])
+def test_nothing_to_plot_is_one_line_and_exit_code_2(
+    folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert plot.main([str(tmp_path / folder)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_plotting_imports_nothing_heavy() -> None:
+    code = "import sys, ablations.plot; print([m for m in ('torch', 'lightning', 'pandas') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -1,0 +1,85 @@
+"""Sweep files and the command line: what is meant is run, what is wrong is one line with file and key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ablations import spec, sweep
+from headtohead.config import ConfigError, configure
+from headtohead.records import Recorder
+
+
+def read(tmp_path: Path, text: str, name: str = "my") -> spec.Sweep:
+    path = tmp_path / f"{name}.yaml"
+    path.write_text(text)
+    return spec.read(path)
+
+
+def test_a_sweep_file_names_its_runs(tmp_path: Path) -> None:
+    found = read(tmp_path, "designs: [clip_flow, vae_flow]\nseeds: [0, 1]\nset:\n  train.lr: 1e-4\n")
+    runs = found.runs()
+    assert list(runs) == ["clip_flow-s0", "clip_flow-s1", "vae_flow-s0", "vae_flow-s1"]
+    assert runs["vae_flow-s1"] == configure("vae_flow", seed=1, overrides={"train.lr": 1e-4})
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("designs: clip_flow\ndesigns: vae_flow", "line 2: key 'designs' stands twice"),
+        ("desings: clip_flow", "unknown key desings; did you mean designs?"),
+        ("designs: clip_fow", "unknown design clip_fow; did you mean clip_flow?"),
+        ("designs: clip_flow\nseeds: [one]", "seeds: expected whole numbers"),
+        ("designs: clip_flow\nseeds: [1, 1]", "seeds: the same one stands twice"),
+        ("designs: clip_flow\nscale: no", "scale: expected text, got False"),
+        ("designs: clip_flow\nset: [1]", "set: expected settings"),
+        ("designs: clip_flow\nset: {head.dmi: 3}", "unknown key head.dmi; did you mean head.dim?"),
+        ("designs: &a [clip_flow]\nseeds: *a", "aliases are not used here"),
+        ("designs: [clip_flow", "expected ',' or ']'"),
+        ("just text", "expected designs, seeds, scale and set"),
+        ("", "expected designs, seeds, scale and set"),
+        ("a" * 70_000, "too many for a sweep file"),
+    ],
+)
+def test_mistakes_are_one_line_with_the_file(tmp_path: Path, text: str, says: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        read(tmp_path, text).runs()
+    assert str(error.value).startswith(str(tmp_path / "my.yaml"))
+    assert says in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_file_lists_those_that_are_there(tmp_path: Path) -> None:
+    read(tmp_path, "designs: clip_flow", "other")
+    with pytest.raises(ConfigError, match="no such sweep; there are: other"):
+        spec.read(tmp_path / "my.yaml")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--design", "clip_fow"], ["--set", "head.dim"], ["--scale", "mikro"], ["--set", "head.dim=wide"]]
+)
+def test_the_command_line_refuses_with_exit_code_2(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert sweep.main([*arguments, "--results", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not any(tmp_path.iterdir())
+
+
+def test_another_configuration_in_the_folder_is_refused_with_what_differs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "micro" / "vae_flow-s0"
+    old = configure("vae_flow", overrides={"train.lr": 0.5})
+    Recorder(folder).begin({**old.plain(), "hash": old.hash})
+    assert sweep.main(["--design", "vae_flow", "--results", str(tmp_path)]) == 2
+    assert "train.lr: 0.5 there, 0.001 here" in capsys.readouterr().err
+
+
+def test_finished_runs_are_skipped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recorder, run = Recorder(tmp_path / "micro" / "vae_flow-s0"), configure("vae_flow")
+    recorder.begin({**run.plain(), "hash": run.hash})
+    recorder.status("finished")
+    assert sweep.main(["--design", "vae_flow", "--results", str(tmp_path)]) == 0
+    assert "finished" in capsys.readouterr().err
