@@ -14,7 +14,6 @@ from headtohead.world import dense_prompts, prompts
 from headtohead.world.judge import PixelJudge
 from headtohead.world.render import render
 from headtohead.world.scenes import Scenes, draw
-from headtohead.world.splits import allowed
 
 SPLITS: tuple[prompts.Split, ...] = ("dev", "test")
 
@@ -48,7 +47,7 @@ def test_seen_is_what_training_can_show() -> None:
         if p.seen:
             draw(1, np.arange(1), request=prompts.request(p))
         else:
-            assert not allowed(scenes).any(), p.prompt
+            assert not scenes.seen.any(), p.prompt
 
 
 def test_the_judge_agrees_with_true_pictures_of_dense_prompts(pixel_judge: PixelJudge) -> None:

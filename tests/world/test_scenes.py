@@ -84,7 +84,7 @@ def test_requests_are_fulfilled(relation: int) -> None:
 
 
 def test_a_place_is_kept() -> None:
-    scenes = draw(9, np.arange(50), request=Request((1, 2), (FREE, FREE), place=(0, 5)))
+    scenes = draw(9, np.arange(50), request=Request((0, 2), (FREE, FREE), place=(0, 5)))
     third = PICTURE_SIDE / 3
     assert (scenes.centre[:, 0] < third).all()
     assert (scenes.centre[:, 1, 0] > 2 * third).all()

@@ -13,7 +13,6 @@ from headtohead.world import counter, questions
 from headtohead.world.captions import Teller, place
 from headtohead.world.prompts import Split
 from headtohead.world.scenes import Request, Scenes, draw
-from headtohead.world.splits import allowed
 from headtohead.world.vocabulary import BACKGROUND_NAMES, COLOUR_NAMES, PLACES, SHAPES, SIZE_NAMES
 
 NUMBER, UNSEEN = 120, 36  # prompts a split, and how many of them show a held-out combination
@@ -77,7 +76,7 @@ def dense(split: Split) -> list[DensePrompt]:
     scenes = draw(seed, index, held_out=True)
     ordered = np.where(scenes.present, scenes.shape, -1 - np.arange(scenes.shape.shape[1]))
     distinct = np.array([len(set(row)) == len(row) for row in ordered.tolist()])
-    seen = allowed(scenes)
+    seen = scenes.seen
     chosen = [*np.flatnonzero(distinct & seen)[: NUMBER - UNSEEN], *np.flatnonzero(distinct & ~seen)[:UNSEEN]]
     u = counter.uniform(counter.keys(seed, index, 1), 24)
     return [_prompt(f"{split}_{k:04d}", scenes, row, u[row], bool(seen[row])) for k, row in enumerate(chosen)]

@@ -73,6 +73,11 @@ class Scenes:
         """(B, O, 4) the outline's box in pixels."""
         return extents()[self.shape] * self.radius[..., None] + np.concatenate([self.centre] * 2, -1)
 
+    @property
+    def seen(self) -> NDArray[np.bool_]:
+        """(B,) whether training may show them: none of their combinations is held out."""
+        return allowed(self.shape, self.colour, self.present, self.boxes)
+
     @staticmethod
     def cat(parts: list[Scenes]) -> Scenes:
         return Scenes(**{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Scenes)})
@@ -100,7 +105,7 @@ def draw(seed: int, index: Ints, *, request: Request | None = None, held_out: bo
         # The number of objects belongs to the index, not to the attempt: retries must not thin out crowded scenes.
         scenes, ok = _attempt(counter.keys(seed, index[todo], 0), counter.keys(seed, index[todo], 1 + attempt), request)
         if not held_out:
-            ok &= allowed(scenes)
+            ok &= scenes.seen
         if out is None:
             out = Scenes(**{f.name: getattr(scenes, f.name).copy() for f in fields(Scenes)})
         else:

@@ -6,16 +6,11 @@ training, in other company.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
 from headtohead.geometry import RELATIONS, relations
 from headtohead.world.vocabulary import COLOUR_NAMES, SHAPES
-
-if TYPE_CHECKING:
-    from headtohead.world.scenes import Scenes
 
 _S, _C = len(SHAPES), len(COLOUR_NAMES)
 _LEFT, _ABOVE = RELATIONS.index("left of"), RELATIONS.index("above")
@@ -55,16 +50,16 @@ def _relations() -> NDArray[np.bool_]:
 HELD_COLOURS, HELD_PAIRS, HELD_COUNTS, HELD_RELATIONS = _colours(), _pairs(), _counts(), _relations()
 
 
-def allowed(scenes: Scenes) -> NDArray[np.bool_]:
-    """Per scene: does it show nothing that is held out?"""
-    present = scenes.present
-    ok = ~(HELD_COLOURS[scenes.shape, scenes.colour] & present).any(-1)
+def allowed(
+    shape: NDArray[np.int64], colour: NDArray[np.int64], present: NDArray[np.bool_], boxes: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Per scene, from its objects (B, O) and their boxes (B, O, 4): does it show nothing that is held out?"""
+    ok = ~(HELD_COLOURS[shape, colour] & present).any(-1)
     both = present[:, :, None] & present[:, None, :] & ~np.eye(present.shape[1], dtype=bool)
-    a, b = scenes.shape[:, :, None], scenes.shape[:, None, :]
+    a, b = shape[:, :, None], shape[:, None, :]
     ok &= ~(HELD_PAIRS[a, b] & both).any((1, 2))
-    counts = ((scenes.shape[:, :, None] == np.arange(_S)) & present[:, :, None]).sum(1)
+    counts = ((shape[:, :, None] == np.arange(_S)) & present[:, :, None]).sum(1)
     ok &= ~HELD_COUNTS[np.arange(_S), counts].any(-1)
-    boxes = scenes.boxes
     holds = relations(boxes[:, :, None], boxes[:, None, :])
     held = HELD_RELATIONS[a, :, b]
     return ok & ~((holds & held).any(-1) & both).any((1, 2))
