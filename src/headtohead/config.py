@@ -86,8 +86,10 @@ class TrainConfig:
 @dataclass(frozen=True, kw_only=True)
 class EvalConfig:
     every: int  # steps between two points of the curves
-    pictures: int  # a point's pictures for each of GenEval and DPG
-    final_pictures: int  # the last point's
+    pictures: int  # of a point; four fifths answer GenEval's prompts, the others DPG's
+    final_pictures: int = 0  # of the last point; 0 = every prompt
+    diverse: int = 24  # prompts of which several pictures are drawn, for diversity
+    held_out: int = 256  # pictures on which the loss is measured
     batch: int = 128
     split: Literal["dev", "test"] = "test"
 
@@ -128,7 +130,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "query": {"number": 16},
         "head": {"dim": 192, "layers": 6, "heads": 6, "kv_heads": 2, "multiple_of": 64},
         "train": {"steps": 2400, "batch": 128, "lr": 1e-3, "warmup": 100},
-        "evaluation": {"every": 300, "pictures": 150, "final_pictures": 656},
+        "evaluation": {"every": 300, "pictures": 150},
         "data": {"pictures": 20_480},
         "sampling": {"steps": 12, "guidance": 2.0},
     },
@@ -136,14 +138,14 @@ PRESETS: dict[str, dict[str, Any]] = {
         "query": {"number": 64, "template": _PAPER_PROMPT},
         "head": {"dim": 896, "layers": 12, "heads": 14, "kv_heads": 7},
         "train": {"steps": 64_000, "batch": 128, "warmup": 500},
-        "evaluation": {"every": 3200, "pictures": 1000, "final_pictures": 6472},
+        "evaluation": {"every": 3200, "pictures": 1000},
         "data": {"pictures": 2_000_000, "dense": 0.9},
     },
     "paper": {
         "query": {"number": 64, "template": _PAPER_PROMPT},
         "head": {"dim": 1792, "layers": 24, "heads": 28, "kv_heads": 28},
         "train": {"steps": 150_000, "batch": 512, "warmup": 450},
-        "evaluation": {"every": 3200, "pictures": 1000, "final_pictures": 6472},
+        "evaluation": {"every": 3200, "pictures": 1000},
         "data": {"pictures": 25_000_000, "dense": 0.9},
     },
 }

@@ -80,7 +80,9 @@ class DesignModule(L.LightningModule):
         norm = nn.utils.clip_grad_norm_(self.generator.trained().values(), self.settings.clip)
         self.log("grad_norm", norm, prog_bar=True)
 
-    def on_train_batch_end(self, *_: Any) -> None:
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """The average belongs to the step itself: callbacks, which measure and save, run before the module's hooks."""
+        super().optimizer_step(*args, **kwargs)
         self.average.step()
 
     def rate(self, step: int) -> float:

@@ -52,8 +52,9 @@ class Recorder:
         self, at: Spent, values: Mapping[str, float], n: Mapping[str, int], judge: str, mode: str = "world"
     ) -> None:
         """All numbers of one evaluation in one write: a kill leaves a whole evaluation or none."""
+        number = {metric: n.get(metric, n.get(metric.split("/")[0])) for metric in values}
         lines = [
-            {**vars(at), "metric": metric, "value": value, "n": n[metric.split("/")[0]], "judge": judge, "mode": mode}
+            {**vars(at), "metric": metric, "value": value, "n": number[metric], "judge": judge, "mode": mode}
             for metric, value in values.items()
         ]
         with (self.folder / CURVE).open("a") as f:

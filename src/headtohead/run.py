@@ -27,12 +27,15 @@ from headtohead.heads import build as heads
 from headtohead.module import DesignModule, Generator
 from headtohead.query import QueryEncoder
 from headtohead.records import Recorder, Spent
-from headtohead.sampler import generate
+from headtohead.sampler import generate, noise
 from headtohead.world import judge
+from headtohead.world.captions import captions
+from headtohead.world.render import render
+from headtohead.world.scenes import draw
 
 CHECKPOINT = "checkpoints/last.ckpt"
 GRID = 16  # pictures of a sample grid
-DIVERSE = 24  # prompts on which diversity is measured
+HELD_OUT = 102  # the stream of pictures on which the loss is measured
 
 
 def encode_text(texts: list[str]) -> tuple[Tensor, Tensor]:
@@ -83,18 +86,15 @@ class Curves(L.Callback):
         self.config, self.parts, self.recorder, self.flops = config, parts, recorder, flops
         e = config.evaluation
         self.judge, self.net = judge.load(device), shipped.feature_net(device)
-        thinned = (e.pictures * 4 // 5, e.pictures - e.pictures * 4 // 5)
-        self.exams = {
-            False: ceilings.exam(e.split, limit=thinned, device=device),
-            True: ceilings.exam(e.split, device=device),
-        }
-        self.references = {
-            last: points.features_of(
-                ceilings.exam(e.split, ceilings.SEED + 1, limit=None if last else thinned, device=device).pictures,
-                self.net,
-            )
-            for last in (False, True)
-        }
+        self.exams, self.references = {}, {}
+        for last, pictures in ((False, e.pictures), (True, e.final_pictures)):
+            limit = (pictures - pictures // 5, pictures // 5) if pictures else None
+            self.exams[last] = ceilings.exam(e.split, limit=limit, device=device)
+            other = ceilings.exam(e.split, ceilings.SEED + 1, limit=limit, device=device)
+            self.references[last] = points.features_of(other.pictures, self.net)
+        index = np.arange(e.held_out)
+        scenes = draw(HELD_OUT, index)
+        self.held_out = captions(scenes, HELD_OUT, index), parts.codec.encode(render(scenes, device))
         self.seconds, self._since = 0.0, time.monotonic()
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -122,18 +122,30 @@ class Curves(L.Callback):
             decoder_seed=decoder_seed,
         )
 
+    def losses(self, generator: Generator) -> dict[str, float]:
+        """The loss on pictures that no run trains on, with one draw of noise for the whole run."""
+        told, x_1 = self.held_out
+        x_0 = noise(HELD_OUT, np.arange(len(x_1)), *x_1.shape[1:]).to(x_1)
+        generator.eval()
+        with torch.no_grad():
+            parts = generator.generation.held_out(x_1, x_0, generator.condition(told))
+        generator.train()
+        return {f"loss/{name}": value for name, value in parts.items()}
+
     def measure(self, module: DesignModule, step: int, last: bool) -> None:
         test = self.exams[last]
         with module.average:
             pictures = self.paint(test.texts, 0)
             point = points.score(test, pictures, self.judge, self.net, self.references[last])
-            spread = points.spread(test, self.paint, self.judge, self.net, DIVERSE)
+            spread = points.spread(test, self.paint, self.judge, self.net, self.config.evaluation.diverse)
+            losses = self.losses(module.generator)
         batch = self.config.train.batch
         at = Spent(step, step * batch, step * self.flops, round(self.seconds, 2))
         self.recorder.prompts(step, point.prompts)
         rows = np.linspace(0, len(pictures) - 1, GRID).astype(int)
         save_image(pictures[torch.from_numpy(rows)], self.recorder.grid(step), nrow=GRID // 2, padding=1)
-        self.recorder.append(at, {**point.values, **spread.values}, {**point.n, **spread.n}, self.judge.name)
+        n = {**point.n, **spread.n, "loss": self.config.evaluation.held_out}
+        self.recorder.append(at, {**point.values, **spread.values, **losses}, n, self.judge.name)
 
     def state_dict(self) -> dict[str, Any]:
         return {"seconds": self.seconds}

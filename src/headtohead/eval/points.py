@@ -16,11 +16,14 @@ from headtohead.eval.diversity import pairwise
 from headtohead.eval.fid import fid
 from headtohead.foundations.features import FeatureNet
 from headtohead.world.judge import PixelJudge
+from headtohead.world.prompts import Prompt, request
+from headtohead.world.render import render
+from headtohead.world.scenes import Scenes, draw
 
 Paint = Callable[[list[str], int, int | None], Tensor]  # (prompts, noise seed, decoder seed or None) -> pictures
 
 A_PROMPT = 4  # pictures a prompt, for diversity
-NOISE, DECODER = 900_000, 910_000  # seeds of diversity's draws
+NOISE, DECODER, RENDERS = 900_000, 910_000, 920_000  # seeds of diversity's draws
 
 
 @dataclass(frozen=True)
@@ -57,21 +60,33 @@ def score(test: Exam, pictures: Tensor, judge: PixelJudge, net: FeatureNet, refe
     return Point(values, {"geneval": short, "dpg": len(graded), "fid": len(pictures)}, told)
 
 
+def renders(lines: list[dict[str, Any]], device: str) -> Tensor:
+    """As many true pictures: what diversity would be if every right picture were as likely."""
+    requests = [request(Prompt.of(line)) for line in lines]
+    drawn = [draw(RENDERS, np.array([k]), request=r, held_out=True) for k, r in enumerate(requests)]
+    return render(Scenes.cat(drawn), device)
+
+
 def spread(test: Exam, paint: Paint, judge: PixelJudge, net: FeatureNet, prompts: int) -> Point:
-    """Diversity of several pictures of a prompt, with the decoder's noise fixed and drawn."""
+    """Diversity of several pictures of a prompt: decoder noise fixed, decoder noise drawn, and of true renders."""
     rows = np.linspace(0, len(test.lines) - 1, prompts).astype(int)
     lines = [test.lines[k] for k in rows for _ in range(A_PROMPT)]
     texts = [line["prompt"] for line in lines]
     values: dict[str, float] = {}
     n: dict[str, int] = {}
-    for name, decoder_seed in (("fixed", None), ("drawn", DECODER)):
-        pictures = paint(texts, NOISE, decoder_seed)
+    ways: dict[str, Callable[[], Tensor]] = {
+        "fixed": lambda: paint(texts, NOISE, None),
+        "drawn": lambda: paint(texts, NOISE, DECODER),
+        "renders": lambda: renders(lines, str(test.pictures.device)),
+    }
+    for name, pictures_of in ways.items():
+        pictures = pictures_of()
         accepted = np.array([v.correct for v in geneval.judge(lines, pictures, judge, judge)])
         features = through(pictures, net).double().cpu().numpy().reshape(prompts, A_PROMPT, -1)
         value, counted = pairwise(features, accepted.reshape(prompts, A_PROMPT))
         if counted:
             values[f"diversity/{name}"] = value
-        n["diversity"] = counted * A_PROMPT
+            n[f"diversity/{name}"] = int(accepted.sum())
     return Point(values, n, [])
 
 

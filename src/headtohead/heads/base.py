@@ -15,6 +15,10 @@ class GenerationHead(Protocol):
         """Mean loss of predicting image tokens x_1 (B, N, D) under a condition."""
         ...
 
+    def held_out(self, x_1: Tensor, x_0: Tensor, condition: Condition) -> dict[str, float]:
+        """The loss on data that was not trained on, part by part (a flow's by t)."""
+        ...
+
     def sample(self, condition: Condition, x_0: Tensor, how: Sampling) -> Tensor:
         """Image tokens (B, N, D) for a condition, from noise x_0 (B, N, D)."""
         ...

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from headtohead.config import Sampling
 from headtohead.shapes import Condition
 
+HELD_OUT_TIMES = (0.1, 0.3, 0.5, 0.7, 0.9)
 Velocity = Callable[[Tensor, Tensor], Tensor]  # (x_t, t (B,)) -> v
 
 
@@ -51,6 +52,14 @@ class FlowHead(nn.Module):
         x_t, dx_t = path(x_0, x_1, t)
         v = self.net(x_t, t, condition)
         return F.mse_loss(v.float(), dx_t.float(), reduction="none").flatten(1).mean(1)
+
+    @torch.no_grad()
+    def held_out(self, x_1: Tensor, x_0: Tensor, condition: Condition) -> dict[str, float]:
+        """By t: near noise the condition decides, near data the picture itself does."""
+        return {
+            f"t={t:.1f}": float(self.loss_at(torch.full((len(x_1),), t).to(x_1), x_1, x_0, condition).mean())
+            for t in HELD_OUT_TIMES
+        }
 
     def sample(self, condition: Condition, x_0: Tensor, how: Sampling) -> Tensor:
         return solve(self.guided(condition, how.guidance), x_0, how.steps, how.solver)

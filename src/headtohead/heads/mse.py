@@ -49,5 +49,9 @@ class MseHead(nn.Module):
     def loss(self, x_1: Tensor, condition: Condition) -> Tensor:
         return F.mse_loss(self.predict(condition).float(), x_1.float())
 
+    @torch.no_grad()
+    def held_out(self, x_1: Tensor, x_0: Tensor, condition: Condition) -> dict[str, float]:
+        return {"mse": float(self.loss(x_1, condition))}
+
     def sample(self, condition: Condition, x_0: Tensor, how: Sampling) -> Tensor:
         return self.predict(condition)

@@ -1,0 +1,104 @@
+"""Runs: every design trains, measures and records; a seed is a result; a run that was cut goes on as if it had not."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from headtohead.config import RunConfig, configure
+from headtohead.design import DESIGNS
+from headtohead.records import CURVE, runs
+from headtohead.run import CHECKPOINT, train
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*litlogger.*"),
+    pytest.mark.filterwarnings("ignore:.*isinstance.treespec.*"),
+    pytest.mark.filterwarnings("ignore:Found .* module.s. in eval mode"),
+    pytest.mark.filterwarnings("ignore:.*does not have many workers"),
+]
+
+SMALL = {
+    "head.dim": 32, "head.layers": 2, "head.heads": 2, "head.kv_heads": 1, "head.multiple_of": 32,
+    "train.steps": 6, "train.batch": 16, "train.warmup": 2, "train.lr": 3e-3, "data.pictures": 64,
+    "evaluation.every": 3, "evaluation.pictures": 30, "evaluation.final_pictures": 30, "evaluation.diverse": 2,
+    "evaluation.held_out": 8, "sampling.steps": 2,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+def go(config: RunConfig, folder: Path, cache: Path) -> dict[str, Any]:
+    train(config, folder, cache, device="cpu", say=lambda line: None)
+    (run,) = runs(folder)
+    return {"state": run.state["state"], "curve": run.curve(), "weights": weights(folder)}
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    kept = torch.load(folder / CHECKPOINT, weights_only=True)
+    return {**kept["state_dict"], **{f"average.{k}": v for k, v in kept["average"].items()}}
+
+
+def numbers(result: dict[str, Any]) -> list[tuple[int, str, float]]:
+    return [(line["step"], line["metric"], line["value"]) for line in result["curve"]]
+
+
+@pytest.mark.parametrize("design", DESIGNS)
+def test_every_design_trains_samples_and_records(design: str, tmp_path: Path, cache: Path) -> None:
+    result = go(configure(design, overrides=SMALL), tmp_path / "run", cache)
+    assert result["state"] == "finished"
+    assert {line["step"] for line in result["curve"]} == {3, 6}
+    metrics = {line["metric"] for line in result["curve"]}
+    assert {"geneval/overall", "geneval/colors", "dpg/overall", "fid"} <= metrics
+    assert any(m.startswith("loss/") for m in metrics)
+    assert all(line["flops"] > 0 and line["n"] for line in result["curve"])
+    assert (tmp_path / "run" / "grids" / "0000006.png").stat().st_size > 1000
+    backbone = any(".model." in name for name in result["weights"])
+    assert backbone == (DESIGNS[design].backbone.value == "trained")
+
+
+@pytest.mark.parametrize("design", ["vae_flow", "clip_mse"])
+def test_the_loss_falls(design: str, tmp_path: Path, cache: Path) -> None:
+    longer = {**SMALL, "train.steps": 40, "evaluation.every": 20}
+    curve = go(configure(design, overrides=longer), tmp_path / "run", cache)["curve"]
+    first, last = ([c["value"] for c in curve if c["step"] == s and c["metric"].startswith("loss/")] for s in (20, 40))
+    assert sum(last) < sum(first)
+
+
+def test_the_same_seed_gives_the_same_run_and_another_does_not(tmp_path: Path, cache: Path) -> None:
+    config = configure("vae_flow", overrides=SMALL)
+    first, again = go(config, tmp_path / "a", cache), go(config, tmp_path / "b", cache)
+    other = go(dataclasses.replace(config, seed=1), tmp_path / "c", cache)
+    assert numbers(first) == numbers(again)
+    assert numbers(first) != numbers(other)
+    assert all(torch.equal(first["weights"][k], again["weights"][k]) for k in first["weights"])
+
+
+def test_a_run_that_was_cut_goes_on_as_if_it_had_not(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from headtohead.module import DesignModule
+
+    config = configure("vae_flow", overrides=SMALL)
+    whole, own = go(config, tmp_path / "whole", cache), DesignModule.training_step
+
+    def cut(self: DesignModule, batch: Any, index: int) -> torch.Tensor:
+        if self.global_step == 5:
+            raise RuntimeError("cut")
+        return own(self, batch, index)
+
+    monkeypatch.setattr(DesignModule, "training_step", cut)
+    with pytest.raises(RuntimeError, match="cut"):
+        go(config, tmp_path / "cut", cache)
+    monkeypatch.undo()
+    torch.rand(5)
+    resumed = go(config, tmp_path / "cut", cache)
+    assert numbers(resumed) == numbers(whole)
+    assert len((tmp_path / "cut" / CURVE).read_text().splitlines()) == len(whole["curve"])
+    assert all(torch.equal(resumed["weights"][k], whole["weights"][k]) for k in whole["weights"])
