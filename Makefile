@@ -21,8 +21,8 @@ sweep: $(READY)  ## Train and measure designs: DESIGN=clip_flow [SEEDS=0,1,2] [S
 	@$(PY) -m ablations.sweep $(NAME) $(if $(DESIGN),--design $(DESIGN)) $(if $(SEEDS),--seeds $(SEEDS)) \
 		$(if $(SCALE),--scale $(SCALE)) $(if $(STEPS),--steps $(STEPS)) $(if $(SET),--set $(SET))
 
-plot: $(READY)  ## Draw the curves of results/ as PNG and PDF
-	@$(PY) -m ablations.plot results
+plot: $(READY)  ## Draw the curves of results/ as PNG and PDF, and write the comparison
+	@$(PY) -m ablations.report results
 
 foundations: $(READY)  ## Make the foundations that are out of date, and measure their ceilings [ONLY="vae clip"]
 	@$(PY) -m ablations.foundations $(if $(ONLY),--only $(ONLY))

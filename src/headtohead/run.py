@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -170,6 +171,7 @@ def train(config: RunConfig, folder: Path, cache: Path, *, device: str, say: Cal
         start = int(torch.load(checkpoint, map_location="cpu", weights_only=True)["global_step"])
         recorder.cut_behind(start)
         say(f"{folder.name}: going on at step {start}")
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # it advertises and repeats what we say ourselves
     trainer = L.Trainer(
         max_steps=config.train.steps,
         accelerator="gpu" if device == "cuda" else "cpu",
@@ -181,7 +183,7 @@ def train(config: RunConfig, folder: Path, cache: Path, *, device: str, say: Cal
         use_distributed_sampler=False,
     )
     steps = Steps(parts.tokens, start=start, **data)  # type: ignore[arg-type]
-    trainer.fit(module, DataLoader(steps, batch_size=None), ckpt_path=checkpoint if start else None)
+    trainer.fit(module, DataLoader(steps, batch_size=None), ckpt_path=checkpoint if start else None, weights_only=True)
     recorder.status(
         "finished", steps=config.train.steps, trainable=sum(p.numel() for p in parts.generator.trained().values())
     )

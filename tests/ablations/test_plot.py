@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ablations import plot
+from ablations import plot, report
 from ablations.curves import curves
 from headtohead.records import Recorder, Spent
 
@@ -56,3 +56,18 @@ def test_nothing_to_plot_is_one_line_and_exit_code_2(
 def test_plotting_imports_nothing_heavy() -> None:
     code = "import sys, ablations.plot; print([m for m in ('torch', 'lightning', 'pandas') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_the_report_is_one_file_with_tables_and_figures(results: Path) -> None:
+    bad = results / "micro" / "vae_mse-s0"
+    Recorder(bad).begin({})
+    Recorder(bad).status("failed", reason="<script>alert(1)</script>")
+    assert report.main([str(results)]) == 0
+    page, text = (results / "report.html").read_text(), (results / "report.md").read_text()
+    assert 'src="data:image/png;base64,' in page
+    assert "http" not in page.split("</style>")[1].split("base64")[0]
+    assert "<script>" not in page
+    assert "| clip_flow | 3 | 600 |" in text
+    assert "0.410 ± 0.025" in text  # 0.4 + (0, 0.01, 0.02): t(2) 4.303 x 0.01 / sqrt 3
+    assert "failed: micro/vae_mse-s0" in text
+    assert (results / "comparison.csv").read_text().splitlines()[1].startswith("micro,clip_flow,3,600,0.410")

@@ -91,12 +91,3 @@ class ClipTower(nn.Module):
     def embed_texts(self, texts: list[str]) -> Tensor:
         ids = tokenizer.encode(texts, self.model.context_length, str(self.mean.device))
         return F.normalize(read(self.model, ids)[0], dim=-1)
-
-    def log_likelihood(self, pictures: Tensor, texts: list[str]) -> Tensor:
-        """(B,) log-probability of each caption given its picture, by the captioning decoder."""
-        ids = tokenizer.encode(texts, self.model.context_length, str(self.mean.device))
-        _, image_tokens = self.model.visual(pictures * 2 - 1)
-        _, text_tokens = read(self.model, ids)
-        logits = self.model.text_decoder(image_tokens, text_tokens)
-        loss = F.cross_entropy(logits[:, :-1].transpose(1, 2), ids[:, 1:], ignore_index=tokenizer.PAD, reduction="none")
-        return -loss.sum(-1)

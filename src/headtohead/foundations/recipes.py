@@ -55,7 +55,7 @@ _UNET = {
         "sample_size": _LATENT_SIDE,
         "in_channels": _LATENT_CHANNELS,
         "out_channels": _LATENT_CHANNELS,
-        "block_out_channels": [64, 64],
+        "block_out_channels": [64, 48],
         "layers_per_block": 1,
         "down_block_types": ["CrossAttnDownBlock2D", "DownBlock2D"],
         "up_block_types": ["UpBlock2D", "CrossAttnUpBlock2D"],
@@ -76,7 +76,7 @@ _CAPTIONS = {
     "styles": [clip_training.SHORT, clip_training.TOLD_WHOLE],
     "pool": clip_training.POOL,
 }
-_DECODING = Budget(steps=4000, batch=64, lr=2e-3, warmup=200, weight_decay=0.0, ema=0.998, bf16=True)
+_DECODING = Budget(steps=3500, batch=64, lr=2e-3, warmup=200, weight_decay=0.0, ema=0.998, bf16=True)
 
 # The towers a representation can be: CLIP, and its two controls.
 TOWERS = ("clip", "clip_blind", "clip_untrained")

@@ -95,11 +95,11 @@ def _telling(stage: Stage) -> clip_training.Telling:
 
 
 def _tower_tensors(stage: Stage, model: nn.Module) -> dict[str, Tensor]:
-    """The tower with its channels' statistics; what only training needed stays behind."""
+    """The tower with its channels' statistics; the captioner and the picture head were only there to teach it."""
     assert isinstance(model, clip_training.Telling)
     tower = clip.ClipTower(model.coca).to(stage.device).eval()
     tower.measure(pictures_of_step(stage.recipe.stream + 1, 0, MEASURED, stage.device))
-    return tower.state_dict()
+    return {k: v for k, v in tower.state_dict().items() if not k.startswith("model.text_decoder.")}
 
 
 def _clip_blind(stage: Stage) -> Made:
