@@ -59,7 +59,6 @@ def fit(
     device: str,
     say: Callable[[str], None] = print,
     save_every: float = 120.0,
-    compiled: bool = False,
 ) -> Fitted:
     """Train `model` for the budget's steps, going on from `work/<name>.pt` when it is there."""
     model = model.to(device).train()
@@ -75,14 +74,14 @@ def fit(
         step, seconds, history = state["step"], state["seconds"], state["history"]
         if step < budget.steps:
             say(f"{name}: going on at step {step}")
-    step_loss = torch.compile(loss) if compiled else loss
+    begun = step
     saved = said = started = time.monotonic()
     while step < budget.steps:
         torch.manual_seed(seed * 1_000_003 + step)
         for group in optimizer.param_groups:
             group["lr"] = budget.lr * rate(budget, step)
         with torch.autocast(device, torch.bfloat16, enabled=budget.bf16):
-            terms = step_loss(model, step, device)
+            terms = loss(model, step, device)
         optimizer.zero_grad(set_to_none=True)
         terms["loss"].backward()
         nn.utils.clip_grad_norm_(trained, budget.clip)
@@ -92,8 +91,9 @@ def fit(
         now = time.monotonic()
         if now - said > 20 or step == budget.steps or step == 1:
             values = {k: round(float(v.detach()), 4) for k, v in terms.items()}
-            spent = seconds + now - started
-            say(f"{name} {step}/{budget.steps} {spent:.0f}s {values}")
+            spent, left = seconds + now - started, (now - started) / (step - begun) * (budget.steps - step)
+            shown = ", ".join(f"{k} {v}" for k, v in values.items())
+            say(f"{name}: step {step:,} of {budget.steps:,}, about {left / 60:.0f} min left, {shown}")
             history.append({"step": step, "seconds": round(spent, 1), **values})
             said = now
         if now - saved > save_every or step == budget.steps:
