@@ -50,7 +50,8 @@ class ClipDecoder(nn.Module):
     def latents(self, tokens: Tensor, noise: Tensor | None = None) -> Tensor:
         x = (self.noise(len(tokens)) if noise is None else noise).to(tokens)
         scheduler = FlowMatchEulerDiscreteScheduler()
-        scheduler.set_timesteps(self.steps, device=tokens.device)
+        # Even steps from pure noise; left to itself the scheduler spends its last one on a thousandth of the way.
+        scheduler.set_timesteps(sigmas=[1 - k / self.steps for k in range(self.steps)], device=tokens.device)
         pooled = tokens.mean(1)
         for t in scheduler.timesteps:
             velocity = self.unet(x, t.expand(len(x)), tokens, class_labels=pooled).sample

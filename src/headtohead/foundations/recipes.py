@@ -49,7 +49,7 @@ _TOWER = {
 }
 _LATENT_CHANNELS, _LATENT_SIDE = 16, PICTURE_SIDE // 8
 _UNET = {
-    "steps": 6,  # of the solver
+    "steps": 1,  # of the solver; on dev prompts 1, 2 and 3 gave 0.958, 0.950 and 0.942
     "pictures": 40_960,
     "unet": {
         "sample_size": _LATENT_SIDE,
