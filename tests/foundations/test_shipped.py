@@ -120,7 +120,7 @@ def test_the_language_model_knows_its_captions() -> None:
         ids = tokenizer.encode([text], 96)
         return float(model(input_ids=ids, labels=ids).loss)
 
-    assert surprise("a photo of a red circle and a blue star") < 1.0
+    assert surprise("a photo of a red circle and a blue star") < 2.0  # colours and shapes are free: 8 x 8 twice
     assert surprise("a photo of a red circle and a blue star") < 0.5 * surprise("star blue a and circle red photo a of")
 
 
