@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import multiprocessing as mp
 import os
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ablations.command import Parser, seconds
 from headtohead import store
 from headtohead.foundations import shipped
 from headtohead.world import judge
@@ -107,16 +107,17 @@ def machine(device: str) -> dict[str, Any]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m ablations.bench", description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path("results/bench"), help="folder for the JSON")
-    parser.add_argument("--device", default=store.best_device(), help="cpu or cuda")
-    parser.add_argument("--seconds", type=float, default=4.0, help="how long each part is measured")
+    parser = Parser("ablations.bench", __doc__)
+    parser.add_folder("--out", Path("results/bench"), "folder for the JSON")
+    parser.add_device()
+    parser.add_argument("--seconds", type=seconds, default=4.0, help="how long each part is measured")
     options = parser.parse_args(arguments)
+    device = options.device or store.best_device()
     spawn, rows = mp.get_context("spawn"), list[dict[str, Any]]()
     print(f"{'part':14} {'pictures/s':>11} {'10 % to 90 %':>17} {'peak MB':>8}")
     for name in PARTS:
         answer: Any = spawn.Queue()
-        process = spawn.Process(target=_measure, args=(name, options.device, options.seconds, answer))
+        process = spawn.Process(target=_measure, args=(name, device, options.seconds, answer))
         process.start()
         process.join()
         if process.exitcode:
@@ -127,8 +128,8 @@ def main(arguments: list[str] | None = None) -> int:
         low, high = row["10 % to 90 %"]
         print(f"{name:14} {row['pictures/s']:11.0f} {low:8.0f} {high:8.0f} {row['peak MB']:8.0f}", flush=True)
     options.out.mkdir(parents=True, exist_ok=True)
-    path = options.out / f"foundations-{options.device}.json"
-    path.write_text(json.dumps({"machine": machine(options.device), "rows": rows}, indent=1) + "\n")
+    path = options.out / f"foundations-{device}.json"
+    path.write_text(json.dumps({"machine": machine(device), "rows": rows}, indent=1) + "\n")
     print(path)
     return 0
 

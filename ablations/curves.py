@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import headtohead
-from headtohead.records import Run, runs
+from headtohead.records import RecordError, Run, runs
 
 CEILINGS = Path(headtohead.__file__).parent / "weights" / "ceilings.json"
 
@@ -41,7 +41,12 @@ def design_of(run: Run) -> str:
 def curves(results: Path) -> list[Curve]:
     """Every metric of every design; a step counts when each of the design's seeds has reached it."""
     rows: dict[tuple[str, str, str], dict[str, dict[int, dict[str, Any]]]] = {}
+    settings: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {}
     for run in runs(results):
+        own = {k: v for k, v in run.config.items() if k not in ("seed", "hash")}
+        first, others = settings.setdefault((run.sweep, design_of(run)), (run.name, own))
+        if own != others:
+            raise RecordError(f"{run.folder}: its settings differ from {first}'s: seeds of one design must share them")
         for line in run.curve():
             key = (run.sweep, design_of(run), line["metric"])
             rows.setdefault(key, {}).setdefault(run.name, {})[line["step"]] = line

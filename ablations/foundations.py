@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import difflib
 import json
 import sys
@@ -12,6 +11,7 @@ from typing import Any
 
 import torch
 
+from ablations.command import Parser, positive
 from headtohead import store
 from headtohead.eval import ceilings, clip_quality, geneval
 from headtohead.foundations import shipped
@@ -101,11 +101,11 @@ def with_time(name: str) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m ablations.foundations", description=__doc__)
+    parser = Parser("ablations.foundations", __doc__)
     parser.add_argument("--only", nargs="+", metavar="NAME", help=f"some of: {', '.join(RECIPES)}")
-    parser.add_argument("--work", type=Path, default=Path(".foundations"), help="where unfinished trainings are kept")
-    parser.add_argument("--device", default=store.best_device(), help="cpu or cuda (default: cuda when there is one)")
-    parser.add_argument("--threads", type=int, help="CPU threads (default: torch's choice)")
+    parser.add_folder("--work", Path(".foundations"), "where unfinished trainings are kept")
+    parser.add_device()
+    parser.add_argument("--threads", type=positive, help="CPU threads, when not torch's choice")
     parser.add_argument("--measure", action="store_true", help="measure again though nothing has changed")
     options = parser.parse_args(arguments)
     for name in options.only or ():
@@ -114,6 +114,7 @@ def main(arguments: list[str] | None = None) -> int:
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(RECIPES)}"
             print(f"foundations: --only: no foundation {name!r}; {hint}", file=sys.stderr)
             return 2
+    device = options.device or store.best_device()
     if options.threads:
         torch.set_num_threads(options.threads)
 
@@ -122,17 +123,17 @@ def main(arguments: list[str] | None = None) -> int:
 
     wanted = [name for name in RECIPES if not options.only or name in options.only]
     todo = [name for name in wanted if not current(name)]
-    say(f"to make on {options.device}: {', '.join(map(with_time, todo))}" if todo else "every foundation is up to date")
+    say(f"to make on {device}: {', '.join(map(with_time, todo))}" if todo else "every foundation is up to date")
     try:
         for name in wanted:
-            make(name, work=options.work, device=options.device, say=say)
+            make(name, work=options.work, device=device, say=say)
     except KeyboardInterrupt:
         say("stopped; the same command goes on from here")
         return 130
     if options.only:
         return 0
     if options.measure or not measured_now():
-        MEASURED.write_text(json.dumps(measure(options.device, say), indent=1) + "\n")
+        MEASURED.write_text(json.dumps(measure(device, say), indent=1) + "\n")
         into_readme(tables(json.loads(MEASURED.read_text())))
     print(tables(json.loads(MEASURED.read_text())))
     return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 import textwrap
 from pathlib import Path
@@ -19,6 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
+from ablations.command import Parser
 from headtohead import store
 from headtohead.foundations import shipped
 from headtohead.foundations.recipes import TOWERS
@@ -143,14 +143,14 @@ def round_trips(folder: Path, device: str, many: int = 10) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m ablations.gallery", description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path("results/gallery"), help="folder for the pictures")
-    parser.add_argument("--device", default=store.best_device(), help="cpu or cuda")
+    parser = Parser("ablations.gallery", __doc__)
+    parser.add_folder("--out", Path("results/gallery"), "folder for the pictures")
+    parser.add_device()
     options = parser.parse_args(arguments)
     inventory(options.out)
     told(options.out)
     one_prompt(options.out)
-    round_trips(options.out, options.device)
+    round_trips(options.out, options.device or store.best_device())
     return 0
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ablations.command import Parser
 from ablations.curves import Curve, bounds, curves
 from headtohead.records import RecordError
 
@@ -101,9 +101,9 @@ def figure_tasks(found: list[Curve]) -> Figure:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m ablations.plot", description=__doc__)
+    parser = Parser("ablations.plot", __doc__)
     parser.add_argument("results", type=Path, help="a results folder, a sweep's or a run's")
-    parser.add_argument("--out", type=Path, help="where figures go (default: RESULTS/figures)")
+    parser.add_folder("--out", Path(), "where figures go; RESULTS/figures when not given")
     options = parser.parse_args(arguments)
     try:
         found = curves(options.results)
@@ -112,7 +112,7 @@ def main(arguments: list[str] | None = None) -> int:
     except RecordError as error:
         print(f"plot: {error}", file=sys.stderr)
         return 2
-    out = options.out or options.results / "figures"
+    out = options.out if options.out != Path() else options.results / "figures"
     out.mkdir(parents=True, exist_ok=True)
     figures = {
         "curves_steps": figure_curves(found, "steps"),

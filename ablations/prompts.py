@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
-from pathlib import Path
 
+from ablations.command import Parser
 from headtohead.world import dense_prompts, prompts
 
 SPLITS: tuple[prompts.Split, ...] = ("dev", "test")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m ablations.prompts", description=__doc__)
-    parser.add_argument("--out", type=Path, default=prompts.FOLDER, help="folder that gets dev/ and test/")
+    parser = Parser("ablations.prompts", __doc__)
+    parser.add_folder("--out", prompts.FOLDER, "folder that gets dev/ and test/")
     options = parser.parse_args(arguments)
     for split in SPLITS:
         short, dense = prompts.geneval(split), dense_prompts.dense(split)

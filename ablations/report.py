@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import base64
 import csv
 import html
@@ -13,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ablations import plot
+from ablations.command import Parser
 from ablations.curves import Curve, bounds, curves, design_of
 from headtohead.records import RecordError, Run, runs
 
@@ -154,7 +154,7 @@ def write(results: Path, figures: Path) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m ablations.report", description=__doc__)
+    parser = Parser("ablations.report", __doc__)
     parser.add_argument("results", type=Path, help="a results folder or a sweep's")
     options = parser.parse_args(arguments)
     if code := plot.main([str(options.results)]):

@@ -3,40 +3,52 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import sys
 import time
 import traceback
 from pathlib import Path
+from typing import Any
 
 from ablations import spec
+from ablations.command import Parser, positive, seeds
 from headtohead import records
 from headtohead.config import PRESETS, ConfigError, RunConfig
 from headtohead.design import DESIGNS
 
 SWEEPS = Path("sweeps")
+FOUNDED = ("micro",)  # the scales whose foundations and data can be had
 
 
 def chosen(options: argparse.Namespace) -> spec.Sweep:
     """The sweep of the command line: a file's, or one made of DESIGN; options override the file."""
-    overrides = dict(_pair(text) for text in options.set or ())
+    overrides: dict[str, Any] = {}
+    for key, value in map(_pair, options.set or ()):
+        if key in overrides:
+            raise ConfigError(f"--set: {key} stands twice")
+        overrides[key] = value
     if options.steps is not None:
         overrides["train.steps"] = options.steps
     file = SWEEPS / f"{options.name}.yaml" if options.name else None
-    base = spec.read(file) if file else spec.parse(_name(options), {"designs": options.design or ["all"]}, "--design")
+    base = spec.read(file) if file else spec.parse("micro", {"designs": "all"}, "command line")
+    scale = base.scale if options.scale is None else options.scale
     given = {
         "designs": options.design or list(base.designs),
         "seeds": options.seeds or list(base.seeds),
-        "scale": options.scale or base.scale,
+        "scale": scale,
         "set": {**base.overrides, **overrides},
     }
-    return spec.parse(base.name, given, base.where if file else "command line")
+    name = base.name if file and scale == base.scale else f"{base.name}-{scale}" if file else scale
+    return spec.parse(named(name, overrides), given, str(file) if file else "command line")
 
 
-def _name(options: argparse.Namespace) -> str:
-    """Sweeps of other scales and settings are other sweeps: their curves are never pooled."""
-    parts = [options.scale or "micro", *(f"{k.split('.')[-1]}{v}" for k, v in map(_pair, options.set or ()))]
-    return "-".join([*parts, *([f"steps{options.steps}"] if options.steps else [])])
+def named(name: str, overrides: dict[str, Any]) -> str:
+    """Runs of other settings are another sweep, in a folder of its own: their curves are never pooled."""
+    whole = "-".join([name, *(f"{key}_{value}" for key, value in sorted(overrides.items()))])
+    if spec.NAME.fullmatch(whole) or not overrides:
+        return whole
+    return f"{name}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -69,25 +81,32 @@ def _differs(old: dict[str, object], new: dict[str, object], prefix: str = "") -
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m ablations.sweep", description=__doc__)
+    parser = Parser("ablations.sweep", __doc__)
     parser.add_argument("name", nargs="?", help=f"a file of {SWEEPS}/ without its ending")
-    parser.add_argument("--design", nargs="+", metavar="DESIGN", help=f"all, or some of: {', '.join(DESIGNS)}")
-    parser.add_argument("--seeds", type=_seeds, help="such as 0,1,2 (default: 0)")
-    parser.add_argument("--scale", help=f"one of: {', '.join(PRESETS)} (default: micro)")
-    parser.add_argument("--steps", type=int, help="training steps, when not the scale's")
+    parser.add_argument(
+        "--design", nargs="+", metavar="DESIGN", help=f"some of: {', '.join(DESIGNS)}; all when not given"
+    )
+    parser.add_argument("--seeds", type=seeds, help="such as 0,1,2; without it the file's, or 0")
+    parser.add_argument("--scale", help=f"one of: {', '.join(PRESETS)}; without it the file's, or micro")
+    parser.add_argument("--steps", type=positive, help="training steps, when not the scale's")
     parser.add_argument("--set", nargs="+", metavar="KEY=VALUE", help="any setting, such as head.dim=256")
-    parser.add_argument("--results", type=Path, default=Path("results"), help="where records go")
-    parser.add_argument("--cache", type=Path, default=Path(".cache/headtohead"), help="where encoded pictures are kept")
-    parser.add_argument("--device", help="cpu or cuda (default: cuda when there is one)")
+    parser.add_folder("--results", Path("results"), "where records go")
+    parser.add_folder("--cache", Path(".cache/headtohead"), "where encoded pictures are kept")
+    parser.add_device()
     options = parser.parse_args(arguments)
     try:
         sweep = chosen(options)
+        if sweep.scale in PRESETS and sweep.scale not in FOUNDED:
+            raise ConfigError(f"scale {sweep.scale}: its foundations and data are still to come; there is {FOUNDED[0]}")
         runs = sweep.runs()
         states = {name: state_of(options.results / sweep.name / name, run) for name, run in runs.items()}
     except (ConfigError, records.RecordError) as error:
         print(f"sweep: {error}", file=sys.stderr)
         return 2
-    print(f"sweep {sweep.name}: {len(runs)} runs in {options.results / sweep.name}", file=sys.stderr)
+    print(
+        f"sweep {sweep.name}: {len(runs)} run{'s' * (len(runs) != 1)} in {options.results / sweep.name}",
+        file=sys.stderr,
+    )
     for name, run in runs.items():
         t, e = run.train, run.evaluation
         what = f"{t.steps:,} steps of {t.batch}, a point every {e.every:,}"
@@ -96,10 +115,6 @@ def main(arguments: list[str] | None = None) -> int:
     if failed:
         print(f"sweep {sweep.name}: failed: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0
-
-
-def _seeds(text: str) -> list[int]:
-    return [int(part) for part in text.split(",")]
 
 
 def _train(sweep: spec.Sweep, name: str, config: RunConfig, options: argparse.Namespace) -> bool:

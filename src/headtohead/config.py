@@ -21,6 +21,12 @@ from headtohead.design import DESIGNS, Design
 T = TypeVar("T")
 
 
+# Whole numbers begin at 1 unless named here; numbers begin at 0, and shares end at 1.
+MAY_BE_ZERO = {"seed", "train.warmup", "evaluation.final_pictures"}
+SHARES = {"train.lr_end", "train.beta2", "train.ema", "head.drop_condition", "data.dense"}
+MOST = 2**31 - 1
+
+
 class ConfigError(ValueError):
     """Names the place (file and key), what is wrong, and what would be right."""
 
@@ -49,7 +55,8 @@ class DitConfig:
     def __post_init__(self) -> None:
         if self.dim % self.heads or self.heads % self.kv_heads:
             raise ValueError(
-                f"head.dim={self.dim} must divide by head.heads={self.heads}, and that by head.kv_heads={self.kv_heads}"
+                f"head.dim={self.dim} must be divisible by head.heads={self.heads}, "
+                f"and that by head.kv_heads={self.kv_heads}"
             )
 
     @property
@@ -159,6 +166,8 @@ def configure(
     axes = dataclasses.asdict(DESIGNS[known(design, DESIGNS, "design", where)])
     plain = json.loads(json.dumps({**given, "design": axes, "scale": scale, "seed": seed}))
     for key, value in (overrides or {}).items():
+        if key in ("seed", "scale", "design"):
+            raise ConfigError(f"{_at(where)}{key}: is no setting; it has an option of its own")
         *parents, last = key.split(".")
         node = plain
         for parent in parents:
@@ -197,7 +206,7 @@ def known(name: str, names: Mapping[str, Any], what: str, where: str = "", prefi
         return name
     near = difflib.get_close_matches(name, list(names), 1)
     hint = f"did you mean {prefix}{near[0]}?" if near else f"there are {', '.join(names)}"
-    raise ConfigError(f"{_at(where)}unknown {what} {prefix}{name[:80]!s}; {hint}")
+    raise ConfigError(f"{_at(where)}unknown {what} {prefix}{name[:80] or '(empty)'}; {hint}")
 
 
 def _at(where: str) -> str:
@@ -226,6 +235,9 @@ def _value(hint: Any, given: Any, where: str, key: str) -> Any:
         raise wrong from None
     if hint is int and isinstance(given, float):
         raise wrong
+    least, most = 0 if hint is float or key in MAY_BE_ZERO else 1, 1 if key in SHARES else MOST
+    if not least <= number <= most:  # NaN is neither
+        raise ConfigError(f"{_at(where)}{key}: expected {_type_name(hint)} from {least} to {most}, got {given!r:.80}")
     return number
 
 

@@ -57,7 +57,17 @@ def test_a_missing_file_lists_those_that_are_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--design", "clip_fow"], ["--set", "head.dim"], ["--scale", "mikro"], ["--set", "head.dim=wide"]]
+    "arguments",
+    [
+        ["--design", "clip_fow"],
+        ["--set", "head.dim"],
+        ["--set", "head.dim=192", "head.dim=384"],
+        ["--set", "head.dim=wide"],
+        ["--set", "seed=5"],
+        ["--scale", "mikro"],
+        ["--scale", "paper"],
+        ["--scale", ""],
+    ],
 )
 def test_the_command_line_refuses_with_exit_code_2(
     arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -65,6 +75,26 @@ def test_the_command_line_refuses_with_exit_code_2(
     assert sweep.main([*arguments, "--results", str(tmp_path)]) == 2
     assert capsys.readouterr().err.count("\n") == 1
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--seeds", "one"], ["--seeds=-1"], ["--seeds", "0,"], ["--steps", "0"], ["--device", "tpu"]]
+)
+def test_options_that_cannot_be_read_are_one_line_too(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        sweep.main(arguments)
+    assert stop.value.code == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_other_settings_are_another_sweep() -> None:
+    names = [
+        sweep.named("micro", overrides)
+        for overrides in ({}, {"train.steps": 9}, {"sampling.steps": 9}, {"query.template": "{caption} in /etc"})
+    ]
+    assert names[:3] == ["micro", "micro-train.steps_9", "micro-sampling.steps_9"]
+    assert len(set(names)) == 4
+    assert spec.NAME.fullmatch(names[3])
 
 
 def test_another_configuration_in_the_folder_is_refused_with_what_differs(

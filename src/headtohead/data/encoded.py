@@ -51,6 +51,8 @@ def encoded(source: Source, encode: Encode, folder: Path, device: str, say: Call
         for start in range(0, source.pictures, AT_ONCE):
             index = np.arange(start, min(start + AT_ONCE, source.pictures))
             parts.append(encode(render(draw(STREAM, index), device)).to("cpu", source.dtype))
+            if (start // AT_ONCE) % 16 == 15:
+                say(f"  {start + len(index):,} of {source.pictures:,}")
         folder.mkdir(parents=True, exist_ok=True)
         beside = path.with_suffix(f".{os.getpid()}.part")
         save_file({"tokens": torch.cat(parts).contiguous()}, beside)
