@@ -8,7 +8,6 @@ from typing import Any
 import lightning as L
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from headtohead.config import TrainConfig
 from headtohead.data.encoded import StepBatch
@@ -40,12 +39,14 @@ class Average:
     """A moving average of the trained weights alone; frozen ones are shared, not copied."""
 
     def __init__(self, generator: Generator, decay: float) -> None:
-        self.generator, self.update = generator, get_ema_multi_avg_fn(decay)
+        self.generator, self.decay = generator, decay
         self.weights = {name: p.detach().clone() for name, p in generator.trained().items()}
 
     @torch.no_grad()
-    def step(self) -> None:
-        self.update(list(self.weights.values()), list(self.generator.trained().values()), 1)
+    def step(self, steps: int) -> None:
+        """Early on the average is short, or it would hold little but the first weights for a thousand steps."""
+        decay = min(self.decay, (1 + steps) / (10 + steps))
+        torch._foreach_lerp_(list(self.weights.values()), list(self.generator.trained().values()), 1 - decay)
 
     def __enter__(self) -> Generator:
         """The generator with averaged weights, until the block ends."""
@@ -83,7 +84,7 @@ class DesignModule(L.LightningModule):
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """The average belongs to the step itself: callbacks, which measure and save, run before the module's hooks."""
         super().optimizer_step(*args, **kwargs)
-        self.average.step()
+        self.average.step(self.global_step)
 
     def rate(self, step: int) -> float:
         """Share of the learning rate: linear warm-up, cosine down to `lr_end`."""
