@@ -13,10 +13,11 @@ import torch
 
 from ablations.command import Parser, positive
 from headtohead import store
-from headtohead.eval import ceilings, clip_quality, geneval
+from headtohead.eval import ceilings, clip_quality
 from headtohead.foundations import shipped
 from headtohead.foundations.recipes import RECIPES, TOWERS, recipe_hash
 from headtohead.foundations.stages import current, make
+from headtohead.world.prompts import TASKS
 
 MEASURED = store.WEIGHTS / "ceilings.json"
 README = Path(__file__).parents[1] / "README.md"
@@ -59,7 +60,7 @@ def _table(rows: list[list[str]]) -> str:
 
 def tables(measured: dict[str, Any]) -> str:
     """The figures as Markdown: ceilings and floors, the towers, the parts."""
-    columns = [*geneval.TASKS, "overall", "seen", "unseen"]
+    columns = [*TASKS, "overall", "seen", "unseen"]
     rows = [["", *columns, "DPG", "FID", "PSNR"]]
     for name, row in {**measured["ceilings"], **measured["floors"]}.items():
         shares = [*(row[c] for c in columns), row["dpg"]["overall"]]

@@ -17,10 +17,10 @@ from matplotlib.figure import Figure
 from ablations.command import Parser
 from ablations.curves import Curve, bounds, curves
 from headtohead.records import RecordError
+from headtohead.world.prompts import TASKS
 
 # The figure 4 of the paper: two scores to raise, one distance to lower.
 PANELS = (("geneval/overall", "GenEval", True), ("dpg/overall", "DPG", True), ("fid", "FID", False))
-TASKS = ("single_object", "two_object", "counting", "colors", "position", "color_attr")
 COLOURS = ("#4269d0", "#ff725c", "#3ca951", "#a463f2", "#efb118", "#6cc5b0", "#9c6b4e", "#97bbf5")
 AXES = {"steps": "training steps", "flops": "training FLOPs (head and language model)"}
 

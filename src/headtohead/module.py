@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import lightning as L
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 
 from headtohead.config import TrainConfig
 from headtohead.data.encoded import StepBatch
+from headtohead.foundations.fit import warm_cosine
 from headtohead.heads.base import GenerationHead
 from headtohead.query import QueryEncoder
 from headtohead.shapes import Condition
@@ -87,12 +87,8 @@ class DesignModule(L.LightningModule):
         self.average.step(self.global_step)
 
     def rate(self, step: int) -> float:
-        """Share of the learning rate: linear warm-up, cosine down to `lr_end`."""
         t = self.settings
-        if step < t.warmup:
-            return (step + 1) / t.warmup
-        along = min(1.0, (step - t.warmup) / max(1, t.steps - t.warmup))
-        return t.lr_end + (1 - t.lr_end) * 0.5 * (1 + math.cos(math.pi * along))
+        return warm_cosine(step, steps=t.steps, warmup=t.warmup, end=t.lr_end)
 
     def configure_optimizers(self) -> Any:
         t = self.settings

@@ -92,7 +92,7 @@ class Curves(L.Callback):
             limit = (pictures - pictures // 5, pictures // 5) if pictures else None
             self.exams[last] = ceilings.exam(e.split, limit=limit, device=device)
             other = ceilings.exam(e.split, ceilings.SEED + 1, limit=limit, device=device)
-            self.references[last] = points.features_of(other.pictures, self.net)
+            self.references[last] = ceilings.features_of(other.pictures, self.net)
         index = np.arange(e.held_out)
         scenes = draw(HELD_OUT, index)
         self.held_out = captions(scenes, HELD_OUT, index), parts.codec.encode(render(scenes, device))

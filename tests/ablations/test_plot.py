@@ -12,6 +12,7 @@ import pytest
 from ablations import plot, report
 from ablations.curves import curves
 from headtohead.records import Recorder, Spent
+from headtohead.world.prompts import TASKS
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def results(tmp_path: Path) -> Path:
                 r.begin({"seed": seed})
                 for step in (300, 600, 900)[: 2 if seed == 2 else 3]:
                     value = height * step / 900 + seed / 100
-                    values = {f"geneval/{t}": value for t in (*plot.TASKS, "overall")}
+                    values = {f"geneval/{t}": value for t in (*TASKS, "overall")}
                     n = {"geneval": 120, "dpg": 30, "fid": 150}
                     values |= {"dpg/overall": value, "fid": 50 - 9 * value}
                     r.append(Spent(step, step, step * 1e9, 1.0), values, n, "judge")

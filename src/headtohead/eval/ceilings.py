@@ -94,6 +94,11 @@ def through(pictures: Tensor, route: Route, batch: int = 128) -> Tensor:
     return torch.cat([route(part) for part in pictures.split(batch)])
 
 
+def features_of(pictures: Tensor, net: FeatureNet) -> NDArray[np.float64]:
+    """(B, d) in double precision, as Fréchet distances need them."""
+    return through(pictures, net).double().cpu().numpy()
+
+
 def psnr(a: Tensor, b: Tensor) -> float:
     """Mean over pictures, in decibel."""
     mse = (a - b).pow(2).flatten(1).mean(1).clamp(min=1e-10)
@@ -103,7 +108,7 @@ def psnr(a: Tensor, b: Tensor) -> float:
 def _row(
     test: Exam, pictures: Tensor, detector: judge.PixelJudge, net: FeatureNet, reference: NDArray[np.float64]
 ) -> dict[str, Any]:
-    features = through(pictures, net).double().cpu().numpy()
+    features = features_of(pictures, net)
     return {**grade(test, pictures, detector), "fid": fid(reference, features), "n": len(pictures)}
 
 
@@ -126,7 +131,7 @@ def ceilings(test: Exam, device: str = "cpu", towers: tuple[str, ...] = TOWERS) 
 def _reference(test: Exam, net: FeatureNet) -> NDArray[np.float64]:
     """Features of independent renders of the same prompts."""
     other = exam(seed=SEED + 1, device=str(test.pictures.device))
-    return through(other.pictures, net).double().cpu().numpy()
+    return features_of(other.pictures, net)
 
 
 def floors(test: Exam, device: str = "cpu") -> dict[str, dict[str, Any]]:

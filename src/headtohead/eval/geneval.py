@@ -11,8 +11,8 @@ from torch import Tensor
 
 from headtohead.geometry import RELATIONS, relations
 from headtohead.judging import ColourClassifier, Detection, Detector
+from headtohead.world.prompts import TASKS
 
-TASKS = ("single_object", "two_object", "counting", "colors", "position", "color_attr")
 CONFIDENCE, COUNTING_CONFIDENCE = 0.3, 0.9  # a detection counts strictly above
 MOST = 16  # objects of one class, by score
 

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from headtohead.eval import dpg, geneval
-from headtohead.eval.ceilings import Exam, through
+from headtohead.eval.ceilings import Exam, features_of
 from headtohead.eval.diversity import pairwise
 from headtohead.eval.fid import fid
 from headtohead.foundations.features import FeatureNet
@@ -50,7 +49,7 @@ def score(test: Exam, pictures: Tensor, judge: PixelJudge, net: FeatureNet, refe
         rows = [g for g, s in zip(graded, test.seen[short:], strict=True) if s == wanted]
         if rows:
             values[f"dpg/{name}"] = dpg.scores(rows)["overall"]
-    values["fid"] = fid(reference, through(pictures, net).double().cpu().numpy())
+    values["fid"] = fid(reference, features_of(pictures, net))
     told = [
         *({"prompt": t, "task": v.tag, "seen": bool(s), "score": float(v.correct), "reasons": v.reasons}
           for t, v, s in zip(test.texts, verdicts, test.seen, strict=False)),
@@ -82,14 +81,9 @@ def spread(test: Exam, paint: Paint, judge: PixelJudge, net: FeatureNet, prompts
     for name, pictures_of in ways.items():
         pictures = pictures_of()
         accepted = np.array([v.correct for v in geneval.judge(lines, pictures, judge, judge)])
-        features = through(pictures, net).double().cpu().numpy().reshape(prompts, A_PROMPT, -1)
+        features = features_of(pictures, net).reshape(prompts, A_PROMPT, -1)
         value, counted = pairwise(features, accepted.reshape(prompts, A_PROMPT))
         if counted:
             values[f"diversity/{name}"] = value
             n[f"diversity/{name}"] = int(accepted.sum())
     return Point(values, n, [])
-
-
-def features_of(pictures: Tensor, net: FeatureNet) -> np.ndarray:
-    with torch.no_grad():
-        return through(pictures, net).double().cpu().numpy()

@@ -40,12 +40,17 @@ class Fitted:
     history: list[dict[str, float]]
 
 
+def warm_cosine(step: int, *, steps: int, warmup: int, end: float) -> float:
+    """Share of the learning rate: a linear warm-up, then a cosine down to `end`."""
+    if step < warmup:
+        return (step + 1) / warmup
+    along = (step - warmup) / max(1, steps - warmup)
+    return end + (1 - end) * 0.5 * (1 + math.cos(math.pi * min(1.0, along)))
+
+
 def rate(budget: Budget, step: int) -> float:
-    """Linear warm-up, then a cosine down to 1 % of the rate."""
-    if step < budget.warmup:
-        return (step + 1) / budget.warmup
-    along = (step - budget.warmup) / max(1, budget.steps - budget.warmup)
-    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, along)))
+    """Foundations end at 1 % of their rate."""
+    return warm_cosine(step, steps=budget.steps, warmup=budget.warmup, end=0.01)
 
 
 def fit(
