@@ -14,7 +14,7 @@ from typing import Any
 from ablations import spec
 from ablations.command import Parser, positive, seeds
 from headtohead import records
-from headtohead.config import PRESETS, ConfigError, RunConfig
+from headtohead.config import PRESETS, ConfigError, RunConfig, known
 from headtohead.design import DESIGNS
 
 SWEEPS = Path("sweeps")
@@ -31,7 +31,8 @@ def chosen(options: argparse.Namespace) -> spec.Sweep:
     if options.steps is not None:
         overrides["train.steps"] = options.steps
     file = SWEEPS / f"{options.name}.yaml" if options.name else None
-    base = spec.read(file) if file else spec.parse("micro", {"designs": "all"}, "command line")
+    asked = known("micro" if options.scale is None else options.scale, PRESETS, "scale", "command line")
+    base = spec.read(file) if file else spec.parse(asked, {"designs": "all", "scale": asked}, "command line")
     scale = base.scale if options.scale is None else options.scale
     given = {
         "designs": options.design or list(base.designs),
@@ -39,7 +40,7 @@ def chosen(options: argparse.Namespace) -> spec.Sweep:
         "scale": scale,
         "set": {**base.overrides, **overrides},
     }
-    name = base.name if file and scale == base.scale else f"{base.name}-{scale}" if file else scale
+    name = base.name if base.scale == scale else f"{base.name}-{scale}"
     return spec.parse(named(name, overrides), given, str(file) if file else "command line")
 
 
