@@ -3,9 +3,10 @@ VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 PYTHON ?= python3
+RESULTS ?= results
 
 .DEFAULT_GOAL := help
-.PHONY: help sweep plot foundations gallery prompts bench check test test-slow format clean
+.PHONY: help sweep plot guidance rescore foundations gallery prompts bench check test test-slow format clean
 
 help:  ## This list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,8 +22,14 @@ sweep: $(READY)  ## Train and measure designs: DESIGN=clip_flow [SEEDS=0,1,2] [S
 	@$(PY) -m ablations.sweep $(NAME) $(if $(DESIGN),--design $(DESIGN)) $(if $(SEEDS),--seeds $(SEEDS)) \
 		$(if $(SCALE),--scale $(SCALE)) $(if $(STEPS),--steps $(STEPS)) $(if $(SET),--set $(SET))
 
-plot: $(READY)  ## Draw the curves of results/ as PNG and PDF, and write the comparison
-	@$(PY) -m ablations.report results
+plot: $(READY)  ## Draw the curves as PNG and PDF, and write the comparison [RESULTS=results/micro]
+	@$(PY) -m ablations.report $(RESULTS)
+
+guidance: $(READY)  ## FID against GenEval over guidance scales, from kept weights: RESULTS=results/micro
+	@$(PY) -m ablations.guidance $(RESULTS)
+
+rescore: $(READY)  ## Score kept weights again: RESULTS=results/micro [SET="guidance=3 solver=heun"] [JUDGE=file]
+	@$(PY) -m ablations.rescore $(RESULTS) $(if $(SET),--set $(SET)) $(if $(JUDGE),--judge $(JUDGE))
 
 foundations: $(READY)  ## Make the foundations that are out of date, and measure their ceilings [ONLY="vae clip"]
 	@$(PY) -m ablations.foundations $(if $(ONLY),--only $(ONLY))

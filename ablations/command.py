@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import multiprocessing as mp
 import sys
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class _Help(argparse.ArgumentDefaultsHelpFormatter):
@@ -35,6 +41,24 @@ class Parser(argparse.ArgumentParser):
 
     def add_folder(self, name: str, default: Path, what: str) -> None:
         self.add_argument(name, type=_folder, default=default, help=what)
+
+
+def isolated(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Work in a process of its own: its memory is its own, and what kills it does not kill the command."""
+    with ProcessPoolExecutor(1, mp.get_context("spawn")) as pool:
+        return pool.submit(work, *args, **kwargs).result()
+
+
+def say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def duration(seconds: float) -> str:
+    """As one says it: 40 s, 12 min, 3 h 20 min."""
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def _device(text: str) -> str:

@@ -12,14 +12,14 @@ from typing import Any
 import torch
 
 from ablations.command import Parser, positive
-from headtohead import store
+from headtohead import limits, store
 from headtohead.eval import ceilings, clip_quality
+from headtohead.eval.exam import exam
 from headtohead.foundations import shipped
 from headtohead.foundations.recipes import RECIPES, TOWERS, recipe_hash
 from headtohead.foundations.stages import current, make
 from headtohead.world.prompts import TASKS
 
-MEASURED = store.WEIGHTS / "ceilings.json"
 README = Path(__file__).parents[1] / "README.md"
 BEGIN, END = "<!-- ceilings: written by `make foundations` -->", "<!-- end of ceilings -->"
 LABELS = {
@@ -37,14 +37,14 @@ def identity() -> dict[str, str]:
 
 
 def measured_now() -> bool:
-    return MEASURED.exists() and json.loads(MEASURED.read_text())["recipes"] == identity()
+    return limits.measured().get("recipes") == identity()
 
 
 def measure(device: str, say: Any) -> dict[str, Any]:
     towers = tuple(t for t in TOWERS if current(f"decoder_{t}"))
     say("measuring ceilings and floors on the test prompts")
     started = time.monotonic()
-    test = ceilings.exam(device=device)
+    test = exam(device=device)
     out: dict[str, Any] = {"ceilings": ceilings.ceilings(test, device, towers), "floors": ceilings.floors(test, device)}
     say("measuring what the towers know")
     made = [t for t in TOWERS if current(t)]
@@ -63,7 +63,7 @@ def tables(measured: dict[str, Any]) -> str:
     columns = [*TASKS, "overall", "seen", "unseen"]
     rows = [["", *columns, "DPG", "FID", "PSNR"]]
     for name, row in {**measured["ceilings"], **measured["floors"]}.items():
-        shares = [*(row[c] for c in columns), row["dpg"]["overall"]]
+        shares = [*(row[f"geneval/{c}"] for c in columns), row["dpg/overall"]]
         psnr = f"{row['psnr']:.1f}" if row.get("psnr", 99) < 99 else ""  # a picture is not its own round trip
         rows.append([LABELS.get(name, f"floor: {name}"), *(f"{v:.3f}" for v in shares), f"{row['fid']:.1f}", psnr])
     n = measured["ceilings"]["renders"]["n"]
@@ -134,9 +134,9 @@ def main(arguments: list[str] | None = None) -> int:
     if options.only:
         return 0
     if options.measure or not measured_now():
-        MEASURED.write_text(json.dumps(measure(device, say), indent=1) + "\n")
-        into_readme(tables(json.loads(MEASURED.read_text())))
-    print(tables(json.loads(MEASURED.read_text())))
+        limits.PATH.write_text(json.dumps(measure(device, say), indent=1) + "\n")
+        into_readme(tables(limits.measured()))
+    print(tables(limits.measured()))
     return 0
 
 

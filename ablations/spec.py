@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import re
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
@@ -10,12 +12,15 @@ from typing import Any
 
 import yaml
 
+from headtohead import records
 from headtohead.config import ConfigError, RunConfig, configure, known
 from headtohead.design import DESIGNS
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
+SWEEP = "sweep.json"  # beside a sweep's runs: how it was asked for
 MOST_BYTES = 64_000
-KEYS = {"designs": 0, "seeds": 0, "scale": 0, "set": 0}
+KEYS = {"designs": 0, "seeds": 0, "scale": 0, "set": 0, "grid": 0}
+MOST_RUNS = 1000
 
 
 @dataclass(frozen=True)
@@ -25,15 +30,18 @@ class Sweep:
     seeds: tuple[int, ...] = (0,)
     scale: str = "micro"
     overrides: dict[str, Any] = field(default_factory=dict)
+    grid: dict[str, tuple[Any, ...]] = field(default_factory=dict)  # settings of which every combination is run
     where: str = ""  # the file it was read from
 
     def runs(self) -> dict[str, RunConfig]:
         """Every run by its folder's name, checked before any of them begins."""
-        return {
-            f"{design}-s{seed}": configure(design, self.scale, seed, self.overrides, self.where)
-            for design in self.designs
-            for seed in self.seeds
-        }
+        out = {}
+        for design, values, seed in itertools.product(self.designs, itertools.product(*self.grid.values()), self.seeds):
+            point = dict(zip(self.grid, values, strict=True))
+            variant = "".join(f"+{key}={value}" for key, value in point.items())
+            config = configure(design, self.scale, seed, {**self.overrides, **point}, self.where)
+            out[f"{design}{variant}-s{seed}"] = config
+        return out
 
 
 class _Strict(yaml.SafeLoader):
@@ -75,7 +83,7 @@ def read(path: Path) -> Sweep:
 
 def parse(name: str, given: Any, where: str) -> Sweep:
     if not isinstance(given, Mapping):
-        raise ConfigError(f"{where}: expected designs, seeds, scale and set, got {given!r:.60}")
+        raise ConfigError(f"{where}: expected designs, seeds, scale, set and grid, got {given!r:.60}")
     for key in given:
         known(str(key), KEYS, "key", where)
     if not NAME.fullmatch(name):
@@ -93,8 +101,26 @@ def parse(name: str, given: Any, where: str) -> Sweep:
         _tuple(given.get("seeds", [0]), int, f"{where}: seeds"),
         scale,
         dict(overrides),
+        _grid(given.get("grid", {}), overrides, where),
         where,
     )
+
+
+def _grid(given: Any, overrides: Mapping[str, Any], where: str) -> dict[str, tuple[Any, ...]]:
+    if not isinstance(given, Mapping) or not all(isinstance(k, str) for k in given):
+        raise ConfigError(f"{where}: grid: expected settings with lists of values, got {given!r:.60}")
+    out: dict[str, tuple[Any, ...]] = {}
+    for key, values in given.items():
+        if key in overrides:
+            raise ConfigError(f"{where}: {key} stands in set and in grid")
+        if not isinstance(values, list) or not values or not all(isinstance(v, (int, float, str)) for v in values):
+            raise ConfigError(f"{where}: grid: {key}: expected a list of values, got {values!r:.60}")
+        if len(set(map(str, values))) < len(values) or not all(NAME.fullmatch(f"{v}") for v in values):
+            raise ConfigError(f"{where}: grid: {key}: values must differ and be short, got {values!r:.60}")
+        out[key] = tuple(values)
+    if math.prod(map(len, out.values())) > MOST_RUNS:
+        raise ConfigError(f"{where}: grid: more than {MOST_RUNS:,} combinations")
+    return out
 
 
 def _tuple(given: Any, kind: type, where: str) -> tuple[Any, ...]:
@@ -105,3 +131,15 @@ def _tuple(given: Any, kind: type, where: str) -> tuple[Any, ...]:
     if len(set(rows)) < len(rows):
         raise ConfigError(f"{where}: the same one stands twice in {given!r:.60}")
     return tuple(rows)
+
+
+def remember(folder: Path, command: str) -> None:
+    """Note beside a sweep's runs how they were asked for, so that a report can say how to run them again."""
+    folder.mkdir(parents=True, exist_ok=True)
+    records.write(folder / SWEEP, {"commands": list(dict.fromkeys([*asked(folder), command]))})
+
+
+def asked(folder: Path) -> list[str]:
+    """The commands that a sweep's runs came from."""
+    path = folder / SWEEP
+    return [str(c) for c in records.read_json(path).get("commands", ())] if path.exists() else []

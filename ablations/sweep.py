@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
-import json
+import shlex
 import sys
 import time
 import traceback
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ablations import spec
-from ablations.command import Parser, positive, seeds
+from ablations.command import Parser, duration, isolated, positive, say, seeds
 from headtohead import records
 from headtohead.config import PRESETS, ConfigError, RunConfig, known
 from headtohead.design import DESIGNS
 
+if TYPE_CHECKING:
+    from headtohead.pace import Pace
+
 SWEEPS = Path("sweeps")
+SHOWN = {"geneval/overall": "GenEval", "dpg/overall": "DPG", "fid": "FID"}
 FOUNDED = ("micro",)  # the scales whose foundations and data can be had
 
 
@@ -39,6 +45,7 @@ def chosen(options: argparse.Namespace) -> spec.Sweep:
         "seeds": options.seeds or list(base.seeds),
         "scale": scale,
         "set": {**base.overrides, **overrides},
+        "grid": {key: list(values) for key, values in base.grid.items()},
     }
     name = base.name if base.scale == scale else f"{base.name}-{scale}"
     return spec.parse(named(name, overrides), given, str(file) if file else "command line")
@@ -94,6 +101,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_folder("--results", Path("results"), "where records go")
     parser.add_folder("--cache", Path(".cache/headtohead"), "where encoded pictures are kept")
     parser.add_device()
+    parser.add_argument("--no-estimate", action="store_true", help="begin without measuring how long it will take")
     options = parser.parse_args(arguments)
     try:
         sweep = chosen(options)
@@ -104,41 +112,102 @@ def main(arguments: list[str] | None = None) -> int:
     except (ConfigError, records.RecordError) as error:
         print(f"sweep: {error}", file=sys.stderr)
         return 2
-    print(
-        f"sweep {sweep.name}: {len(runs)} run{'s' * (len(runs) != 1)} in {options.results / sweep.name}",
-        file=sys.stderr,
-    )
-    for name, run in runs.items():
-        t, e = run.train, run.evaluation
-        what = f"{t.steps:,} steps of {t.batch}, a point every {e.every:,}"
-        print(f"  {name:24} {states[name]:9} {what}", file=sys.stderr)
-    failed = [name for name in runs if states[name] != "finished" and not _train(sweep, name, runs[name], options)]
+    folder = options.results / sweep.name
+    try:
+        spec.remember(folder, again(options))
+    except OSError as error:
+        print(f"sweep: {folder}: {error.strerror}", file=sys.stderr)
+        return 2
+    announce(sweep, runs, states, options)
+    try:
+        failed = [name for name in runs if states[name] != "finished" and not _train(sweep, name, runs[name], options)]
+    except KeyboardInterrupt:
+        say("sweep: stopped; the same command goes on from the last point")
+        return 130
     if failed:
         print(f"sweep {sweep.name}: failed: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0
 
 
-def _train(sweep: spec.Sweep, name: str, config: RunConfig, options: argparse.Namespace) -> bool:
-    """One run; what breaks it is recorded and said, and the sweep goes on."""
+def again(options: argparse.Namespace) -> str:
+    """The command that asks for the same sweep."""
+    seeds, setting = options.seeds, options.set
+    words = {
+        "NAME": options.name,
+        "DESIGN": " ".join(options.design or ()),
+        "SEEDS": ",".join(map(str, seeds or ())),
+        "SCALE": options.scale,
+        "STEPS": options.steps,
+        "SET": " ".join(setting or ()),
+    }
+    return " ".join(["make sweep", *(f"{key}={shlex.quote(str(value))}" for key, value in words.items() if value)])
+
+
+def announce(
+    sweep: spec.Sweep, runs: dict[str, RunConfig], states: dict[str, str], options: argparse.Namespace
+) -> None:
+    """What is going to happen, and about how long it takes on this machine."""
+    say(f"sweep {sweep.name}: {len(runs)} run{'s' * (len(runs) != 1)} in {options.results / sweep.name}")
+    todo = {name: run for name, run in runs.items() if states[name] != "finished"}
+    paces: dict[str, Pace] = {}
+    if todo and not options.no_estimate:
+        say("timing a few steps of each design ...")
+    whole = 0.0
+    for name, run in runs.items():
+        t, e = run.train, run.evaluation
+        line = f"  {name:24} {states[name]:9} {t.steps:,} steps of {t.batch}, a point every {e.every:,}"
+        if name in todo and not options.no_estimate:
+            key = replace(run, seed=0).hash
+            try:
+                paces[key] = paces.get(key) or isolated(_pace, run, options)
+            except Exception as error:
+                say(f"{line}; cannot be timed: {error}")
+                continue
+            left = paces[key].seconds(run, reached(options.results / sweep.name / name))
+            whole += left
+            line += f", about {duration(left)}"
+        say(line)
+    if whole and len(todo) > 1:
+        say(f"about {duration(whole)} in all; finished runs are skipped, unfinished ones go on from their last point")
+
+
+def reached(folder: Path) -> int:
+    """The last step that a run has on record."""
+    path = folder / records.CURVE
+    return max((line["step"] for line in records.read_lines(path)), default=0) if path.exists() else 0
+
+
+def _pace(config: RunConfig, options: argparse.Namespace) -> Pace:
+    from headtohead import pace, store
+
+    return pace.measure(config, options.device or store.best_device())
+
+
+def _fit(config: RunConfig, folder: Path, options: argparse.Namespace) -> None:
     from headtohead import store
     from headtohead.run import train  # torch and lightning, once it is sure that something is to be done
 
+    train(config, folder, options.cache, device=options.device or store.best_device(), say=say)
+
+
+def _train(sweep: spec.Sweep, name: str, config: RunConfig, options: argparse.Namespace) -> bool:
+    """One run; what breaks it is recorded and said, and the sweep goes on."""
     folder = options.results / sweep.name / name
     started = time.monotonic()
     try:
-        train(config, folder, options.cache, device=options.device or store.best_device(), say=_say)
+        isolated(_fit, config, folder, options)
     except Exception as error:
+        reason = f"{type(error).__name__}: {error}"[:500]
+        say(f"{name}: failed: {reason}")
         traceback.print_exc()
-        records.Recorder(folder).status("failed", reason=f"{type(error).__name__}: {error}"[:500])
+        with contextlib.suppress(OSError):  # the disk itself may be what failed
+            folder.mkdir(parents=True, exist_ok=True)
+            records.Recorder(folder).status("failed", reason=reason)
         return False
     last = {line["metric"]: line["value"] for line in records.runs(folder)[0].curve()}
-    shown = json.dumps({k: round(last[k], 3) for k in ("geneval/overall", "dpg/overall", "fid") if k in last})
-    _say(f"{name}: finished in {(time.monotonic() - started) / 60:.1f} min {shown}")
+    shown = ", ".join(f"{title} {last[m]:.3f}" for m, title in SHOWN.items() if m in last)
+    say(f"{name}: finished in {duration(time.monotonic() - started)}: {shown}")
     return True
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

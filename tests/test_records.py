@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from headtohead.records import CONFIG, CURVE, Recorder, RecordError, Spent, runs
+from headtohead import limits
+from headtohead.records import CONFIG, CURVE, PROMPTS, Recorder, RecordError, Spent, runs
 
 
 @pytest.fixture
@@ -15,7 +16,9 @@ def recorder(tmp_path: Path) -> Recorder:
     r.begin({"design": {"head": "dit"}})
     for step in (1, 2, 3):
         values = {"geneval/overall": step / 10, "fid": 50.0 - step}
-        r.append(Spent(step, 8 * step, 1e9 * step, 0.5 * step), values, {"geneval": 120, "fid": 180}, "pixel-judge")
+        at, n = Spent(step, 8 * step, 1e9 * step, 0.5 * step), {"geneval": 120, "fid": 180}
+        r.append(at, values, n, representation="clip", judge="pixel-judge")
+        r.prompts(step, "abc", [1.0, 0.0], {1: "expected star >= 1, found 0"})
     return r
 
 
@@ -26,9 +29,25 @@ def test_what_is_written_is_read_back(recorder: Recorder) -> None:
     first = [(line["step"], line["metric"], line["n"]) for line in lines[:2]]
     assert first == [(1, "geneval/overall", 120), (1, "fid", 180)]
     assert lines[-1] == {
-        "step": 3, "samples": 24, "flops": 3e9, "seconds": 1.5, "metric": "fid", "value": 47.0, "n": 180,
-        "judge": "pixel-judge", "mode": "world",
+        "step": 3, "samples": 24, "flops": 3e9, "seconds": 1.5, "metric": "fid", "value": 47.0, "ceiling": None,
+        "relative": None, "n": 180, "judge": "pixel-judge", "mode": "world",
     }  # fmt: skip
+
+
+def test_scores_stand_beside_their_ceiling(recorder: Recorder) -> None:
+    score, distance = runs(recorder.folder)[0].curve()[-2:]
+    assert score["ceiling"] == limits.measured()["ceilings"]["clip"]["geneval/overall"]
+    assert score["relative"] == pytest.approx(0.3 / score["ceiling"])
+    assert distance["relative"] is None
+
+
+def test_an_exam_is_written_once_for_all_runs_of_a_sweep(recorder: Recorder) -> None:
+    recorder.exam("abc", [{"prompt": "a star", "task": "single_object", "seen": True}])
+    path = recorder.folder.parent / "exams" / "abc.json"
+    before = path.stat().st_mtime_ns
+    recorder.exam("abc", [])
+    assert path.stat().st_mtime_ns == before
+    assert len(runs(recorder.folder.parent)) == 1
 
 
 def test_a_line_that_a_kill_cut_short_is_left_out(recorder: Recorder) -> None:
@@ -49,7 +68,9 @@ def test_damage_elsewhere_is_named(recorder: Recorder) -> None:
 
 def test_what_lies_behind_a_checkpoint_is_forgotten(recorder: Recorder) -> None:
     recorder.cut_behind(2)
-    assert [line["step"] for line in runs(recorder.folder)[0].curve()] == [1, 1, 2, 2]
+    (run,) = runs(recorder.folder)
+    assert [line["step"] for line in run.curve()] == [1, 1, 2, 2]
+    assert [line["step"] for line in run.lines(PROMPTS)] == [1, 2]
 
 
 def test_missing_and_empty_folders_say_what_to_do(tmp_path: Path) -> None:

@@ -8,24 +8,19 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from headtohead.config import RunConfig, configure
 from headtohead.design import DESIGNS
+from headtohead.kept import kept
 from headtohead.records import CURVE, runs
-from headtohead.run import CHECKPOINT, train
-
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:.*litlogger.*"),
-    pytest.mark.filterwarnings("ignore:.*isinstance.treespec.*"),
-    pytest.mark.filterwarnings("ignore:Found .* module.s. in eval mode"),
-    pytest.mark.filterwarnings("ignore:.*does not have many workers"),
-]
+from headtohead.run import train
 
 SMALL = {
     "head.dim": 32, "head.layers": 2, "head.heads": 2, "head.kv_heads": 1, "head.multiple_of": 32,
     "train.steps": 6, "train.batch": 16, "train.warmup": 2, "train.lr": 3e-3, "data.pictures": 64,
-    "evaluation.every": 3, "evaluation.pictures": 30, "evaluation.final_pictures": 30, "evaluation.diverse": 2,
-    "evaluation.held_out": 8, "sampling.steps": 2,
+    "evaluation.every": 3, "evaluation.geneval": 24, "evaluation.dpg": 6, "evaluation.final_geneval": 24,
+    "evaluation.final_dpg": 6, "evaluation.diverse": 2, "evaluation.held_out": 8, "sampling.steps": 2,
 }  # fmt: skip
 
 
@@ -37,12 +32,8 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def go(config: RunConfig, folder: Path, cache: Path) -> dict[str, Any]:
     train(config, folder, cache, device="cpu", say=lambda line: None)
     (run,) = runs(folder)
-    return {"state": run.state["state"], "curve": run.curve(), "weights": weights(folder)}
-
-
-def weights(folder: Path) -> dict[str, torch.Tensor]:
-    kept = torch.load(folder / CHECKPOINT, weights_only=True)
-    return {**kept["state_dict"], **{f"average.{k}": v for k, v in kept["average"].items()}}
+    (path,) = kept(folder).values()
+    return {"run": run, "curve": run.curve(), "weights": load_file(path)}
 
 
 def numbers(result: dict[str, Any]) -> list[tuple[int, str, float]]:
@@ -52,13 +43,16 @@ def numbers(result: dict[str, Any]) -> list[tuple[int, str, float]]:
 @pytest.mark.parametrize("design", DESIGNS)
 def test_every_design_trains_samples_and_records(design: str, tmp_path: Path, cache: Path) -> None:
     result = go(configure(design, overrides=SMALL), tmp_path / "run", cache)
-    assert result["state"] == "finished"
+    assert result["run"].state["state"] == "finished"
     assert {line["step"] for line in result["curve"]} == {3, 6}
     metrics = {line["metric"] for line in result["curve"]}
     assert {"geneval/overall", "geneval/colors", "dpg/overall", "fid"} <= metrics
     assert any(m.startswith("loss/") for m in metrics)
     assert all(line["flops"] > 0 and line["n"] for line in result["curve"])
-    assert (tmp_path / "run" / "grids" / "0000006.png").stat().st_size > 1000
+    n = {line["metric"]: line["n"] for line in result["curve"]}
+    assert (n["geneval/overall"], n["geneval/colors"], n["dpg/overall"], n["fid"]) == (24, 4, 6, 30)
+    assert n["geneval/seen"] + n["geneval/unseen"] == 24
+    assert (tmp_path / "run" / "grids" / "0000006-often.webp").stat().st_size > 1000
     backbone = any(".model." in name for name in result["weights"])
     assert backbone == (DESIGNS[design].backbone.value == "trained")
 

@@ -1,24 +1,29 @@
 """A run's record: `<results>/<sweep>/<run>/`, append-only, read back as a table.
 
-    config.json     the resolved configuration and what it belongs to
-    curve.jsonl     a line a number: step, samples, flops, seconds, metric, value, n, judge, mode
-    prompts/        a file an evaluation: every prompt with its score
-    grids/          a picture an evaluation
-    status.json     running, finished or failed, and why
+    config.json      the resolved configuration
+    curve.jsonl      a line a number: step, samples, flops, seconds, metric, value, ceiling, relative, n, judge, mode
+    prompts.jsonl    a line an evaluation: the exam's id, each prompt's score, and why the wrong ones are wrong
+    rescored.jsonl   numbers of the kept weights under other sampling or another judge, as in curve.jsonl with `how`
+    kept/            averaged weights, to be scored again
+    grids/           pictures of an evaluation: one of many prompts each, several of few
+    status.json      running, finished or failed and why; what the run was made of and what it cost
 
-Reading needs neither torch nor the library above this floor.
+and beside the runs `<sweep>/exams/<id>.json`, what the prompts are. Reading needs no torch.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-CURVE, CONFIG, STATUS = "curve.jsonl", "config.json", "status.json"
+from headtohead.limits import relative
+
+CURVE, PROMPTS, RESCORED = "curve.jsonl", "prompts.jsonl", "rescored.jsonl"
+CONFIG, STATUS, GRIDS, EXAMS, KEPT = "config.json", "status.json", "grids", "exams", "kept"
 
 
 class RecordError(ValueError):
@@ -48,38 +53,65 @@ class Recorder:
     def status(self, state: str, **more: Any) -> None:
         write(self.folder / STATUS, {"state": state, **more})
 
+    def exam(self, name: str, asked: Sequence[Mapping[str, Any]]) -> None:
+        """What is asked, once for all runs that sit the same exam."""
+        path = self.folder.parent / EXAMS / f"{name}.json"
+        if not path.exists():
+            path.parent.mkdir(exist_ok=True)
+            write(path, {"prompts": asked})
+
     def append(
-        self, at: Spent, values: Mapping[str, float], n: Mapping[str, int], judge: str, mode: str = "world"
+        self,
+        at: Spent,
+        values: Mapping[str, float],
+        n: Mapping[str, int],
+        *,
+        representation: str,
+        judge: str,
+        mode: str = "world",
     ) -> None:
         """All numbers of one evaluation in one write: a kill leaves a whole evaluation or none."""
-        number = {metric: n.get(metric, n.get(metric.split("/")[0])) for metric in values}
-        lines = [
-            {**vars(at), "metric": metric, "value": value, "n": number[metric], "judge": judge, "mode": mode}
-            for metric, value in values.items()
-        ]
-        with (self.folder / CURVE).open("a") as f:
+        self._write(CURVE, numbers(at, values, n, representation, judge, mode))
+
+    def rescored(self, how: Mapping[str, Any], lines: Iterable[Mapping[str, Any]]) -> None:
+        self._write(RESCORED, [{**line, "how": how} for line in lines])
+
+    def prompts(self, step: int, exam: str, scores: Sequence[float], reasons: Mapping[int, str]) -> None:
+        self._write(PROMPTS, [{"step": step, "exam": exam, "scores": scores, "reasons": reasons}])
+
+    def _write(self, name: str, lines: Iterable[Mapping[str, Any]]) -> None:
+        with (self.folder / name).open("a") as f:
             f.write("".join(json.dumps(line) + "\n" for line in lines))
             f.flush()
             os.fsync(f.fileno())
 
-    def prompts(self, step: int, rows: Iterable[Mapping[str, Any]]) -> None:
-        path = self.folder / "prompts" / f"{step:07d}.jsonl"
-        path.parent.mkdir(exist_ok=True)
-        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-
-    def grid(self, step: int) -> Path:
-        path = self.folder / "grids" / f"{step:07d}.png"
+    def grid(self, step: int, kind: str) -> Path:
+        path = self.folder / GRIDS / f"{step:07d}-{kind}.webp"
         path.parent.mkdir(exist_ok=True)
         return path
 
     def cut_behind(self, step: int) -> None:
         """Forget what was recorded behind a checkpoint that a run goes on from: it will be measured again."""
-        path = self.folder / CURVE
-        if path.exists():
-            kept = [line for line in _lines(path) if line["step"] <= step]
-            beside = path.with_suffix(".part")
-            beside.write_text("".join(json.dumps(line) + "\n" for line in kept))
-            os.replace(beside, path)
+        for name in (CURVE, PROMPTS):
+            path = self.folder / name
+            if path.exists():
+                kept = [line for line in read_lines(path) if line["step"] <= step]
+                beside = path.with_suffix(".part")
+                beside.write_text("".join(json.dumps(line) + "\n" for line in kept))
+                os.replace(beside, path)
+
+
+def numbers(
+    at: Spent, values: Mapping[str, float], n: Mapping[str, int], representation: str, judge: str, mode: str
+) -> list[dict[str, Any]]:
+    """One evaluation as lines of a record: raw values, and as shares of what their representation could reach."""
+    out = []
+    for metric, value in values.items():
+        top, share = relative(metric, value, representation)
+        count = n.get(metric, n.get(metric.split("/")[0]))
+        line = {"metric": metric, "value": value, "ceiling": top, "relative": share, "n": count}
+        out.append({**vars(at), **line, "judge": judge, "mode": mode})
+    return out
 
 
 def write(path: Path, value: Any) -> None:
@@ -89,7 +121,7 @@ def write(path: Path, value: Any) -> None:
     os.replace(beside, path)
 
 
-def _lines(path: Path) -> list[dict[str, Any]]:
+def read_lines(path: Path) -> list[dict[str, Any]]:
     """The whole lines of a log; a last line that a kill cut short is left out."""
     text = path.read_text()
     out = []
@@ -103,7 +135,7 @@ def _lines(path: Path) -> list[dict[str, Any]]:
     return out
 
 
-def _json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
     try:
         out: dict[str, Any] = json.loads(path.read_text())
     except json.JSONDecodeError as error:
@@ -128,8 +160,11 @@ class Run:
         return self.folder.parent.name
 
     def curve(self) -> list[dict[str, Any]]:
-        path = self.folder / CURVE
-        return _lines(path) if path.exists() else []
+        return self.lines(CURVE)
+
+    def lines(self, name: str) -> list[dict[str, Any]]:
+        path = self.folder / name
+        return read_lines(path) if path.exists() else []
 
 
 def runs(results: Path) -> list[Run]:
@@ -139,7 +174,7 @@ def runs(results: Path) -> list[Run]:
     found = []
     for path in sorted(results.rglob(CONFIG)):
         status = path.with_name(STATUS)
-        found.append(Run(path.parent, _json(path), _json(status) if status.exists() else {"state": "unknown"}))
+        found.append(Run(path.parent, read_json(path), read_json(status) if status.exists() else {"state": "unknown"}))
     if not found:
         raise RecordError(f"{results}: no runs in it (a run's folder holds {CONFIG}); `make sweep` makes some")
     return found

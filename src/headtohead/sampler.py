@@ -18,17 +18,10 @@ def noise(seed: int, index: np.ndarray, tokens: int, channels: int) -> Tensor:
 
 
 @torch.no_grad()
-def generate(
-    generator: Generator,
-    codec: Codec,
-    prompts: list[str],
-    how: Sampling,
-    *,
-    seed: int,
-    batch: int = 128,
-    decoder_seed: int | None = None,
+def sample(
+    generator: Generator, codec: Codec, prompts: list[str], how: Sampling, *, seed: int, batch: int = 128
 ) -> Tensor:
-    """(len(prompts), 3, H, W) pictures; `decoder_seed` draws the decoder's own noise too, which is else fixed."""
+    """(len(prompts), N, D) image tokens."""
     device = next(generator.parameters()).device
     was_training = generator.training
     generator.eval()
@@ -36,7 +29,15 @@ def generate(
     for start in range(0, len(prompts), batch):
         part = prompts[start : start + batch]
         x_0 = noise(seed, np.arange(start, start + len(part)), codec.grid.tokens, codec.grid.channels).to(device)
-        tokens = generator.generation.sample(generator.condition(part), x_0, how)
-        out.append(codec.decode(tokens, None if decoder_seed is None else decoder_seed + start))
+        out.append(generator.generation.sample(generator.condition(part), x_0, how))
     generator.train(was_training)
     return torch.cat(out)
+
+
+@torch.no_grad()
+def decode(codec: Codec, tokens: Tensor, *, seed: int | None = None, batch: int = 128) -> Tensor:
+    """(B, 3, H, W) pictures; a seed draws the decoder's own noise too, which is else fixed."""
+    parts = [
+        codec.decode(part, None if seed is None else seed + k * batch) for k, part in enumerate(tokens.split(batch))
+    ]
+    return torch.cat(parts)

@@ -1,6 +1,6 @@
 """The letters of shapes, and what travels between the parts.
 
-B  pictures in a batch          N  image tokens a picture (16 for CLIP here, 64 for the VAE; 64 and 1,024 in the paper)
+B  pictures in a batch          N  image tokens a picture (16 here; 64 of CLIP and 1,024 of the VAE in the paper)
 D  channels of an image token   Q  learnable queries
 W  width of the language model  L  prompt tokens
 x_1 (B, N, D) image tokens, standardised;  x_0 noise;  x_t between them;  t (B,) from noise (0) to data (1)

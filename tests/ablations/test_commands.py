@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
 from ablations import foundations, gallery, prompts
+from headtohead import limits
 
 
 def test_an_unknown_foundation_is_one_line_and_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
@@ -30,11 +30,11 @@ def test_finished_foundations_are_not_made_again(capsys: pytest.CaptureFixture[s
 def test_the_readme_shows_the_figures_that_were_measured() -> None:
     page = foundations.README.read_text()
     shown = page.split(foundations.BEGIN)[1].split(foundations.END)[0].strip()
-    assert shown == foundations.tables(json.loads(foundations.MEASURED.read_text()))
+    assert shown == foundations.tables(limits.measured())
 
 
 def test_the_figures_belong_to_the_weights() -> None:
-    assert json.loads(foundations.MEASURED.read_text())["recipes"] == foundations.identity()
+    assert limits.measured()["recipes"] == foundations.identity()
 
 
 def test_prompts_are_written_where_asked(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def results(tmp_path: Path) -> Path:
                     values = {f"geneval/{t}": value for t in (*TASKS, "overall")}
                     n = {"geneval": 120, "dpg": 30, "fid": 150}
                     values |= {"dpg/overall": value, "fid": 50 - 9 * value}
-                    r.append(Spent(step, step, step * 1e9, 1.0), values, n, "judge")
+                    r.append(Spent(step, step, step * 1e9, 1.0), values, n, representation="clip", judge="judge")
     return tmp_path
 
 

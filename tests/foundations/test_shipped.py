@@ -11,6 +11,8 @@ import torch
 
 from headtohead import store
 from headtohead.eval import ceilings
+from headtohead.eval.exam import Exam, exam
+from headtohead.eval.points import features_of, score
 from headtohead.foundations import shipped, tokenizer
 from headtohead.foundations.recipes import RECIPES, TOWERS, recipe_hash
 from headtohead.foundations.stages import STAGES, current
@@ -54,21 +56,25 @@ def test_missing_weights_say_how_to_make_them(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def exam() -> ceilings.Exam:
-    return ceilings.exam("dev", seed=41, limit=(90, 30))
+def asked() -> Exam:
+    return exam("dev", seed=41, limit=(90, 30))
 
 
 @torch.no_grad()
-def test_ceilings(exam: ceilings.Exam, pixel_judge: PixelJudge) -> None:
+def test_ceilings(asked: Exam, pixel_judge: PixelJudge) -> None:
     """A sample of what the README's table holds in full."""
+    net = shipped.feature_net()
+    reference = features_of(asked.pictures, net)
     vae, tower, decoder = shipped.vae(), shipped.tower("clip"), shipped.clip_decoder("clip")
     for route, least in (
         (lambda x: x, 0.99),
         (lambda x: vae.decode(vae.encode(x)), 0.97),
         (lambda x: decoder.decode(tower.encode(x)), 0.85),
     ):
-        pictures = ceilings.through(exam.pictures, route)
-        assert ceilings.grade(exam, pictures, pixel_judge)["overall"] >= least
+        pictures = ceilings.through(asked.pictures, route)
+        point = score(asked, pictures, pixel_judge, net, reference)
+        assert point.values["geneval/overall"] >= least
+        assert len(point.scores) == len(asked.asked) == point.n["fid"]
 
 
 @torch.no_grad()

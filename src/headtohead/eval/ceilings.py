@@ -7,96 +7,31 @@ with pictures that know nothing of them.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
-from headtohead.eval import dpg, geneval
-from headtohead.eval.fid import fid
+from headtohead.eval.exam import SEED, Exam, exam
+from headtohead.eval.points import Features, Judge, features_of, score
 from headtohead.foundations import shipped
-from headtohead.foundations.features import FeatureNet
 from headtohead.foundations.recipes import TOWERS
-from headtohead.world import dense_prompts, judge, prompts
+from headtohead.limits import Row
+from headtohead.world import judge
 from headtohead.world.captions import captions
 from headtohead.world.counter import keys, uniform
 from headtohead.world.render import backdrop, render
-from headtohead.world.scenes import Scenes, draw
+from headtohead.world.scenes import draw
 
-SEED = 7_000_000  # of the test scenes; training streams stay far below
-A_PROMPT = {"single_object": 8, "counting": 3}  # pictures a prompt where a task has few; one elsewhere
 POOL = 4096  # training pictures among which the nearest caption is sought
 
 Route = Callable[[Tensor], Tensor]
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Exam:
-    """Test prompts with true pictures of them: GenEval's lines first, then DPG-Bench's questions."""
-
-    lines: list[dict[str, Any]]  # one a picture
-    questions: list[list[dict[str, str]]]  # one list a picture
-    texts: list[str]
-    seen: NDArray[np.bool_]
-    scenes: Scenes
-    pictures: Tensor
-
-
-def exam(
-    split: prompts.Split = "test", seed: int = SEED, *, limit: tuple[int, int] | None = None, device: str = "cpu"
-) -> Exam:
-    """Every prompt of the split with independent renders of it, several where a task has few prompts.
-
-    `limit` asks for so many pictures of GenEval's prompts, shared evenly by the tasks, and of DPG's.
-    """
-    short, dense = prompts.geneval(split), dense_prompts.dense(split)
-    if limit is None:
-        short = [p for p in short for _ in range(A_PROMPT.get(p.tag, 1))]
-    else:
-        tasks = [[p for p in short if p.tag == task] for task in prompts.TASKS]
-        short = [p for rows in tasks for p in _thinned(rows, limit[0] // len(tasks))]
-        dense = _thinned(dense, limit[1])
-    requests = [*map(prompts.request, short), *(p.request for p in dense)]
-    scenes = Scenes.cat([draw(seed, np.array([k]), request=r, held_out=True) for k, r in enumerate(requests)])
-    return Exam(
-        lines=[p.line() for p in short],
-        questions=[p.rows() for p in dense],
-        texts=[*(p.prompt for p in short), *(p.text for p in dense)],
-        seen=np.array([*(p.seen for p in short), *(p.seen for p in dense)]),
-        scenes=scenes,
-        pictures=torch.cat([render(scenes[k : k + 512], device) for k in range(0, len(scenes), 512)]),
-    )
-
-
-def _thinned(rows: list[T], limit: int) -> list[T]:
-    """Evenly spread; some twice when there are fewer."""
-    return [rows[k] for k in np.linspace(0, len(rows) - 1, limit).astype(int)]
-
-
-def grade(test: Exam, pictures: Tensor, detector: judge.PixelJudge) -> dict[str, Any]:
-    """GenEval by task and overall, on seen and unseen combinations apart, and DPG."""
-    short = len(test.lines)
-    verdicts = geneval.judge(test.lines, pictures[:short], detector, detector)
-    apart = {
-        name: geneval.scores(v for v, s in zip(verdicts, test.seen[:short], strict=True) if s == wanted)["overall"]
-        for name, wanted in (("seen", True), ("unseen", False))
-    }
-    graded = dpg.judge(test.questions, pictures[short:], detector)
-    return {**geneval.scores(verdicts), **apart, "dpg": dpg.scores(graded)}
 
 
 @torch.no_grad()
 def through(pictures: Tensor, route: Route, batch: int = 128) -> Tensor:
     return torch.cat([route(part) for part in pictures.split(batch)])
-
-
-def features_of(pictures: Tensor, net: FeatureNet) -> NDArray[np.float64]:
-    """(B, d) in double precision, as Fréchet distances need them."""
-    return through(pictures, net).double().cpu().numpy()
 
 
 def psnr(a: Tensor, b: Tensor) -> float:
@@ -105,14 +40,11 @@ def psnr(a: Tensor, b: Tensor) -> float:
     return float((-10 * mse.log10()).mean())
 
 
-def _row(
-    test: Exam, pictures: Tensor, detector: judge.PixelJudge, net: FeatureNet, reference: NDArray[np.float64]
-) -> dict[str, Any]:
-    features = features_of(pictures, net)
-    return {**grade(test, pictures, detector), "fid": fid(reference, features), "n": len(pictures)}
+def _row(test: Exam, pictures: Tensor, detector: Judge, net: nn.Module, reference: Features) -> Row:
+    return {**score(test, pictures, detector, net, reference).values, "n": len(pictures)}
 
 
-def ceilings(test: Exam, device: str = "cpu", towers: tuple[str, ...] = TOWERS) -> dict[str, dict[str, Any]]:
+def ceilings(test: Exam, device: str = "cpu", towers: tuple[str, ...] = TOWERS) -> dict[str, Row]:
     """Renders, then each representation's round trip."""
     detector, net = judge.load(device), shipped.feature_net(device)
     reference = _reference(test, net)
@@ -128,13 +60,13 @@ def ceilings(test: Exam, device: str = "cpu", towers: tuple[str, ...] = TOWERS) 
     return out
 
 
-def _reference(test: Exam, net: FeatureNet) -> NDArray[np.float64]:
+def _reference(test: Exam, net: nn.Module) -> Features:
     """Features of independent renders of the same prompts."""
     other = exam(seed=SEED + 1, device=str(test.pictures.device))
     return features_of(other.pictures, net)
 
 
-def floors(test: Exam, device: str = "cpu") -> dict[str, dict[str, Any]]:
+def floors(test: Exam, device: str = "cpu") -> dict[str, Row]:
     """Pictures that know nothing of their prompt, and the training picture whose caption is nearest to it."""
     detector, net = judge.load(device), shipped.feature_net(device)
     reference, n = _reference(test, net), len(test.pictures)

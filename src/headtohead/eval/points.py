@@ -1,62 +1,89 @@
-"""One point of a run's curves: what is asked, and what pictures score. Sees pictures and prompts, never the model."""
+"""What pictures score in an exam. Sees pictures and prompts, never the model; curves and ceilings both use it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
-from torch import Tensor
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from headtohead.eval import dpg, geneval
-from headtohead.eval.ceilings import Exam, features_of
 from headtohead.eval.diversity import pairwise
+from headtohead.eval.exam import Exam
 from headtohead.eval.fid import fid
-from headtohead.foundations.features import FeatureNet
-from headtohead.world.judge import PixelJudge
+from headtohead.judging import Answerer, ColourClassifier, Detector
 from headtohead.world.prompts import Prompt, request
 from headtohead.world.render import render
 from headtohead.world.scenes import Scenes, draw
 
-Paint = Callable[[list[str], int, int | None], Tensor]  # (prompts, noise seed, decoder seed or None) -> pictures
+Features = NDArray[np.float64]
+T = TypeVar("T")
 
+GROUPS = (("seen", True), ("unseen", False))  # combinations that training shows, and those it holds out
 A_PROMPT = 4  # pictures a prompt, for diversity
-NOISE, DECODER, RENDERS = 900_000, 910_000, 920_000  # seeds of diversity's draws
+RENDERS = 920_000  # the seed of true renders of a prompt
+
+
+class Judge(Detector, ColourClassifier, Answerer, Protocol):
+    @property
+    def name(self) -> str: ...
 
 
 @dataclass(frozen=True)
 class Point:
-    """The numbers of one evaluation, how many pictures each stands on, and each prompt's score."""
+    """The numbers of one evaluation, and how many pictures each stands on."""
 
     values: dict[str, float]
     n: dict[str, int]
-    prompts: list[dict[str, Any]]
+    scores: tuple[float, ...] = ()  # each picture's, in the exam's order
+    reasons: dict[int, str] | None = None  # why a picture failed, where GenEval's rules say
 
 
-def score(test: Exam, pictures: Tensor, judge: PixelJudge, net: FeatureNet, reference: np.ndarray) -> Point:
-    """GenEval by task, seen and unseen; DPG overall and by category; FID against independent renders."""
+@torch.no_grad()
+def features_of(pictures: Tensor, net: nn.Module, batch: int = 128) -> Features:
+    """(B, d) in double precision, as Fréchet distances need them."""
+    return torch.cat([net(part) for part in pictures.split(batch)]).double().cpu().numpy()
+
+
+def score(test: Exam, pictures: Tensor, judge: Judge, net: nn.Module, reference: Features) -> Point:
+    """GenEval by task, DPG by category, both overall and on seen and unseen combinations; FID against renders."""
     short = len(test.lines)
     verdicts = geneval.judge(test.lines, pictures[:short], judge, judge)
-    values = {f"geneval/{k}": v for k, v in geneval.scores(verdicts).items()}
-    for name, wanted in (("seen", True), ("unseen", False)):
-        part = [v for v, s in zip(verdicts, test.seen[:short], strict=True) if s == wanted]
-        if part:
-            values[f"geneval/{name}"] = geneval.scores(part)["overall"]
     graded = dpg.judge(test.questions, pictures[short:], judge)
-    values |= {f"dpg/{k}": v for k, v in dpg.scores(graded).items()}
-    for name, wanted in (("seen", True), ("unseen", False)):
-        rows = [g for g, s in zip(graded, test.seen[short:], strict=True) if s == wanted]
-        if rows:
-            values[f"dpg/{name}"] = dpg.scores(rows)["overall"]
-    values["fid"] = fid(reference, features_of(pictures, net))
-    told = [
-        *({"prompt": t, "task": v.tag, "seen": bool(s), "score": float(v.correct), "reasons": v.reasons}
-          for t, v, s in zip(test.texts, verdicts, test.seen, strict=False)),
-        *({"prompt": t, "task": "dpg", "seen": bool(s), "score": g.score}
-          for t, g, s in zip(test.texts[short:], graded, test.seen[short:], strict=True)),
-    ]  # fmt: skip
-    return Point(values, {"geneval": short, "dpg": len(graded), "fid": len(pictures)}, told)
+    values = {
+        **_apart("geneval", geneval.scores, verdicts, test.seen[:short]),
+        **_apart("dpg", dpg.scores, graded, test.seen[short:]),
+        "fid": fid(reference, features_of(pictures, net)),
+    }
+    tasks = Counter(f"geneval/{v.tag}" for v in verdicts)
+    groups = {
+        f"{name}/{group}": int((seen == wanted).sum())
+        for name, seen in (("geneval", test.seen[:short]), ("dpg", test.seen[short:]))
+        for group, wanted in GROUPS
+    }
+    return Point(
+        values,
+        {"geneval": short, "dpg": len(graded), "fid": len(pictures), **tasks, **groups},
+        (*(float(v.correct) for v in verdicts), *(round(g.score, 4) for g in graded)),
+        {k: "; ".join(v.reasons) for k, v in enumerate(verdicts) if v.reasons},
+    )
+
+
+def _apart(
+    name: str, scores: Callable[[Sequence[T]], dict[str, float]], marks: Sequence[T], seen: NDArray[np.bool_]
+) -> dict[str, float]:
+    """All scores of all pictures, and the overall one of those that ask for seen and for unseen combinations."""
+    out = {f"{name}/{key}": value for key, value in scores(marks).items()} if marks else {}
+    for group, wanted in GROUPS:
+        part = [mark for mark, s in zip(marks, seen, strict=True) if s == wanted]
+        if part:
+            out[f"{name}/{group}"] = scores(part)["overall"]
+    return out
 
 
 def renders(lines: list[dict[str, Any]], device: str) -> Tensor:
@@ -66,24 +93,22 @@ def renders(lines: list[dict[str, Any]], device: str) -> Tensor:
     return render(Scenes.cat(drawn), device)
 
 
-def spread(test: Exam, paint: Paint, judge: PixelJudge, net: FeatureNet, prompts: int) -> Point:
-    """Diversity of several pictures of a prompt: decoder noise fixed, decoder noise drawn, and of true renders."""
+def several(test: Exam, prompts: int) -> list[dict[str, Any]]:
+    """The lines whose prompts are asked for several pictures each, a prompt's pictures behind one another."""
     rows = np.linspace(0, len(test.lines) - 1, prompts).astype(int)
-    lines = [test.lines[k] for k in rows for _ in range(A_PROMPT)]
-    texts = [line["prompt"] for line in lines]
+    return [test.lines[k] for k in rows for _ in range(A_PROMPT)]
+
+
+def spread(lines: list[dict[str, Any]], drawn: dict[str, Tensor], judge: Judge, net: nn.Module) -> Point:
+    """Diversity of the pictures of a prompt, for each way in which they were drawn, beside that of true renders."""
     values: dict[str, float] = {}
     n: dict[str, int] = {}
-    ways: dict[str, Callable[[], Tensor]] = {
-        "fixed": lambda: paint(texts, NOISE, None),
-        "drawn": lambda: paint(texts, NOISE, DECODER),
-        "renders": lambda: renders(lines, str(test.pictures.device)),
-    }
-    for name, pictures_of in ways.items():
-        pictures = pictures_of()
+    device = str(next(iter(drawn.values())).device)
+    for name, pictures in {**drawn, "renders": renders(lines, device)}.items():
         accepted = np.array([v.correct for v in geneval.judge(lines, pictures, judge, judge)])
-        features = features_of(pictures, net).reshape(prompts, A_PROMPT, -1)
-        value, counted = pairwise(features, accepted.reshape(prompts, A_PROMPT))
+        features = features_of(pictures, net)
+        value, counted = pairwise(features.reshape(-1, A_PROMPT, features.shape[1]), accepted.reshape(-1, A_PROMPT))
         if counted:
             values[f"diversity/{name}"] = value
             n[f"diversity/{name}"] = int(accepted.sum())
-    return Point(values, n, [])
+    return Point(values, n)

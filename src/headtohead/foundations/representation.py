@@ -7,7 +7,9 @@ from typing import Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
+from headtohead.config import CodecConfig, ConfigError
 from headtohead.design import Representation
 from headtohead.foundations import shipped
 from headtohead.foundations.recipes import RECIPES, recipe_hash
@@ -53,28 +55,32 @@ class ClipCodec:
 
 @dataclass(frozen=True)
 class VaeCodec:
-    """The VAE's latents, position by position."""
+    """The VAE's latents, patch by patch."""
 
     vae: nn.Module
+    patch: int
     grid: Grid
     key: str
 
     @torch.no_grad()
     def encode(self, pictures: Tensor) -> Tensor:
         latents: Tensor = self.vae.encode(pictures)  # type: ignore[operator]
-        return latents.flatten(2).transpose(1, 2)
+        return F.pixel_unshuffle(latents, self.patch).flatten(2).transpose(1, 2)
 
     @torch.no_grad()
     def decode(self, tokens: Tensor, seed: int | None = None) -> Tensor:
         latents = tokens.transpose(1, 2).unflatten(2, (self.grid.rows, self.grid.columns))
-        return self.vae.decode(latents)  # type: ignore[operator]
+        return self.vae.decode(F.pixel_shuffle(latents, self.patch))  # type: ignore[operator]
 
 
-def build(representation: Representation, device: str = "cpu") -> Codec:
+def build(representation: Representation, config: CodecConfig, device: str = "cpu") -> Codec:
     if representation is Representation.VAE:
-        unet = RECIPES["decoder_clip"].config["unet"]
+        unet, patch = RECIPES["decoder_clip"].config["unet"], config.patch
         side, channels = unet["sample_size"], unet["in_channels"]
-        return VaeCodec(shipped.vae(device), Grid(side, side, channels), recipe_hash("vae"))
+        if side % patch:
+            raise ConfigError(f"codec.patch: {patch} does not divide the latents' side of {side}")
+        grid = Grid(side // patch, side // patch, channels * patch**2)
+        return VaeCodec(shipped.vae(device), patch, grid, f"{recipe_hash('vae')}-{patch}")
     name = representation.value
     vision = RECIPES[name].config["vision_cfg"]
     side = vision["image_size"] // vision["patch_size"]

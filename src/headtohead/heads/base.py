@@ -11,6 +11,8 @@ from headtohead.shapes import Condition
 
 
 class GenerationHead(Protocol):
+    draws: bool  # whether samples are drawn, so that guidance and solver mean something
+
     def loss(self, x_1: Tensor, condition: Condition) -> Tensor:
         """Mean loss of predicting image tokens x_1 (B, N, D) under a condition."""
         ...

@@ -37,6 +37,8 @@ def solve(velocity: Velocity, x_0: Tensor, steps: int, solver: str) -> Tensor:
 
 
 class FlowHead(nn.Module):
+    draws = True
+
     def __init__(self, net: nn.Module, drop_condition: float) -> None:
         super().__init__()
         self.net, self.drop_condition = net, drop_condition

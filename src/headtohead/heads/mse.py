@@ -42,6 +42,8 @@ class DitRegressor(nn.Module):
 
 
 class MseHead(nn.Module):
+    draws = False
+
     def __init__(self, predict: Linear | DitRegressor) -> None:
         super().__init__()
         self.predict = predict

@@ -21,7 +21,7 @@ def angles(grid: Grid, head_dim: int) -> Tensor:
 
 
 def rotate(x: Tensor, angle: Tensor) -> Tensor:
-    """Turn neighbouring channels of x (B, heads, N, head_dim) as pairs by angle (N, head_dim / 2)."""
-    even, odd = x[..., 0::2], x[..., 1::2]
-    cos, sin = angle.cos().to(x), angle.sin().to(x)
-    return torch.stack([even * cos - odd * sin, even * sin + odd * cos], -1).flatten(-2)
+    """Turn neighbouring channels of x (B, heads, N, head_dim) as pairs, complex numbers, by angle (N, head_dim / 2)."""
+    turn = torch.polar(torch.ones_like(angle), angle)
+    pairs = torch.view_as_complex(x.to(angle).unflatten(-1, (-1, 2)).contiguous())
+    return torch.view_as_real(pairs * turn).flatten(-2).to(x)

@@ -3,7 +3,9 @@ question answerer of the world, behind the interfaces that full-size judges use 
 
 from __future__ import annotations
 
+import hashlib
 from functools import cache
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -15,16 +17,15 @@ from headtohead.world import questions
 from headtohead.world.judge_net import STRIDE, JudgeNet, cell_centres
 from headtohead.world.vocabulary import BACKGROUNDS, COLOUR_NAMES, SHAPES
 
+SHIPPED = "world-pixel-judge"  # the name that its scores carry
 PEAK = 0.3  # how sure the network must be of a centre before it counts as an object
 AREA = 12  # pixels below which a blot is no object
 REACH = 8.0  # pixels between a vote and the centre it goes to
 
 
 class PixelJudge:
-    name = "world-pixel-judge"
-
-    def __init__(self, net: JudgeNet, batch: int = 256) -> None:
-        self.net, self.batch = net.eval(), batch
+    def __init__(self, net: JudgeNet, batch: int = 256, name: str = SHIPPED) -> None:
+        self.net, self.batch, self.name = net.eval(), batch, name
 
     @torch.no_grad()
     def detect(self, pictures: Tensor) -> list[list[Detection]]:
@@ -93,8 +94,11 @@ class PixelJudge:
 
 
 @cache
-def load(device: str = "cpu") -> PixelJudge:
-    """The judge that ships with the package."""
+def load(device: str = "cpu", weights: Path | None = None) -> PixelJudge:
+    """The judge that ships with the package, or the same network with weights of another training."""
     net = JudgeNet().to(device)
-    store.load_into(net, "judge")
-    return PixelJudge(net)
+    if weights is None:
+        store.load_into(net, "judge")
+        return PixelJudge(net)
+    store.load_into(net, weights.stem, weights.parent)
+    return PixelJudge(net, name=f"judge-{hashlib.sha256(weights.read_bytes()).hexdigest()[:12]}")

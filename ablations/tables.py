@@ -1,0 +1,186 @@
+"""The tables of a comparison: a row a design, from records alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ablations.curves import Curve, Numbers, design_of, order, reached
+from headtohead import limits
+from headtohead.records import Run
+
+# What stands in the comparison, under which title, with how many digits, and whether more is better.
+METRICS = {
+    "geneval/overall": ("GenEval", 3, True),
+    "geneval/seen": ("seen", 3, True),
+    "geneval/unseen": ("unseen", 3, True),
+    "dpg/overall": ("DPG", 3, True),
+    "fid": ("FID", 1, False),
+}
+LAST = 3  # points whose mean stands beside the final one
+TARGET = 0.3  # of GenEval: about a quarter above what shuffled prompts score
+# 97.5 % points of Student's t, by degrees of freedom.
+T_975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
+
+
+@dataclass(frozen=True)
+class Table:
+    title: str
+    head: list[str]
+    rows: list[list[str]]
+    note: str = ""
+    marked: frozenset[tuple[int, int]] = frozenset()  # cells that hold the best mean of their column
+
+
+@dataclass(frozen=True)
+class Group:
+    """One design of one sweep: its curves by metric, and its runs."""
+
+    design: str
+    curves: dict[str, Curve]
+    runs: list[Run] = field(default_factory=list)
+
+    def state(self, key: str) -> list[float]:
+        return [run.state[key] for run in self.runs if key in run.state]
+
+
+def groups(sweep: str, found: list[Run], curves: list[Curve]) -> list[Group]:
+    designs = sorted({c.design for c in curves if c.sweep == sweep}, key=order)
+    return [
+        Group(
+            design,
+            {c.metric: c for c in curves if (c.sweep, c.design) == (sweep, design)},
+            [r for r in found if (r.sweep, design_of(r)) == (sweep, design)],
+        )
+        for design in designs
+    ]
+
+
+def interval(values: Numbers, digits: int) -> str:
+    """Mean and half-width of the 95 % t interval over seeds; one seed has no interval."""
+    n = len(values)
+    if n < 2:
+        return f"{values.mean():.{digits}f}"
+    half = T_975[min(n - 2, len(T_975) - 1)] * values.std(ddof=1) / n**0.5
+    return f"{values.mean():.{digits}f} ± {half:.{digits}f}"
+
+
+def _scores(own: list[Group], title: str, pick: Callable[[Curve, bool], Numbers], note: str) -> Table:
+    rows, means = [], np.full((len(own), len(METRICS)), np.nan)
+    for k, g in enumerate(own):
+        some = next(iter(g.curves.values()))
+        for m, (metric, (_, _, up)) in enumerate(METRICS.items()):
+            if metric in g.curves:
+                means[k, m] = pick(g.curves[metric], up).mean() * (1 if up else -1)
+        cells = [
+            interval(pick(g.curves[metric], up), digits) if metric in g.curves else "–"
+            for metric, (_, digits, up) in METRICS.items()
+        ]
+        top = g.curves.get("geneval/overall")
+        share = interval(pick(_relative(top), True), 2) if top is not None and not np.isnan(top.relative).any() else "–"
+        rows.append([g.design, str(len(some.seeds)), f"{some.steps[-1]:,}", *cells, share])
+    head = ["design", "seeds", "steps", *(name for name, _, _ in METRICS.values()), "GenEval / ceiling"]
+    has = [m for m in range(len(METRICS)) if not np.isnan(means[:, m]).all()]
+    marked = frozenset((int(np.nanargmax(means[:, m])), 3 + m) for m in has if len(own) > 1)
+    return Table(title, head, rows, note, marked)
+
+
+def _relative(curve: Curve) -> Curve:
+    return Curve(**{**vars(curve), "values": curve.relative})
+
+
+def final(own: list[Group]) -> Table:
+    n = [int(g.curves["geneval/overall"].n[-1]) for g in own if "geneval/overall" in g.curves]
+    pictures = f"{n[0]} of GenEval's pictures" if len(set(n)) == 1 else "as many pictures as each run has"
+    return _scores(
+        own,
+        "Final point",
+        lambda c, up: c.values[:, -1],
+        f"Mean over seeds ± the half-width of the 95 % t interval over seeds; {pictures} a seed. FID: lower is better.",
+    )
+
+
+def last(own: list[Group]) -> Table:
+    return _scores(
+        own,
+        f"Mean of the last {LAST} points",
+        lambda c, up: c.values[:, -LAST:].mean(1),
+        "Steadier than the final point; points on the way ask fewer prompts than the last.",
+    )
+
+
+def best(own: list[Group]) -> Table:
+    return _scores(
+        own,
+        "Best point (optimistic)",
+        lambda c, up: c.values.max(1) if up else c.values.min(1),
+        "The best of many noisy points is better than the design is: never compare with it.",
+    )
+
+
+def cost(own: list[Group]) -> Table:
+    rows = []
+    for g in own:
+        some = next(iter(g.curves.values()))
+        at = reached(g.curves["geneval/overall"], TARGET) if "geneval/overall" in g.curves else None
+        rows.append(
+            [
+                g.design,
+                _mean(g.state("trainable"), 1e6, "{:.2f} M"),
+                f"{some.flops[-1] / some.steps[-1] / 1e9:,.0f} G",
+                f"{some.flops[-1] / 1e12:,.0f} T",
+                f"{at[0]:,.0f}" if at else "not reached",
+                f"{at[1] / 1e12:,.0f} T" if at else "not reached",
+                _mean(g.state("seconds_training"), 60, "{:.1f} min"),
+                _mean(g.state("seconds_measuring"), 60, "{:.1f} min"),
+                _mean(g.state("peak_mb"), 1024, "{:.1f} GB"),
+            ]
+        )
+    head = ["design", "trainable", "FLOPs a step", "FLOPs in all", f"steps to GenEval {TARGET}", "FLOPs to it",
+            "training", "measuring", "peak memory"]  # fmt: skip
+    note = "FLOPs are those of head and language model, forward and backward. Times and memory are means over seeds."
+    return Table("Cost", head, rows, note)
+
+
+def _mean(values: list[float], unit: float, shown: str) -> str:
+    return shown.format(float(np.mean(values)) / unit) if values else "–"
+
+
+def diversity(own: list[Group]) -> Table | None:
+    kinds = {"diversity/fixed": "decoder noise fixed", "diversity/drawn": "decoder noise drawn",
+             "diversity/renders": "true renders"}  # fmt: skip
+    rows = []
+    for g in own:
+        if "diversity/fixed" in g.curves:
+            cells = [interval(g.curves[k].values[:, -1], 2) if k in g.curves else "–" for k in kinds]
+            rows.append([g.design, *cells, str(int(g.curves["diversity/fixed"].n[-1]))])
+    note = (
+        "Mean feature distance between pictures of one prompt, over pictures that the judge accepts, at the last point."
+    )
+    return Table("Diversity", ["design", *kinds.values(), "accepted pictures"], rows, note) if rows else None
+
+
+def bounds(own: list[Group]) -> Table | None:
+    """What could at most be reached, and what knowing nothing gives."""
+    wanted = sorted({c.representation for g in own for c in g.curves.values() if c.representation})
+    named = {
+        "true renders": limits.ceiling("renders"),
+        **{f"{r.upper()} ceiling": limits.ceiling(r) for r in wanted},
+        "floor: shuffled prompts": limits.floor(),
+    }
+    rows = [
+        [name, *(f"{row[m]:.{digits}f}" if m in row else "–" for m, (_, digits, _) in METRICS.items())]
+        for name, row in named.items()
+        if row
+    ]
+    head = ["", *(name for name, _, _ in METRICS.values())]
+    note = "A ceiling: true renders sent through the representation and back. A floor: pictures of other prompts."
+    return Table("Ceilings and floors", head, rows, note) if rows else None
+
+
+def of(sweep: str, found: list[Run], curves: list[Curve]) -> list[Table]:
+    own = groups(sweep, found, curves)
+    tables = [final(own), last(own), best(own), cost(own), diversity(own), bounds(own)]
+    return [t for t in tables if t]

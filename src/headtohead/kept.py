@@ -1,0 +1,34 @@
+"""The averaged weights of a run's points, kept so that they can be scored again without training."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from headtohead.module import Generator
+from headtohead.records import KEPT
+
+
+def keep(weights: Mapping[str, Tensor], run: Path, step: int) -> None:
+    path = run / KEPT / f"{step:07d}.safetensors"
+    path.parent.mkdir(exist_ok=True)
+    beside = path.with_suffix(".part")
+    save_file({name: w.contiguous() for name, w in weights.items()}, beside)
+    os.replace(beside, path)
+
+
+def kept(run: Path) -> dict[int, Path]:
+    """By step, the last one last."""
+    return {int(path.stem): path for path in sorted((run / KEPT).glob("*.safetensors"))}
+
+
+def restore(generator: Generator, path: Path) -> None:
+    """Put kept weights into a generator of the same configuration."""
+    weights = load_file(path)
+    if set(weights) != set(generator.trained()):
+        raise ValueError(f"{path}: the weights are not of this configuration")
+    generator.load_state_dict(weights, strict=False)

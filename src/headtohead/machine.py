@@ -1,0 +1,38 @@
+"""What a run ran on, and how much memory it took."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import sys
+from importlib import metadata
+from typing import Any
+
+import torch
+
+PACKAGES = ("torch", "lightning", "transformers", "diffusers", "open_clip_torch")
+
+
+def describe(device: str) -> dict[str, Any]:
+    name = torch.cuda.get_device_name() if device == "cuda" else _processor()
+    return {
+        "machine": {"device": device, "name": name, "cores": os.cpu_count(), "threads": torch.get_num_threads()},
+        "packages": {"python": platform.python_version(), **{p: metadata.version(p) for p in PACKAGES}},
+    }
+
+
+def peak_mb(device: str) -> float:
+    """The most memory this process held: the accelerator's, or the machine's own."""
+    if device == "cuda":
+        return torch.cuda.max_memory_allocated() / 2**20
+    unit = 2**20 if sys.platform == "darwin" else 2**10  # macOS counts bytes, Linux kilobytes
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo") as f:
+            return next(line.split(":", 1)[1].strip() for line in f if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()

@@ -1,0 +1,124 @@
+"""A generator's point on the curves: it sits the run's exam, several pictures of a prompt are drawn, losses taken."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torchvision.utils import make_grid
+
+from headtohead.assemble import Parts
+from headtohead.config import EvalConfig, RunConfig, Sampling
+from headtohead.eval import points
+from headtohead.eval.exam import SEED, Exam, exam, shown
+from headtohead.foundations import shipped
+from headtohead.module import Generator
+from headtohead.sampler import decode, noise, sample
+from headtohead.world import judge as judges
+from headtohead.world.captions import captions
+from headtohead.world.render import render
+from headtohead.world.scenes import draw
+
+HELD_OUT = 102  # the stream of pictures on which the loss is measured
+NOISE, DECODER = 900_000, 910_000  # seeds of diversity's draws
+A_TASK = 2  # prompts a task in a sample grid, the same ones at every point of every design
+OFTEN = (0, 2, 6, 8)  # of those, the prompts of which several pictures are shown
+TIMES = 4
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One evaluation: its numbers, what was asked, and pictures to look at."""
+
+    point: points.Point
+    exam: Exam
+    grids: dict[str, Tensor]  # (3, H, W) by kind
+
+
+class Meter:
+    """Measures any generator of one configuration, always with the same prompts and noise."""
+
+    def __init__(self, config: RunConfig, parts: Parts, device: str, judge: Path | None = None) -> None:
+        self.config, self.codec, self.device = config, parts.codec, device
+        self.judge, self.net = judges.load(device, judge), shipped.feature_net(device)
+        self._exams: dict[bool, tuple[Exam, points.Features]] = {}
+        index = np.arange(config.evaluation.held_out)
+        scenes = draw(HELD_OUT, index)
+        self.held_out = captions(scenes, HELD_OUT, index), parts.codec.encode(render(scenes, device))
+
+    def exam(self, last: bool) -> tuple[Exam, points.Features]:
+        """What is asked at a point on the way or at the end, and features of independent renders of it."""
+        if last not in self._exams:
+            e = self.config.evaluation
+            limit = limit_of(e, last)
+            other = exam(e.split, SEED + 1, limit=limit, device=self.device)
+            reference = points.features_of(other.pictures, self.net)
+            self._exams[last] = exam(e.split, limit=limit, device=self.device), reference
+        return self._exams[last]
+
+    def tokens(self, generator: Generator, prompts: list[str], how: Sampling, seed: int = 0) -> Tensor:
+        """Noise is fixed within a run and differs between seeds."""
+        own, batch = seed + 1_000 * self.config.seed, self.config.evaluation.batch
+        return sample(generator, self.codec, prompts, how, seed=own, batch=batch)
+
+    def paint(self, generator: Generator, prompts: list[str], how: Sampling) -> Tensor:
+        tokens = self.tokens(generator, prompts, how)
+        return decode(self.codec, tokens, batch=self.config.evaluation.batch)
+
+    def spread(self, generator: Generator, how: Sampling, test: Exam) -> points.Point:
+        """Several pictures a prompt: from other noise each, with the decoder's noise fixed and drawn."""
+        lines = points.several(test, self.config.evaluation.diverse)
+        tokens = self.tokens(generator, [line["prompt"] for line in lines], how, NOISE)
+        seeds = {"fixed": None, "drawn": DECODER}
+        drawn = {name: decode(self.codec, tokens, seed=seed) for name, seed in seeds.items()}
+        return points.spread(lines, drawn, self.judge, self.net)
+
+    def losses(self, generator: Generator) -> dict[str, float]:
+        """The loss on pictures that no run trains on, with one draw of noise for the whole run."""
+        told, x_1 = self.held_out
+        x_0 = noise(HELD_OUT, np.arange(len(x_1)), *x_1.shape[1:]).to(x_1)
+        was_training = generator.training
+        generator.eval()
+        with torch.no_grad():
+            parts = generator.generation.held_out(x_1, x_0, generator.condition(told))
+        generator.train(was_training)
+        return {f"loss/{name}": value for name, value in parts.items()}
+
+    def scores(self, generator: Generator, how: Sampling, last: bool) -> tuple[points.Point, Tensor]:
+        """The exam alone, with its pictures."""
+        test, reference = self.exam(last)
+        pictures = self.paint(generator, test.texts, how)
+        return points.score(test, pictures, self.judge, self.net, reference), pictures
+
+    def measure(self, generator: Generator, last: bool) -> Measured:
+        how, e = self.config.sampling, self.config.evaluation
+        test, _ = self.exam(last)
+        point, _ = self.scores(generator, how, last)
+        spread = self.spread(generator, how, test)
+        values = {**point.values, **spread.values, **self.losses(generator)}
+        whole = replace(point, values=values, n={**point.n, **spread.n, "loss": e.held_out})
+        return Measured(whole, test, self.grids(generator, how))
+
+    def grids(self, generator: Generator, how: Sampling) -> dict[str, Tensor]:
+        """One picture each of many prompts, and several pictures each of few."""
+        texts = shown(self.config.evaluation.split, A_TASK)
+        often = [texts[k] for k in OFTEN for _ in range(TIMES)]
+        pictures = self.paint(generator, [*texts, *often], how)
+        one, more = pictures.split([len(texts), len(often)])
+        return {"prompts": make_grid(one, nrow=len(texts) // 2, padding=0), "often": make_grid(more, TIMES, padding=0)}
+
+
+def shown_prompts(config: EvalConfig) -> dict[str, list[str]]:
+    """What the grids show: row by row for one picture a prompt, a row a prompt for several."""
+    texts = shown(config.split, A_TASK)
+    return {"prompts": texts, "often": [texts[k] for k in OFTEN]}
+
+
+def limit_of(e: EvalConfig, last: bool) -> tuple[int, int] | None:
+    """How many of GenEval's and of DPG's prompts are asked; none means all."""
+    if last:
+        return (e.final_geneval, e.final_dpg) if e.final_geneval and e.final_dpg else None
+    return e.geneval, e.dpg
