@@ -40,7 +40,7 @@ gallery: $(READY)  ## Draw the world: scenes, captions, what the judge sees, rou
 prompts: $(READY)  ## Write the dev and test prompts anew
 	@$(PY) -m ablations.prompts
 
-bench: $(READY)  ## Measure speed: rendering, encoding, decoding, judging -> results/bench
+bench: $(READY)  ## Measure speed: foundations, designs, metrics, commands -> results/bench
 	@$(PY) -m ablations.bench
 
 check: $(READY)  ## Lint, types and floors, in seconds

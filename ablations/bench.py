@@ -3,92 +3,34 @@
 from __future__ import annotations
 
 import json
-import multiprocessing as mp
-import os
-import platform
-import resource
+import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from ablations.command import Parser, seconds
-from headtohead import store
-from headtohead.foundations import shipped
-from headtohead.world import judge
-from headtohead.world.render import render
-from headtohead.world.scenes import draw
+from ablations.bench_parts import GROUPS, PARTS
+from ablations.command import Parser, isolated, seconds
+from headtohead import machine, store
+from headtohead.design import DESIGNS
+from headtohead.records import Recorder, Spent
+from headtohead.world.prompts import TASKS
 
-BATCH = 128
-Work = Callable[[], Any]
-
-
-def _pictures(device: str) -> torch.Tensor:
-    return render(draw(0, np.arange(BATCH)), device)
+COMMANDS = "commands"
+ROUNDS = 5  # of a command
+SEEDS, POINTS = 3, 8  # of the made records that plot and report are timed on
 
 
-def _draw(device: str) -> Work:
-    return lambda: draw(0, np.arange(BATCH))
-
-
-def _render(device: str) -> Work:
-    scenes = draw(0, np.arange(BATCH))
-    return lambda: render(scenes, device)
-
-
-def _judge(device: str) -> Work:
-    detector, pictures = judge.load(device), _pictures(device)
-    return lambda: detector.detect(pictures)
-
-
-def _vae_encode(device: str) -> Work:
-    vae, pictures = shipped.vae(device), _pictures(device)
-    return lambda: vae.encode(pictures)
-
-
-def _vae_decode(device: str) -> Work:
-    vae = shipped.vae(device)
-    latents = vae.encode(_pictures(device))
-    return lambda: vae.decode(latents)
-
-
-def _clip_encode(device: str) -> Work:
-    tower, pictures = shipped.tower("clip", device), _pictures(device)
-    return lambda: tower.encode(pictures)
-
-
-def _clip_decode(device: str) -> Work:
-    decoder, tokens = shipped.clip_decoder("clip", device), shipped.tower("clip", device).encode(_pictures(device))
-    return lambda: decoder.decode(tokens)
-
-
-def _features(device: str) -> Work:
-    net, pictures = shipped.feature_net(device), _pictures(device)
-    return lambda: net(pictures)
-
-
-PARTS: dict[str, Callable[[str], Work]] = {
-    "draw scenes": _draw,
-    "render": _render,
-    "judge": _judge,
-    "VAE encode": _vae_encode,
-    "VAE decode": _vae_decode,
-    "CLIP encode": _clip_encode,
-    "CLIP decode": _clip_decode,
-    "FID features": _features,
-}
-
-
-def _measure(name: str, device: str, seconds: float, answer: Any) -> None:
+def measure(name: str, device: str, lasting: float) -> dict[str, Any]:
     """Rounds of one batch each until the time is up; the median round is the rate."""
     with torch.no_grad():
-        work, rounds = PARTS[name](device), list[float]()
+        (work, pictures), rounds = PARTS[name](device), list[float]()
         work()
-        end = time.perf_counter() + seconds
+        end = time.perf_counter() + lasting
         while time.perf_counter() < end or len(rounds) < 3:
             start = time.perf_counter()
             work()
@@ -96,42 +38,66 @@ def _measure(name: str, device: str, seconds: float, answer: Any) -> None:
                 torch.cuda.synchronize()
             rounds.append(time.perf_counter() - start)
     low, middle, high = np.quantile(rounds, (0.1, 0.5, 0.9))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    row = {"pictures/s": BATCH / middle, "10 % to 90 %": [BATCH / high, BATCH / low], "peak MB": peak}
-    answer.put({"part": name, "batch": BATCH, "rounds": len(rounds), **row})
+    rates = {"pictures/s": pictures / middle, "10 % to 90 %": [pictures / high, pictures / low]}
+    return {"part": name, "batch": pictures, "rounds": len(rounds), **rates, "peak MB": machine.peak_mb(device)}
 
 
-def machine(device: str) -> dict[str, Any]:
-    name = torch.cuda.get_device_name() if device == "cuda" else platform.processor() or platform.machine()
-    return {"device": device, "name": name, "cores": os.cpu_count(), "torch": torch.__version__}
+def made(folder: Path) -> None:
+    """Records as a sweep over every design leaves them."""
+    for design in DESIGNS:
+        for seed in range(SEEDS):
+            r = Recorder(folder / "micro" / f"{design}-s{seed}")
+            r.begin({"seed": seed, "design": {"representation": "clip"}})
+            for step in range(1, POINTS + 1):
+                values = {f"geneval/{t}": step / 10 for t in (*TASKS, "overall", "seen", "unseen")}
+                values |= {"dpg/overall": step / 20, "fid": 90.0 - step, "loss/t=0.5": 1 / step}
+                n = {"geneval": 120, "dpg": 120, "fid": 240, "loss": 256}
+                at = Spent(step, step, step * 1e9, float(step))
+                r.append(at, values, n, representation="clip", judge="made")
+            r.status("finished")
+
+
+def command(name: str) -> dict[str, Any]:
+    """Seconds from the shell's point of view: start-up, reading, drawing, writing."""
+    with tempfile.TemporaryDirectory() as place:
+        made(Path(place))
+        rounds = []
+        for _ in range(ROUNDS):
+            start = time.perf_counter()
+            subprocess.run([sys.executable, "-m", f"ablations.{name}", place], check=True, capture_output=True)
+            rounds.append(time.perf_counter() - start)
+    return {"part": name, "rounds": ROUNDS, "seconds": float(np.median(rounds)), "least": min(rounds)}
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = Parser("ablations.bench", __doc__)
+    groups = [*GROUPS, COMMANDS]
+    parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"some of: {', '.join(groups)}; all when none given")
     parser.add_folder("--out", Path("results/bench"), "folder for the JSON")
     parser.add_device()
     parser.add_argument("--seconds", type=seconds, default=4.0, help="how long each part is measured")
     options = parser.parse_args(arguments)
+    if unknown := set(options.groups) - set(groups):
+        parser.error(f"unknown group {min(unknown)}; there are {', '.join(groups)}")
     device = options.device or store.best_device()
-    spawn, rows = mp.get_context("spawn"), list[dict[str, Any]]()
-    print(f"{'part':14} {'pictures/s':>11} {'10 % to 90 %':>17} {'peak MB':>8}")
-    for name in PARTS:
-        answer: Any = spawn.Queue()
-        process = spawn.Process(target=_measure, args=(name, device, options.seconds, answer))
-        process.start()
-        process.join()
-        if process.exitcode:
-            print(f"{name}: failed", file=sys.stderr)
-            return 1
-        row = answer.get()
-        rows.append(row)
-        low, high = row["10 % to 90 %"]
-        print(f"{name:14} {row['pictures/s']:11.0f} {low:8.0f} {high:8.0f} {row['peak MB']:8.0f}", flush=True)
     options.out.mkdir(parents=True, exist_ok=True)
-    path = options.out / f"foundations-{device}.json"
-    path.write_text(json.dumps({"machine": machine(device), "rows": rows}, indent=1) + "\n")
-    print(path)
+    for group in options.groups or groups:
+        rows = []
+        print(f"\n{group:34} " + ("  seconds" if group == COMMANDS else "pictures/s      10 % to 90 %  peak MB"))
+        for name in ("plot", "report") if group == COMMANDS else GROUPS[group]:
+            rows.append(command(name) if group == COMMANDS else isolated(measure, name, device, options.seconds))
+            print(_line(rows[-1]), flush=True)
+        path = options.out / f"{group}-{device}.json"
+        path.write_text(json.dumps({**machine.describe(device), "rows": rows}, indent=1) + "\n")
+        print(path)
     return 0
+
+
+def _line(row: dict[str, Any]) -> str:
+    if "seconds" in row:
+        return f"{row['part']:34} {row['seconds']:9.2f}"
+    low, high = row["10 % to 90 %"]
+    return f"{row['part']:34} {row['pictures/s']:10.0f} {low:8.0f} {high:8.0f} {row['peak MB']:8.0f}"
 
 
 if __name__ == "__main__":

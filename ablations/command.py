@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing as mp
+import os
 import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import connection
 from pathlib import Path
 from typing import NoReturn, ParamSpec, TypeVar
 
@@ -45,8 +48,20 @@ class Parser(argparse.ArgumentParser):
 
 def isolated(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Work in a process of its own: its memory is its own, and what kills it does not kill the command."""
-    with ProcessPoolExecutor(1, mp.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(1, mp.get_context("spawn"), initializer=_end_with_parent) as pool:
         return pool.submit(work, *args, **kwargs).result()
+
+
+def _end_with_parent() -> None:
+    """A command that is killed takes its work along: two of them would else write one run's record."""
+    parent = mp.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def say(line: str) -> None:

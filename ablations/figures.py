@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ablations.curves import Curve, order
+from ablations.curves import Curve, Numbers, order
 from headtohead import limits
 from headtohead.design import DESIGNS
 from headtohead.world.prompts import TASKS
 
 # Figure 4 of the paper: two scores to raise, one distance to lower.
 PANELS = (("geneval/overall", "GenEval"), ("dpg/overall", "DPG"), ("fid", "FID, lower is better"))
-AXES = {"steps": "training steps", "flops": "training FLOPs (head and language model)"}
+AXES = {"steps": "training steps", "flops": "training {}FLOPs of head and language model"}
+PREFIXES = {"G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18, "Z": 1e21}
 COLOURS = ("#d1495b", "#2a6fbb", "#3a9a5b", "#e39a2d", "#8656b8", "#4fb3bf", "#8d6346", "#7a7a7a")
 GREY = "#777777"
 
@@ -39,6 +41,11 @@ def plain(ax: Axes) -> None:
     ax.grid(alpha=0.2, lw=0.5)
 
 
+def whiskers(values: Numbers) -> tuple[float, float]:
+    """From the mean of seeds down to the least and up to the most of them; rounding must not turn either around."""
+    return max(0.0, float(values.mean() - values.min())), max(0.0, float(values.max() - values.mean()))
+
+
 def _bounds(ax: Axes, metric: str, representations: Iterable[str]) -> None:
     """The ceilings of what is compared and the floor of shuffled prompts, as thin lines with their names."""
     rows = [(f"{r.upper()} ceiling", limits.ceiling(r), "--") for r in sorted(set(representations)) if r]
@@ -52,20 +59,23 @@ def _bounds(ax: Axes, metric: str, representations: Iterable[str]) -> None:
 def curves(found: list[Curve], x: str) -> Figure:
     """A row a sweep, a panel a metric, a line a design; the band spans the seeds."""
     sweeps, colour = _sweeps(found), colours(c.design for c in found)
+    most = max(float(getattr(c, x)[-1]) for c in found)
+    prefix = max((p for p, size in PREFIXES.items() if size <= most), key=PREFIXES.__getitem__, default="G")
+    unit = PREFIXES[prefix] if "{}" in AXES[x] else 1
     figure = Figure(figsize=(11.5, 3.9 * len(sweeps)))
     grid = figure.subplots(len(sweeps), len(PANELS), squeeze=False)
     for row, sweep in zip(grid, sweeps, strict=True):
         for ax, (metric, title) in zip(row, PANELS, strict=True):
             shown = [c for c in found if (c.sweep, c.metric) == (sweep, metric)]
             for c in shown:
-                at = getattr(c, x)
+                at = getattr(c, x) / unit
                 ax.plot(at, c.mean, color=colour[c.design], marker="o", ms=3, lw=1.7, label=c.design, zorder=3)
                 if len(c.seeds) > 1:
                     low, high = c.values.min(0), c.values.max(0)
                     ax.fill_between(at, low, high, color=colour[c.design], alpha=0.16, lw=0, zorder=2)
             _bounds(ax, metric, (c.representation for c in shown))
             ax.set_title(title, fontsize=10.5, loc="left")
-            ax.set_xlabel(AXES[x], fontsize=8.5)
+            ax.set_xlabel(AXES[x].format(prefix), fontsize=8.5)
             ax.set_xlim(left=0)
             if metric == "fid":
                 ax.set_yscale("log")
@@ -96,8 +106,7 @@ def tasks(found: list[Curve]) -> Figure:
             if len(bars) < len(TASKS):
                 continue
             at, mean = [t + k * width for t in range(len(TASKS))], [b.mean() for b in bars]
-            spread = [[m - b.min() for m, b in zip(mean, bars, strict=True)],
-                      [b.max() - m for m, b in zip(mean, bars, strict=True)]]  # fmt: skip
+            spread = np.transpose([whiskers(b) for b in bars])
             ax.bar(at, mean, 0.92 * width, color=colour[design], yerr=spread, label=design,
                    error_kw={"lw": 0.8, "ecolor": "#333333"})  # fmt: skip
         ax.set_xticks([t + 0.42 - width / 2 for t in range(len(TASKS))], [t.replace("_", " ") for t in TASKS])

@@ -57,7 +57,7 @@ def figure(found: list[Front]) -> Figure:
     ax = drawn.subplots()
     for f in found:
         x, y = f.fid.mean(0), f.geneval.mean(0)
-        spread = [[a - t.min(0), t.max(0) - a] for a, t in ((x, f.fid), (y, f.geneval))]
+        spread = [np.transpose([figures.whiskers(column) for column in t.T]) for t in (f.fid, f.geneval)]
         ax.errorbar(x, y, xerr=spread[0], yerr=spread[1], color=colour[f.design], marker="o", ms=4, lw=1.4,
                     elinewidth=0.6, label=f.design)  # fmt: skip
         for g, a, b in zip(f.guidance, x, y, strict=True):

@@ -30,9 +30,9 @@ th, td { border-bottom: 1px solid var(--line); padding: .38rem .75rem .38rem 0; 
   white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; font-weight: 600; }
 td.best { background: var(--mark); }
-figure { margin: 1rem 0; padding: .6rem; background: #fff; border: 1px solid var(--line); border-radius: 8px; }
-figure img { width: 100%; height: auto; display: block; }
-figure.narrow { max-width: 36rem; }
+figure { margin: 1rem 0; padding: .6rem; background: #fff; border: 1px solid var(--line); border-radius: 8px;
+  width: fit-content; max-width: 100%; }
+figure img { max-width: 100%; height: auto; display: block; }
 figcaption { padding-top: .5rem; color: #5d6675; }
 pre, code { font: .86em/1.5 ui-monospace, "SF Mono", Menlo, monospace; background: var(--mark); border-radius: 4px; }
 code { padding: .08em .35em; }
@@ -79,13 +79,12 @@ class Page:
         self.markdown.append("\n".join("| " + " | ".join(map(_plain, row)) + " |" for row in rows))
         self.text(table.note, "note")
 
-    def picture(self, path: Path, told: str, beside: Path, narrow: bool = False) -> None:
+    def picture(self, path: Path, told: str, beside: Path) -> None:
         """Inside the page, and linked from the Markdown file that lies in `beside`."""
         data = base64.b64encode(path.read_bytes()).decode()
         text = html.escape(told)
-        kind = " class=narrow" if narrow else ""
         source = f"data:image/png;base64,{data}"
-        self.html.append(f'<figure{kind}><img alt="{text}" src="{source}"><figcaption>{text}</figcaption></figure>')
+        self.html.append(f'<figure><img alt="{text}" src="{source}"><figcaption>{text}</figcaption></figure>')
         self.markdown.append(f"![{_plain(told)}]({path.relative_to(beside).as_posix()})")
 
     def write(self, folder: Path) -> None:

@@ -24,7 +24,6 @@ CAPTIONS = {
     "losses": "Near noise the condition decides, near data the picture itself does.",
     "guidance": "Guidance trades FID against alignment; a regression has none, so it is one point.",
 }
-NARROW = ("losses", "guidance")
 
 
 def headline(own: list[tables.Group]) -> str:
@@ -53,12 +52,14 @@ def provenance(page: Page, sweep: str, own: list[Run]) -> None:
     page.code(commands(sweep, own))
     done = sum(r.state["state"] == "finished" for r in own)
     config = own[0].config
-    train, evaluation = config.get("train", {}), config.get("evaluation", {})
-    settings = (
-        f"{train['steps']:,} steps of {train['batch']}, a point every {evaluation['every']:,} steps on the "
-        f"{evaluation['split']} prompts. " * bool(train and evaluation)
-    )
-    page.text(f"{len(own)} runs, {done} of them finished. {settings}")
+    settings = ""
+    if "train" in config and "evaluation" in config:
+        train, evaluation = config["train"], config["evaluation"]
+        settings = (
+            f" {train['steps']:,} steps of {train['batch']}, a point every {evaluation['every']:,} steps on the "
+            f"{evaluation['split']} prompts."
+        )
+    page.text(f"{len(own)} runs, {done} of them finished.{settings}")
     machines = {json.dumps(r.state["machine"]): r.state["machine"] for r in own if "machine" in r.state}
     for m in machines.values():
         page.text(f"On {m['name']} ({m['device']}, {m['threads']} of {m['cores']} cores).")
@@ -80,7 +81,7 @@ def write(results: Path, found: list[Run], curves: list[Curve], figures: Path) -
     def picture(name: str, sweep: str = "") -> None:
         path = drawn.get(f"{name}_{sweep}") if sweep else None
         if path := path or drawn.get(name):
-            page.picture(path, CAPTIONS[name], results, narrow=name in NARROW)
+            page.picture(path, CAPTIONS[name], results)
 
     if len(sweeps) > 1:
         page.text(f"{len(sweeps)} sweeps, each on its own: runs of different settings are never pooled.", "lead")
@@ -114,20 +115,23 @@ def write(results: Path, found: list[Run], curves: list[Curve], figures: Path) -
                                c.relative[k, -1], c.n[-1]])  # fmt: skip
 
 
+def make(results: Path) -> Path:
+    """Figures and report of a results folder, from its records; the page that holds all of it."""
+    found, curves = read(results)
+    plot.save(plot.drawn(found, curves), results / "figures")
+    write(results, found, curves, results / "figures")
+    return results / "report.html"
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = Parser("ablations.report", __doc__)
     parser.add_argument("results", type=Path, help="a results folder or a sweep's")
     options = parser.parse_args(arguments)
-    results: Path = options.results
     try:
-        found, curves = read(results)
+        print(make(options.results))
     except RecordError as error:
         print(f"report: {error}", file=sys.stderr)
         return 2
-    figures = plot.save(plot.drawn(found, curves), results / "figures")
-    write(results, found, curves, results / "figures")
-    for path in (*figures, *(results / name for name in ("report.md", "comparison.csv", "report.html"))):
-        print(path)
     return 0
 
 

@@ -11,9 +11,7 @@ from typing import Any
 
 from ablations.command import Parser, isolated, say
 from headtohead.config import ConfigError, RunConfig, Sampling, build
-from headtohead.records import KEPT, RecordError, Run, runs
-
-SHOWN = ("geneval/overall", "dpg/overall", "fid")
+from headtohead.records import HEADLINE, KEPT, RecordError, Run, runs
 
 
 def config_of(run: Run) -> RunConfig:
@@ -87,7 +85,7 @@ def main(arguments: list[str] | None = None) -> int:
         for (run, config), how in zip(found, hows, strict=True):
             lines = isolated(scored, run, config, [how], options)
             last = {line["metric"]: line["value"] for line in lines}
-            print(f"{run.sweep}/{run.name}: " + ", ".join(f"{m} {last[m]:.3f}" for m in SHOWN))
+            print(f"{run.sweep}/{run.name}: " + ", ".join(f"{name} {last[m]:.3f}" for m, name in HEADLINE.items()))
     except (ConfigError, RecordError) as error:
         print(f"rescore: {error}", file=sys.stderr)
         return 2

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ablations import spec
+from ablations import report, spec
 from ablations.command import Parser, duration, isolated, positive, say, seeds
 from headtohead import records
 from headtohead.config import PRESETS, ConfigError, RunConfig, known
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from headtohead.pace import Pace
 
 SWEEPS = Path("sweeps")
-SHOWN = {"geneval/overall": "GenEval", "dpg/overall": "DPG", "fid": "FID"}
+TRACEBACK = "error.txt"
 FOUNDED = ("micro",)  # the scales whose foundations and data can be had
 
 
@@ -120,13 +120,13 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     announce(sweep, runs, states, options)
     try:
-        failed = [name for name in runs if states[name] != "finished" and not _train(sweep, name, runs[name], options)]
+        codes = {name: _train(sweep, name, runs[name], options) for name in runs if states[name] != "finished"}
     except KeyboardInterrupt:
         say("sweep: stopped; the same command goes on from the last point")
         return 130
-    if failed:
-        print(f"sweep {sweep.name}: failed: {', '.join(failed)}", file=sys.stderr)
-    return 1 if failed else 0
+    if failed := [name for name, code in codes.items() if code]:
+        say(f"sweep {sweep.name}: failed: {', '.join(failed)}; the same command tries them again")
+    return max(codes.values(), default=0)
 
 
 def again(options: argparse.Namespace) -> str:
@@ -190,24 +190,34 @@ def _fit(config: RunConfig, folder: Path, options: argparse.Namespace) -> None:
     train(config, folder, options.cache, device=options.device or store.best_device(), say=say)
 
 
-def _train(sweep: spec.Sweep, name: str, config: RunConfig, options: argparse.Namespace) -> bool:
-    """One run; what breaks it is recorded and said, and the sweep goes on."""
+def _train(sweep: spec.Sweep, name: str, config: RunConfig, options: argparse.Namespace) -> int:
+    """One run's exit code; what breaks it is recorded and said, and the sweep goes on."""
     folder = options.results / sweep.name / name
     started = time.monotonic()
     try:
         isolated(_fit, config, folder, options)
+    except (ConfigError, OSError) as error:  # a setting or the disk: nothing to debug
+        return _broke(folder, f"{error}", 2)
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}"[:500]
-        say(f"{name}: failed: {reason}")
-        traceback.print_exc()
-        with contextlib.suppress(OSError):  # the disk itself may be what failed
-            folder.mkdir(parents=True, exist_ok=True)
-            records.Recorder(folder).status("failed", reason=reason)
-        return False
+        code = _broke(folder, f"{type(error).__name__}: {error}; {TRACEBACK} there says where", 1)
+        with contextlib.suppress(OSError):
+            (folder / TRACEBACK).write_text(traceback.format_exc())
+        return code
     last = {line["metric"]: line["value"] for line in records.runs(folder)[0].curve()}
-    shown = ", ".join(f"{title} {last[m]:.3f}" for m, title in SHOWN.items() if m in last)
+    shown = ", ".join(f"{title} {last[m]:.3f}" for m, title in records.HEADLINE.items() if m in last)
     say(f"{name}: finished in {duration(time.monotonic() - started)}: {shown}")
-    return True
+    with contextlib.suppress(records.RecordError, OSError):  # a report can be made later, the run is what counts
+        say(f"{report.make(options.results / sweep.name)} holds the comparison so far")
+    return 0
+
+
+def _broke(folder: Path, reason: str, code: int) -> int:
+    reason = " ".join(reason.split())[:500]
+    say(f"{folder}: failed: {reason}")
+    with contextlib.suppress(OSError):  # the disk itself may be what failed
+        folder.mkdir(parents=True, exist_ok=True)
+        records.Recorder(folder).status("failed", reason=reason)
+    return code
 
 
 if __name__ == "__main__":

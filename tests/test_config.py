@@ -37,7 +37,7 @@ def test_overrides_are_typed_and_change_the_hash() -> None:
         ({"design.objective": "flo"}, "unknown value of design.objective flo; did you mean flow?"),
         ({"head": 3}, "head: expected settings, got 3"),
         ({"seed.deep": 3}, "seed.deep: seed holds no settings of its own"),
-        ({"head.dim": 193}, "head.dim=193 must be divisible by head.heads=6"),
+        ({"head.dim": 193}, "head.dim=193 must be divisible by head.heads=8"),
         ({"query.template": "no place"}, "query.template has no {caption}"),
         ({"head.heads": 0}, "head.heads: expected a whole number from 1 to"),
         ({"train.lr": "nan"}, "train.lr: expected a number from 0 to"),

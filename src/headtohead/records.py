@@ -22,6 +22,7 @@ from typing import Any
 
 from headtohead.limits import relative
 
+HEADLINE = {"geneval/overall": "GenEval", "dpg/overall": "DPG", "fid": "FID"}  # figure 4 of the paper
 CURVE, PROMPTS, RESCORED = "curve.jsonl", "prompts.jsonl", "rescored.jsonl"
 CONFIG, STATUS, GRIDS, EXAMS, KEPT = "config.json", "status.json", "grids", "exams", "kept"
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import sys
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from headtohead.kept import keep
 from headtohead.machine import describe, peak_mb
 from headtohead.measure import Meter, shown_prompts
 from headtohead.module import DesignModule
-from headtohead.records import Recorder, Spent
+from headtohead.records import HEADLINE, Recorder, Spent
 
 CHECKPOINT = "checkpoints/last.ckpt"  # to go on from; removed when the run is finished
 
@@ -47,13 +49,13 @@ class Curves(L.Callback):
         assert isinstance(pl_module, DesignModule)
         started = time.monotonic()
         self.training += started - self._since
-        self.point(pl_module, step, last)
+        self.point(pl_module, step, last, partial(_beside_the_bar, trainer))
         self._since = time.monotonic()
         self.measuring += self._since - started
         self.peak = max(self.peak, peak_mb(self.meter.device))
         trainer.save_checkpoint(self.recorder.folder / CHECKPOINT)
 
-    def point(self, module: DesignModule, step: int, last: bool) -> None:
+    def point(self, module: DesignModule, step: int, last: bool, say: Callable[[str], None]) -> None:
         with module.average as generator:
             measured = self.meter.measure(generator, last)
         if last or self.config.evaluation.keep == "all":
@@ -71,12 +73,21 @@ class Curves(L.Callback):
             representation=self.config.design.representation,
             judge=self.meter.judge.name,
         )
+        told = [f"{name} {point.values[metric]:.3f}" for metric, name in HEADLINE.items() if metric in point.values]
+        say(f"step {step:,}: {', '.join(told)}")
 
     def state_dict(self) -> dict[str, Any]:
         return {"training": self.training, "measuring": self.measuring, "peak": self.peak}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         vars(self).update(state_dict)
+
+
+def _beside_the_bar(trainer: L.Trainer, line: str) -> None:
+    """A line that the progress bar does not overwrite."""
+    bar = trainer.progress_bar_callback
+    assert isinstance(bar, TQDMProgressBar)
+    bar.print(line, file=sys.stderr)
 
 
 def train(config: RunConfig, folder: Path, cache: Path, *, device: str, say: Callable[[str], None] = print) -> None:

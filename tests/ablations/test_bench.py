@@ -8,11 +8,27 @@ from pathlib import Path
 import pytest
 
 from ablations import bench
+from ablations.bench_parts import GROUPS
+
+
+def test_commands_are_timed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert bench.main(["commands", "--out", str(tmp_path), "--device", "cpu"]) == 0
+    kept = json.loads((tmp_path / "commands-cpu.json").read_text())
+    assert [row["part"] for row in kept["rows"]] == ["plot", "report"]
+    assert all(row["seconds"] >= row["least"] > 0 for row in kept["rows"])
+
+
+def test_an_unknown_group_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        bench.main(["desings"])
+    assert stop.value.code == 2
+    assert "there are foundations, designs, metrics, commands" in capsys.readouterr().err
 
 
 @pytest.mark.slow
 def test_every_part_is_measured(tmp_path: Path) -> None:
-    assert bench.main(["--seconds", "0.2", "--out", str(tmp_path), "--device", "cpu"]) == 0
-    kept = json.loads((tmp_path / "foundations-cpu.json").read_text())
-    assert [row["part"] for row in kept["rows"]] == list(bench.PARTS)
-    assert all(row["pictures/s"] > 0 and row["peak MB"] > 0 for row in kept["rows"])
+    assert bench.main([*GROUPS, "--seconds", "0.2", "--out", str(tmp_path), "--device", "cpu"]) == 0
+    for group, parts in GROUPS.items():
+        kept = json.loads((tmp_path / f"{group}-cpu.json").read_text())
+        assert [row["part"] for row in kept["rows"]] == list(parts)
+        assert all(row["pictures/s"] > 0 and row["peak MB"] > 0 for row in kept["rows"])

@@ -24,6 +24,12 @@ def test_a_sweep_file_names_its_runs(tmp_path: Path) -> None:
     assert runs["vae_flow-s1"] == configure("vae_flow", seed=1, overrides={"train.lr": 1e-4})
 
 
+def test_a_grid_runs_every_combination(tmp_path: Path) -> None:
+    runs = read(tmp_path, "designs: [vae_flow]\ngrid: {train.lr: [0.1, 0.2], train.batch: [8]}").runs()
+    assert list(runs) == ["vae_flow+train.lr=0.1+train.batch=8-s0", "vae_flow+train.lr=0.2+train.batch=8-s0"]
+    assert [r.train.lr for r in runs.values()] == [0.1, 0.2]
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -37,8 +43,13 @@ def test_a_sweep_file_names_its_runs(tmp_path: Path) -> None:
         ("designs: clip_flow\nset: {head.dmi: 3}", "unknown key head.dmi; did you mean head.dim?"),
         ("designs: &a [clip_flow]\nseeds: *a", "aliases are not used here"),
         ("designs: [clip_flow", "expected ',' or ']'"),
-        ("just text", "expected designs, seeds, scale and set"),
-        ("", "expected designs, seeds, scale and set"),
+        ("just text", "expected designs, seeds, scale, set and grid"),
+        ("", "expected designs, seeds, scale, set and grid"),
+        ("designs: clip_flow\ngrid: [1]", "grid: expected settings with lists of values"),
+        ("designs: clip_flow\ngrid: {train.lr: 1}", "grid: train.lr: expected a list of values"),
+        ("designs: clip_flow\ngrid: {train.lr: [1, 1]}", "grid: train.lr: values must differ"),
+        ("designs: clip_flow\ngrid: {query.template: [../x]}", "grid: query.template: values must differ and be short"),
+        ("designs: clip_flow\nset: {train.lr: 1}\ngrid: {train.lr: [1, 2]}", "train.lr stands in set and in grid"),
         ("a" * 70_000, "too many for a sweep file"),
     ],
 )
@@ -104,7 +115,7 @@ def test_another_configuration_in_the_folder_is_refused_with_what_differs(
     old = configure("vae_flow", overrides={"train.lr": 0.5})
     Recorder(folder).begin({**old.plain(), "hash": old.hash})
     assert sweep.main(["--design", "vae_flow", "--results", str(tmp_path)]) == 2
-    assert "train.lr: 0.5 there, 0.001 here" in capsys.readouterr().err
+    assert f"train.lr: 0.5 there, {configure('vae_flow').train.lr} here" in capsys.readouterr().err
 
 
 def test_finished_runs_are_skipped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

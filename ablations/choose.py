@@ -1,0 +1,69 @@
+"""python -m ablations.choose results/rates: what a grid found best for each design, on dev prompts, as a table."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ablations.command import Parser
+from ablations.curves import read
+from headtohead.records import RecordError, Run, write
+
+METRICS = ("geneval/overall", "dpg/overall")  # their mean decides: short prompts and dense ones
+CHOSEN = "chosen.json"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One design: every value of the grid with its score, and the best of them."""
+
+    design: str
+    scores: dict[str, float]  # by variant, such as train.lr=0.004; mean over seeds of the final point
+
+    @property
+    def best(self) -> str:
+        return max(self.scores, key=self.scores.__getitem__)
+
+
+def choices(results: Path) -> list[Choice]:
+    found, curves = read(results)
+    _dev_only(results, found)
+    by: dict[str, dict[str, float]] = {}
+    for c in curves:
+        design, mark, variant = c.design.partition("+")
+        if mark and c.metric in METRICS:
+            scores = by.setdefault(design, {})
+            scores[variant] = scores.get(variant, 0.0) + float(c.mean[-1]) / len(METRICS)
+    if not by:
+        raise RecordError(f"{results}: holds no grid (runs such as clip_flow+train.lr=0.004-s0)")
+    return [Choice(design, scores) for design, scores in by.items()]
+
+
+def _dev_only(results: Path, found: list[Run]) -> None:
+    """Settings that were chosen on test prompts would flatter every test score."""
+    for run in found:
+        split = run.config.get("evaluation", {}).get("split")
+        if split != "dev":
+            raise RecordError(f"{run.folder}: evaluation.split is {split}; settings are chosen on dev prompts")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = Parser("ablations.choose", __doc__)
+    parser.add_argument("results", type=Path, help="the results folder of a sweep with a grid")
+    options = parser.parse_args(arguments)
+    try:
+        found = choices(options.results)
+    except RecordError as error:
+        print(f"choose: {error}", file=sys.stderr)
+        return 2
+    for choice in found:
+        cells = [f"{v} {'*' if v == choice.best else ' '}{s:.3f}" for v, s in choice.scores.items()]
+        print(f"{choice.design:16} " + "   ".join(cells))
+    write(options.results / CHOSEN, {c.design: {**asdict(c), "best": c.best} for c in found})
+    print(options.results / CHOSEN)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

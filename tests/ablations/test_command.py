@@ -1,0 +1,64 @@
+"""Work in a process of its own: its answer and its error come back, and it does not outlive its command."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ablations.command import duration, isolated
+
+
+def halve(number: int) -> float:
+    if number % 2:
+        raise ValueError(f"{number} is odd")
+    return number / 2
+
+
+def test_answers_and_errors_come_back() -> None:
+    assert isolated(halve, 8) == 4
+    with pytest.raises(ValueError, match="3 is odd"):
+        isolated(halve, 3)
+
+
+def linger(path: str) -> None:
+    Path(path).write_text(str(os.getpid()))
+    time.sleep(600)
+
+
+def alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes as Linux shows them")
+def test_work_ends_with_a_command_that_is_killed(tmp_path: Path) -> None:
+    place = str(tmp_path / "pid")
+    code = f"import test_command as t; t.isolated(t.linger, {place!r})"
+    paths = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[2])])
+    command = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": paths})
+    while not (Path(place).exists() and Path(place).read_text()):
+        assert command.poll() is None
+        time.sleep(0.05)
+    pid = int(Path(place).read_text())
+    assert alive(pid)
+    command.send_signal(signal.SIGKILL)
+    command.wait()
+    for _ in range(100):
+        if not alive(pid):
+            break
+        time.sleep(0.1)
+    assert not alive(pid)
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(40, "40 s"), (720, "12 min"), (12_000, "3 h 20 min")])
+def test_durations_are_said_as_people_do(seconds: float, said: str) -> None:
+    assert duration(seconds) == said
