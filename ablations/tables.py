@@ -94,11 +94,14 @@ def _relative(curve: Curve) -> Curve:
 def final(own: list[Group]) -> Table:
     n = [int(g.curves["geneval/overall"].n[-1]) for g in own if "geneval/overall" in g.curves]
     pictures = f"{n[0]} of GenEval's pictures" if len(set(n)) == 1 else "as many pictures as each run has"
+    against = {(f["renders"], f["dimensions"]) for g in own for r in g.runs if (f := r.state.get("fid"))}
+    fid = "".join(f" It compares with {n} independent renders in {d} dimensions." for n, d in sorted(against))
     return _scores(
         own,
         "Final point",
         lambda c, up: c.values[:, -1],
-        f"Mean over seeds ± the half-width of the 95 % t interval over seeds; {pictures} a seed. FID: lower is better.",
+        f"Mean over seeds ± the half-width of the 95 % t interval over seeds; {pictures} a seed. FID: lower is better."
+        + fid,
     )
 
 

@@ -66,6 +66,27 @@ def test_damage_elsewhere_is_named(recorder: Recorder) -> None:
         runs(recorder.folder)
 
 
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [("[]", "line 10 is no object"), ("{}", "line 10: step is None"), ('{"step": "x"}', "line 10: step is 'x'")],
+)
+def test_a_line_that_is_no_number_is_named(recorder: Recorder, line: str, says: str) -> None:
+    path = recorder.folder / CURVE
+    path.write_text(path.read_text() * 2)
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:9]) + line + "\n")
+    with pytest.raises(RecordError, match=says.replace("[", "\\[")):
+        runs(recorder.folder)[0].curve()
+
+
+def test_a_status_that_is_half_written_is_named(recorder: Recorder) -> None:
+    (recorder.folder / "status.json").write_text('{"sta')
+    with pytest.raises(RecordError, match=r"status\.json: no JSON"):
+        runs(recorder.folder)
+    (recorder.folder / "status.json").write_text("3")
+    with pytest.raises(RecordError, match=r"status\.json: holds no object"):
+        runs(recorder.folder)
+
+
 def test_what_lies_behind_a_checkpoint_is_forgotten(recorder: Recorder) -> None:
     recorder.cut_behind(2)
     (run,) = runs(recorder.folder)

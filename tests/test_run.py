@@ -51,9 +51,10 @@ def test_every_design_trains_samples_and_records(design: str, tmp_path: Path, ca
     assert backbone == (DESIGNS[design].backbone.value == "trained")
 
 
-@pytest.mark.parametrize("design", ["vae_flow", "clip_mse"])
+@pytest.mark.parametrize("design", DESIGNS)
 def test_the_loss_falls(design: str, tmp_path: Path, cache: Path) -> None:
-    longer = {**SMALL, "train.steps": 40, "evaluation.every": 20}
+    longer = {**SMALL, "train.steps": 40, "evaluation.every": 20, "evaluation.geneval": 6, "evaluation.dpg": 1,
+              "evaluation.final_geneval": 6, "evaluation.final_dpg": 1}  # fmt: skip
     curve = go(configure(design, overrides=longer), tmp_path / "run", cache)["curve"]
     first, last = ([c["value"] for c in curve if c["step"] == s and c["metric"].startswith("loss/")] for s in (20, 40))
     assert sum(last) < sum(first)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import lightning as L
@@ -69,6 +70,9 @@ class DesignModule(L.LightningModule):
         self.generator, self.settings, self.seed = generator, train, seed
         self.average = Average(generator, train.ema)
 
+    def on_train_batch_start(self, *_: Any) -> None:
+        self._began = time.monotonic()
+
     def training_step(self, batch: StepBatch, _: int) -> Tensor:
         # Noise and times of a step depend on seed and step alone, so a resumed run draws what it would have drawn.
         torch.manual_seed(self.seed * 1_000_003 + self.global_step)
@@ -85,6 +89,7 @@ class DesignModule(L.LightningModule):
         """The average belongs to the step itself: callbacks, which measure and save, run before the module's hooks."""
         super().optimizer_step(*args, **kwargs)
         self.average.step(self.global_step)
+        self.log("samples/s", self.settings.batch / (time.monotonic() - self._began), prog_bar=True)
 
     def rate(self, step: int) -> float:
         t = self.settings

@@ -25,6 +25,15 @@ from headtohead.limits import relative
 HEADLINE = {"geneval/overall": "GenEval", "dpg/overall": "DPG", "fid": "FID"}  # figure 4 of the paper
 CURVE, PROMPTS, RESCORED = "curve.jsonl", "prompts.jsonl", "rescored.jsonl"
 CONFIG, STATUS, GRIDS, EXAMS, KEPT = "config.json", "status.json", "grids", "exams", "kept"
+# What every line of a curve must hold for anything to be made of it.
+CURVE_KEYS: dict[str, tuple[type, ...]] = {
+    "step": (int,),
+    "metric": (str,),
+    "value": (int, float),
+    "flops": (int, float),
+    "seconds": (int, float),
+    "n": (int,),
+}
 
 
 class RecordError(ValueError):
@@ -128,19 +137,24 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     out = []
     for number, line in enumerate(text.splitlines(), 1):
         try:
-            out.append(json.loads(line))
+            read = json.loads(line)
         except json.JSONDecodeError:
             if number == len(text.splitlines()) and not text.endswith("\n"):
                 break
             raise RecordError(f"{path}: line {number} is no JSON") from None
+        if not isinstance(read, dict):
+            raise RecordError(f"{path}: line {number} is no object")
+        out.append(read)
     return out
 
 
 def read_json(path: Path) -> dict[str, Any]:
     try:
-        out: dict[str, Any] = json.loads(path.read_text())
+        out = json.loads(path.read_text())
     except json.JSONDecodeError as error:
         raise RecordError(f"{path}: no JSON ({error.msg}, line {error.lineno})") from None
+    if not isinstance(out, dict):
+        raise RecordError(f"{path}: holds no object")
     return out
 
 
@@ -161,7 +175,12 @@ class Run:
         return self.folder.parent.name
 
     def curve(self) -> list[dict[str, Any]]:
-        return self.lines(CURVE)
+        lines = self.lines(CURVE)
+        for number, line in enumerate(lines, 1):
+            for key, kinds in CURVE_KEYS.items():
+                if not isinstance(line.get(key), kinds):
+                    raise RecordError(f"{self.folder / CURVE}: line {number}: {key} is {line.get(key)!r:.40}")
+        return lines
 
     def lines(self, name: str) -> list[dict[str, Any]]:
         path = self.folder / name
@@ -175,7 +194,8 @@ def runs(results: Path) -> list[Run]:
     found = []
     for path in sorted(results.rglob(CONFIG)):
         status = path.with_name(STATUS)
-        found.append(Run(path.parent, read_json(path), read_json(status) if status.exists() else {"state": "unknown"}))
+        state = {"state": "unknown", **(read_json(status) if status.exists() else {})}
+        found.append(Run(path.parent, read_json(path), state))
     if not found:
         raise RecordError(f"{results}: no runs in it (a run's folder holds {CONFIG}); `make sweep` makes some")
     return found

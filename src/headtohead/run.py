@@ -131,6 +131,7 @@ def train(config: RunConfig, folder: Path, cache: Path, *, device: str, say: Cal
         seconds_training=round(curves.training, 1),
         seconds_measuring=round(curves.measuring, 1),
         peak_mb=round(curves.peak),
+        fid=dict(zip(("renders", "dimensions"), curves.meter.exam(last=True)[1].shape, strict=True)),
         shown=shown_prompts(config.evaluation),
         **describe(device),
     )
