@@ -17,7 +17,9 @@ STILL = 1e-3  # offsets below this are no relation
 
 def relations(box_a: ArrayLike, box_b: ArrayLike) -> NDArray[np.bool_]:
     """Which of RELATIONS hold for "a <relation> b"; shape (..., 4)."""
-    a, b = np.asarray(box_a, np.float64), np.asarray(box_b, np.float64)
+    a, b = np.asarray(box_a), np.asarray(box_b)
+    precision = np.result_type(a, b, np.float32)
+    a, b = a.astype(precision), b.astype(precision)
     centre_a, centre_b = (a[..., :2] + a[..., 2:]) / 2, (b[..., :2] + b[..., 2:]) / 2
     span_a, span_b = np.abs(a[..., 2:] - a[..., :2]), np.abs(b[..., 2:] - b[..., :2])
     offset = centre_a - centre_b

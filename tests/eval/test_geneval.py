@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +13,7 @@ import pytest
 from headtohead.eval.geneval import Verdict, scores, verdict
 from headtohead.judging import Detection
 
+EXPECTED = Path(__file__).parent / "expected" / "geneval_verdicts.json.gz"
 NOTHING = np.zeros((1, 1), bool)
 
 
@@ -83,3 +87,18 @@ def test_at_most_sixteen_objects_of_a_class_count() -> None:
 def test_overall_is_the_mean_of_the_tasks_not_of_the_pictures() -> None:
     verdicts = [Verdict("colors", True)] * 9 + [Verdict("position", False)]
     assert scores(verdicts) == {"colors": 1.0, "position": 0.0, "overall": 0.5}
+
+
+def test_verdicts_are_those_of_the_official_scorer() -> None:
+    """3,600 detection sets: every task, scores on the thresholds, equal scores, boxes on the boundary of a relation.
+
+    Left out are sets whose official verdict depends on how a machine sorts equal scores.
+    """
+    sets = json.loads(gzip.decompress(EXPECTED.read_bytes()))
+    wrong = []
+    for k, case in enumerate(sets):
+        found = [(Detection(name, score, tuple(box), NOTHING), colour) for name, score, box, colour in case["found"]]
+        if verdict(case["line"], found).correct != case["correct"]:
+            wrong.append(k)
+    assert len(sets) == 3600
+    assert not wrong

@@ -1,9 +1,15 @@
-"""DPG-Bench's scoring: yes-or-no answers to a graph of questions, where a failed parent zeroes what hangs on it."""
+"""DPG-Bench's scoring: yes-or-no answers to a graph of questions, where a failed parent zeroes what hangs on it.
+
+Two modes. `fixed` is the rule as it is described. `official` is what the published scorer computes, with those of its
+errors that move a score: the first question of the file is lost, zeros run once through the questions in the order of
+the file, a prompt whose question hangs on a lost one is dropped, categories are the last picture's before zeroing.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from torch import Tensor
@@ -11,14 +17,20 @@ from torch import Tensor
 from headtohead.judging import Answerer
 
 Row = Mapping[str, str]  # one line of the CSV
+Mode = Literal["official", "fixed"]
+
+
+class Lost(ValueError):
+    """A question hangs on one that was not asked: the official scorer drops its prompt."""
 
 
 @dataclass(frozen=True)
 class Graded:
-    """One picture's questions with what each scored after zeroing."""
+    """One picture's questions with what each scored, before and after zeroing."""
 
     points: dict[int, float]  # by proposition
-    category: dict[int, str]  # the broad one
+    raw: dict[int, float]
+    detailed: dict[int, str]  # the category, such as "attribute - color"
 
     @property
     def score(self) -> float:
@@ -30,18 +42,45 @@ def parents(row: Row) -> tuple[int, ...]:
     return tuple(int(p) for p in row["dependency"].split(",") if int(p) != 0)
 
 
-def grade(rows: Sequence[Row], answers: Sequence[str]) -> Graded:
-    """Exactly `yes` scores 1; a question is zeroed when any of its ancestors scored 0."""
-    said = {int(row["proposition_id"]): float(a == "yes") for row, a in zip(rows, answers, strict=True)}
+def detailed(row: Row) -> str:
+    """A question's category, with its subcategory where it has one."""
+    return row["tuple"].split("(")[0].strip()
+
+
+def broad(category: str) -> str:
+    return category.split("-")[0].strip()
+
+
+def grade(rows: Sequence[Row], answers: Sequence[str], mode: Mode = "fixed") -> Graded:
+    """Exactly `yes` scores 1; a question is zeroed when one that it hangs on scored 0."""
+    raw = {int(row["proposition_id"]): float(a == "yes") for row, a in zip(rows, answers, strict=True)}
     above = {int(row["proposition_id"]): parents(row) for row in rows}
+    points = _one_pass(raw, above) if mode == "official" else _cascade(raw, above, rows[0]["item_id"])
+    return Graded(points, raw, {int(row["proposition_id"]): detailed(row) for row in rows})
+
+
+def _cascade(raw: dict[int, float], above: dict[int, tuple[int, ...]], item: str) -> dict[int, float]:
+    """Any ancestor that failed, wherever it stands in the file, or that was never asked."""
 
     def holds(number: int, below: frozenset[int] = frozenset()) -> bool:
         if number in below:
-            raise ValueError(f"question {number} of {rows[0]['item_id']} depends on itself")
-        return said.get(number, 0.0) == 1 and all(holds(p, below | {number}) for p in above.get(number, ()))
+            raise ValueError(f"question {number} of {item} depends on itself")
+        return raw.get(number, 0.0) == 1 and all(holds(p, below | {number}) for p in above.get(number, ()))
 
-    category = {int(row["proposition_id"]): row["category_broad"] for row in rows}
-    return Graded({number: float(holds(number)) for number in said}, category)
+    return {number: float(holds(number)) for number in raw}
+
+
+def _one_pass(raw: dict[int, float], above: dict[int, tuple[int, ...]]) -> dict[int, float]:
+    """In the file's order: a parent that stands below its child has not been zeroed yet."""
+    points = dict(raw)
+    for number, own in above.items():
+        for parent in own:
+            if parent not in points:
+                raise Lost(f"question {number} hangs on question {parent}, which was not asked")
+            if points[parent] == 0:
+                points[number] = 0.0
+                break
+    return points
 
 
 def judge(prompts: Sequence[Sequence[Row]], pictures: Tensor, answerer: Answerer) -> list[Graded]:
@@ -51,13 +90,23 @@ def judge(prompts: Sequence[Sequence[Row]], pictures: Tensor, answerer: Answerer
 
 
 def scores(graded: Iterable[Graded]) -> dict[str, float]:
-    """Mean over pictures of the mean over questions, and by broad category over questions; in [0, 1]."""
-    graded = list(graded)
+    """Of prompts with one picture each."""
+    return by_prompt([[g] for g in graded])
+
+
+def by_prompt(
+    prompts: Iterable[Sequence[Graded]], mode: Mode = "fixed", *, subcategories: bool = False
+) -> dict[str, float]:
+    """In [0, 1]. Overall: mean over questions, then a prompt's pictures, then prompts; categories: over questions."""
+    prompts = list(prompts)
     by: dict[str, list[float]] = {}
-    for g in graded:
-        for number, points in g.points.items():
-            by.setdefault(g.category[number], []).append(points)
+    for pictures in prompts:
+        for g in pictures[-1:] if mode == "official" else pictures:
+            for number, points in (g.raw if mode == "official" else g.points).items():
+                name = g.detailed[number]
+                for key in {broad(name), name} if subcategories else {broad(name)}:
+                    by.setdefault(key, []).append(points)
     return {
         **{name: float(np.mean(by[name])) for name in sorted(by)},
-        "overall": float(np.mean([g.score for g in graded])),
+        "overall": float(np.mean([np.mean([g.score for g in pictures]) for pictures in prompts])),
     }

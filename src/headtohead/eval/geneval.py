@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from headtohead.geometry import RELATIONS, relations
@@ -28,8 +29,9 @@ def kept(found: Sequence[tuple[Detection, str]], tag: str) -> dict[str, list[tup
     """The detections (with their colours) that count for a task, by class, best first."""
     threshold = COUNTING_CONFIDENCE if tag == "counting" else CONFIDENCE
     out: dict[str, list[tuple[Detection, str]]] = {}
-    for d, colour in sorted(found, key=lambda pair: -pair[0].score):
-        if d.score > threshold:
+    # Single precision, and of equal scores the later one first: as the official scorer's arrays have them.
+    for d, colour in sorted(found, key=lambda pair: np.float32(pair[0].score))[::-1]:
+        if np.float32(d.score) > np.float32(threshold):
             out.setdefault(d.name, []).append((d, colour))
     return {name: rows[:MOST] for name, rows in out.items()}
 
@@ -65,9 +67,14 @@ def _include(
         if others is None:
             return f"no target for {name} to be {relation}", None
         index = RELATIONS.index(relation)
-        if not all(relations(d.box, o.box)[index] for d in objects for o in others):
+        if not all(relations(_single(d), _single(o))[index] for d in objects for o in others):
             return f"expected {name} {relation} target", None
     return "", objects
+
+
+def _single(d: Detection) -> NDArray[np.float32]:
+    """A box in the precision that detectors give it, on which a relation's boundary depends."""
+    return np.array(d.box, np.float32)
 
 
 def judge(
