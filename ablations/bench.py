@@ -14,8 +14,8 @@ import numpy as np
 import torch
 
 from ablations.bench_parts import GROUPS, PARTS
-from ablations.command import Parser, isolated, seconds
 from headtohead import machine, store
+from headtohead.command import Parser, isolated, seconds
 from headtohead.design import DESIGNS
 from headtohead.records import Recorder, Spent
 from headtohead.world.prompts import TASKS

@@ -6,8 +6,8 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ablations.command import Parser
 from ablations.curves import read
+from headtohead.command import Parser
 from headtohead.records import RecordError, Run, write
 
 METRICS = ("geneval/overall", "dpg/overall")  # their mean decides: short prompts and dense ones

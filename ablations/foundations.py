@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-from ablations.command import Parser, positive
 from headtohead import limits, store
+from headtohead.command import Parser, positive
 from headtohead.eval import ceilings, clip_quality
 from headtohead.eval.exam import exam
 from headtohead.foundations import shipped

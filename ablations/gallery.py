@@ -18,8 +18,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from ablations.command import Parser
 from headtohead import store
+from headtohead.command import Parser
 from headtohead.foundations import shipped
 from headtohead.foundations.recipes import TOWERS
 from headtohead.foundations.stages import current

@@ -11,10 +11,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ablations import figures
-from ablations.command import Parser, isolated, say
 from ablations.curves import design_of, order
 from ablations.plot import save
 from ablations.rescore import add_options, scorable, scored
+from headtohead.command import Parser, isolated, say
 from headtohead.config import ConfigError
 from headtohead.records import RecordError
 

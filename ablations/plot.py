@@ -8,8 +8,8 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from ablations import figures, samples
-from ablations.command import Parser
 from ablations.curves import Curve, read
+from headtohead.command import Parser
 from headtohead.records import RecordError, Run
 
 ENDINGS = {"png": 130, "pdf": 200}  # with their resolution

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from ablations.command import Parser
+from headtohead.command import Parser
 from headtohead.world import dense_prompts, prompts
 
 SPLITS: tuple[prompts.Split, ...] = ("dev", "test")

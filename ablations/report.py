@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 from ablations import plot, tables
-from ablations.command import Parser
 from ablations.curves import Curve, design_of, read
 from ablations.page import Page
 from ablations.spec import asked
+from headtohead.command import Parser
 from headtohead.records import RecordError, Run
 
 CAPTIONS = {

@@ -9,7 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from ablations.command import Parser, isolated, say
+from headtohead.command import Parser, isolated, say
 from headtohead.config import ConfigError, RunConfig, Sampling, build
 from headtohead.records import HEADLINE, KEPT, RecordError, Run, runs
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablations import report, spec
-from ablations.command import Parser, duration, isolated, positive, say, seeds
 from headtohead import records
+from headtohead.command import Parser, duration, isolated, positive, say, seeds
 from headtohead.config import PRESETS, ConfigError, RunConfig, known
 from headtohead.design import DESIGNS
 

@@ -146,7 +146,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "micro": {
         "query": {"number": 16, "groups": 4},
         "head": {"dim": 256, "layers": 4, "heads": 8, "kv_heads": 2, "multiple_of": 64},
-        "train": {"steps": 1600, "batch": 64, "lr": 8e-3, "warmup": 100},
+        "train": {"steps": 1600, "batch": 64, "lr": 4e-3, "warmup": 100},
         "evaluation": {"every": 200, "geneval": 120, "dpg": 120},
         "data": {"pictures": 20_480, "dense": 0.75},
         "sampling": {"steps": 20, "guidance": 2.0},
@@ -167,8 +167,17 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 
-# Where one grid for all designs chose differently for some, by scale and design: its outcome is in results/rates.
-CHOSEN: dict[str, dict[str, dict[str, Any]]] = {"micro": {}}
+# What one grid of learning rates for all designs found best, by scale and design: results/rates/chosen.json.
+CHOSEN: dict[str, dict[str, dict[str, Any]]] = {
+    "micro": {
+        "clip_mse": {"train.lr": 0.004},
+        "clip_flow": {"train.lr": 0.016},
+        "vae_flow": {"train.lr": 0.002},
+        "vae_mse": {"train.lr": 0.004},
+        "clip_mse_dit": {"train.lr": 0.004},
+        "vae_mse_dit": {"train.lr": 0.002},
+    }
+}
 
 
 def configure(

@@ -18,8 +18,12 @@ def describe(device: str) -> dict[str, Any]:
     name = torch.cuda.get_device_name() if device == "cuda" else _processor()
     return {
         "machine": {"device": device, "name": name, "cores": os.cpu_count(), "threads": torch.get_num_threads()},
-        "packages": {"python": platform.python_version(), **{p: metadata.version(p) for p in PACKAGES}},
+        "packages": versions(PACKAGES),
     }
+
+
+def versions(packages: tuple[str, ...]) -> dict[str, str]:
+    return {"python": platform.python_version(), **{p: metadata.version(p) for p in packages}}
 
 
 def peak_mb(device: str) -> float:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from ablations import choose, guidance
-from headtohead.records import Recorder, Spent
+from headtohead.config import CHOSEN
+from headtohead.records import Recorder, Spent, read_json
 
 GRID = {"clip_flow+train.lr=0.004-s0": 0.2, "clip_flow+train.lr=0.008-s0": 0.3, "vae_flow+train.lr=0.004-s0": 0.1}
 
@@ -28,6 +29,13 @@ def test_the_best_of_a_grid_is_chosen_for_each_design(tmp_path: Path, capsys: py
     assert {c.design: c.best for c in found} == {"clip_flow": "train.lr=0.008", "vae_flow": "train.lr=0.004"}
     assert choose.main([str(tmp_path / "rates")]) == 0
     assert "train.lr=0.008 *0.300" in capsys.readouterr().out
+
+
+def test_default_learning_rates_are_those_that_the_grid_chose() -> None:
+    chosen = read_json(Path(__file__).parents[2] / "results" / "rates" / choose.CHOSEN)
+    assert {design: f"train.lr={own['train.lr']}" for design, own in CHOSEN["micro"].items()} == {
+        design: row["best"] for design, row in chosen.items()
+    }
 
 
 def test_nothing_is_chosen_on_test_prompts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

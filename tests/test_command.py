@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ablations.command import duration, isolated
+from headtohead.command import duration, isolated
 
 
 def halve(number: int) -> float:
@@ -43,7 +43,7 @@ def alive(pid: int) -> bool:
 def test_work_ends_with_a_command_that_is_killed(tmp_path: Path) -> None:
     place = str(tmp_path / "pid")
     code = f"import test_command as t; t.isolated(t.linger, {place!r})"
-    paths = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[2])])
+    paths = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[1])])
     command = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": paths})
     while not (Path(place).exists() and Path(place).read_text()):
         assert command.poll() is None

@@ -1,0 +1,14 @@
+"""The names of judges, for helps and defaults: nothing is imported for them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+DETECTOR = "facebook/mask2former-swin-small-coco-instance"
+COLOURS = "ViT-L-14-quickgelu:openai"  # without quickgelu, open_clip 3 builds another model than it did
+ANSWERER = "Salesforce/blip-vqa-base"
+DINOV2 = "vit_small_patch14_dinov2.lvd142m"
+
+Resizer = Literal["clean", "legacy_pytorch", "legacy_tensorflow"]
+RESIZERS: tuple[Resizer, ...] = ("clean", "legacy_pytorch", "legacy_tensorflow")
+SPACES = ("inception", "dinov2", "clip")
