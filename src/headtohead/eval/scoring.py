@@ -42,21 +42,26 @@ def score_geneval(
     troubles = Troubles()
     asked = folders.geneval(folder, prompts, troubles)
     done = Done(how.out, {"metric": "geneval", "judge": judge, "images": str(folder.resolve())})
-    sizes: set[str] = set()
     todo = [a for a in asked if a.id not in done.rows]
     groups = batches(todo, lambda a: len(a.pictures), how.batch)
     for group in watched(groups, lambda a: len(a.pictures), sum(len(a.pictures) for a in todo), how.quiet):
-        pictures = [(a, *pair) for a in group for pair in folders.read(a.pictures, troubles)]
+        rows: dict[str, Row] = {}
+        pictures = []
+        for a in group:
+            own = Troubles()
+            pictures += [(a, *pair) for pair in folders.read(a.pictures, own)]
+            rows[a.id] = {**_row(a), "damaged": own.said}
         found = _detected([p.to(device) for _, _, p in pictures], detector, colours)
-        rows: dict[str, Row] = {a.id: _row(a) for a in group}
         for (a, path, picture), objects in zip(pictures, found, strict=True):
             v = geneval.verdict(a.line, objects)
-            rows[a.id]["pictures"].append({"file": path.name, "correct": v.correct, "why": "; ".join(v.reasons)})
-            sizes.add(_size(picture))
-        done.add(row for row in rows.values() if row["pictures"])
-    rows_done = [done.rows[a.id] for a in asked if a.id in done.rows]
+            told = {"file": path.name, "size": _size(picture), "correct": v.correct, "why": "; ".join(v.reasons)}
+            rows[a.id]["pictures"].append(told)
+        done.add(rows.values())
+    every = [done.rows[a.id] for a in asked]
+    troubles.said += [line for row in every for line in row.pop("damaged")]
+    rows_done = [row for row in every if row["pictures"]]
     if not rows_done:
-        raise FolderError(f"--images {folder}: none of its pictures can be read; {troubles.said[0]}")
+        raise FolderError(f"--images {folder}: none of its pictures can be read; {troubles.said[-1]}")
     for row in rows_done:
         row["score"] = float(np.mean([p["correct"] for p in row["pictures"]]))
     verdicts = [geneval.Verdict(row["task"], p["correct"]) for row in rows_done for p in row["pictures"]]
@@ -77,7 +82,7 @@ def score_geneval(
         LABEL,
         {"overall": len(verdicts), **{t: sum(v.tag == t for v in verdicts) for t in kinds}},
         official and not troubles.said and len(asked) == 553,
-        sorted(sizes),
+        sorted({p["size"] for row in rows_done for p in row["pictures"]}),
         exam=digest([[r["prompt"], r["task"]] for r in rows_done]),
         prompts=rows_done,
         troubles=troubles.said,
@@ -119,7 +124,6 @@ def score_dpg(
     troubles = Troubles()
     asked = folders.dpg(folder, questions, troubles)
     done = Done(how.out, {"metric": "dpg", "judge": judge, "images": str(folder.resolve()), "tiles": tiles})
-    sizes: set[str] = set()
     todo = [a for a in asked if a.id not in done.rows]
     for (a,) in watched(batches(todo, lambda a: 1, 1), lambda a: 1, len(todo), how.quiet):
         for path, picture in folders.read(a.pictures, troubles):
@@ -128,13 +132,14 @@ def score_dpg(
             except FolderError as error:
                 troubles.said.append(str(error))
                 continue
-            sizes.add(_size(parts[0]))
             texts = [row["question_natural_language"] for row in a.rows]
-            done.add([{"id": a.id, "prompt": a.prompt, "answers": answerer.answers(parts, [texts] * len(parts))}])
+            said = answerer.answers(parts, [texts] * len(parts))
+            done.add([{"id": a.id, "prompt": a.prompt, "size": _size(parts[0]), "answers": said}])
     kept = [a for a in asked if a.id in done.rows]
     if not kept:
-        raise FolderError(f"--images {folder}: none of its pictures can be scored; {troubles.said[0]}")
+        raise FolderError(f"--images {folder}: none of its pictures can be scored; {troubles.said[-1]}")
     first = next(iter(questions))  # of the file: the official scorer loses its first row
+    sizes = {done.rows[a.id]["size"] for a in kept}
     results = [_dpg_result(kept, done.rows, first, mode) for mode in modes]
     done.finish()
     whole = official and not troubles.said and len(asked) == 1065
