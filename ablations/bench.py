@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,10 @@ from headtohead.design import DESIGNS
 from headtohead.records import Recorder, Spent
 from headtohead.world.prompts import TASKS
 
-COMMANDS = "commands"
+COMMANDS, FRECHET = "commands", "frechet"
+DIMENSIONS, REFERENCE = 2048, 30_000  # Inception's, and MJHQ-30k's pictures
+SAMPLES = (1000, 5000)
+HEADS = {COMMANDS: "  seconds", FRECHET: "  seconds     sqrtm     faster"}
 ROUNDS = 5  # of a command
 SEEDS, POINTS = 3, 8  # of the made records that plot and report are timed on
 
@@ -69,9 +73,40 @@ def command(name: str) -> dict[str, Any]:
     return {"part": name, "rounds": ROUNDS, "seconds": float(np.median(rounds)), "least": min(rounds)}
 
 
+def frechet(samples: int) -> dict[str, Any]:
+    """A Fréchet distance by the reference's cached root, against clean-fid's way with a matrix square root, in one run.
+
+    Both are given features and the reference's moments; the cached root is made before and timed apart.
+    """
+    import scipy.linalg
+
+    from headtohead.eval.fid import Reference, moments
+
+    rng = np.random.default_rng(0)
+    scale = np.geomspace(1, 1e-3, DIMENSIONS)
+    reference = Reference.of(rng.normal(size=(REFERENCE, DIMENSIONS)) * scale)
+    features = rng.normal(size=(samples, DIMENSIONS)) * scale[::-1] + 0.01
+    start = time.perf_counter()
+    reference.root.sum()
+    root, rounds = time.perf_counter() - start, list[float]()
+    for _ in range(3):
+        start = time.perf_counter()
+        ours = reference.distance(features)
+        rounds.append(time.perf_counter() - start)
+    start = time.perf_counter()
+    mean, covariance = moments(features)
+    shared = scipy.linalg.sqrtm(covariance @ reference.covariance)
+    offset = mean - reference.mean
+    theirs = float(offset @ offset + np.trace(covariance + reference.covariance - 2 * np.real(shared)))
+    slow = time.perf_counter() - start
+    own = float(np.median(rounds))
+    times = {"seconds": own, "root once": root, "sqrtm": slow, "times faster": slow / own}
+    return {"part": f"{samples:,} pictures", **times, "difference": abs(ours - theirs)}
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = Parser("ablations.bench", __doc__)
-    groups = [*GROUPS, COMMANDS]
+    groups = [*GROUPS, FRECHET, COMMANDS]
     parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"some of: {', '.join(groups)}; all when none given")
     parser.add_folder("--out", Path("results/bench"), "folder for the JSON")
     parser.add_device()
@@ -82,10 +117,14 @@ def main(arguments: list[str] | None = None) -> int:
     device = options.device or store.best_device()
     options.out.mkdir(parents=True, exist_ok=True)
     for group in options.groups or groups:
+        print(f"\n{group:34} {HEADS.get(group, 'pictures/s      10 % to 90 %  peak MB')}")
+        work: dict[str, partial[dict[str, Any]]] = {
+            FRECHET: {f"{n}": partial(frechet, n) for n in SAMPLES},
+            COMMANDS: {name: partial(command, name) for name in ("plot", "report")},
+        }.get(group) or {name: partial(measure, name, device, options.seconds) for name in GROUPS[group]}
         rows = []
-        print(f"\n{group:34} " + ("  seconds" if group == COMMANDS else "pictures/s      10 % to 90 %  peak MB"))
-        for name in ("plot", "report") if group == COMMANDS else GROUPS[group]:
-            rows.append(command(name) if group == COMMANDS else isolated(measure, name, device, options.seconds))
+        for part in work.values():
+            rows.append(isolated(part.func, *part.args))
             print(_line(rows[-1]), flush=True)
         path = options.out / f"{group}-{device}.json"
         path.write_text(json.dumps({**machine.describe(device), "rows": rows}, indent=1) + "\n")
@@ -94,6 +133,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _line(row: dict[str, Any]) -> str:
+    if "sqrtm" in row:
+        return f"{row['part']:34} {row['seconds']:9.2f} {row['sqrtm']:9.1f} {row['times faster']:9.0f}x"
     if "seconds" in row:
         return f"{row['part']:34} {row['seconds']:9.2f}"
     low, high = row["10 % to 90 %"]

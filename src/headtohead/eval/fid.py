@@ -50,15 +50,16 @@ class Reference:
         mean = features.mean(0)
         centred = (features - mean) / np.sqrt(len(features) - 1)
         side = centred @ self.root  # C R
-        inner = side @ side.T if len(features) < len(mean) else side.T @ side
+        # One triangle of side side' or side' side, the smaller of them.
+        inner = scipy.linalg.blas.dsyrk(1.0, side.T, trans=len(features) < len(mean))
         offset = mean - self.mean
         trace = np.trace(self.covariance) + (centred**2).sum()
         return float(offset @ offset + trace - 2 * _roots(inner))
 
 
 def _roots(symmetric: Array) -> float:
-    """Sum of the roots of the eigenvalues, which rounding alone makes negative."""
-    values = scipy.linalg.eigvalsh(symmetric, check_finite=False, overwrite_a=True)
+    """Sum of the roots of the eigenvalues, which rounding alone makes negative; reads the upper triangle."""
+    values = scipy.linalg.eigvalsh(symmetric, lower=False, check_finite=False, overwrite_a=True, driver="evd")
     return float(np.sqrt(np.clip(values, 0, None)).sum())
 
 
