@@ -11,7 +11,10 @@ import torch
 from safetensors.torch import load_file
 from small import SMALL
 
+from headtohead import measure
+from headtohead.assemble import assemble
 from headtohead.config import RunConfig, configure
+from headtohead.data.encoded import STREAM
 from headtohead.design import DESIGNS
 from headtohead.kept import kept
 from headtohead.records import CURVE, runs
@@ -52,12 +55,18 @@ def test_every_design_trains_samples_and_records(design: str, tmp_path: Path, ca
 
 
 @pytest.mark.parametrize("design", DESIGNS)
-def test_the_loss_falls(design: str, tmp_path: Path, cache: Path) -> None:
-    longer = {**SMALL, "train.steps": 40, "evaluation.every": 20, "evaluation.geneval": 6, "evaluation.dpg": 1,
-              "evaluation.final_geneval": 6, "evaluation.final_dpg": 1}  # fmt: skip
-    curve = go(configure(design, overrides=longer), tmp_path / "run", cache)["curve"]
-    first, last = ([c["value"] for c in curve if c["step"] == s and c["metric"].startswith("loss/")] for s in (20, 40))
-    assert sum(last) < sum(first)
+def test_the_loss_falls(design: str, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the pictures it learns from: a regression of latents moves little on others within so few steps."""
+    monkeypatch.setattr(measure, "HELD_OUT", STREAM)
+    config = configure(design, overrides={
+        **SMALL, "train.steps": 60, "train.lr": 1e-2, "train.ema": 0.99, "data.pictures": 16, "evaluation.every": 60,
+        "evaluation.held_out": 16, "evaluation.final_geneval": 6, "evaluation.final_dpg": 1,
+    })  # fmt: skip
+    parts = assemble(config, "cpu")
+    before = measure.Meter(config, parts, "cpu").losses(parts.generator)
+    after = {c["metric"]: c["value"] for c in go(config, tmp_path / "run", cache)["curve"] if c["metric"] in before}
+    assert len(after) == len(before) > 0
+    assert sum(after.values()) < 0.85 * sum(before.values())
 
 
 def test_the_same_seed_gives_the_same_run_and_another_does_not(tmp_path: Path, cache: Path) -> None:
