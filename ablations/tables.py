@@ -59,8 +59,11 @@ def groups(sweep: str, found: list[Run], curves: list[Curve]) -> list[Group]:
 
 
 def interval(values: Numbers, digits: int) -> str:
-    """Mean and half-width of the 95 % t interval over seeds; one seed has no interval."""
+    """Mean and half-width of the 95 % t interval over the seeds that have a number; one seed has no interval."""
+    values = values[~np.isnan(values)]
     n = len(values)
+    if not n:
+        return "–"
     if n < 2:
         return f"{values.mean():.{digits}f}"
     half = T_975[min(n - 2, len(T_975) - 1)] * values.std(ddof=1) / n**0.5
@@ -151,16 +154,19 @@ def _mean(values: list[float], unit: float, shown: str) -> str:
     return shown.format(float(np.mean(values)) / unit) if values else "–"
 
 
-def diversity(own: list[Group]) -> Table | None:
+def diversity(groups: list[Group]) -> Table | None:
     kinds = {"diversity/fixed": "decoder noise fixed", "diversity/drawn": "decoder noise drawn",
              "diversity/renders": "true renders"}  # fmt: skip
     rows = []
-    for g in own:
-        if "diversity/fixed" in g.curves:
-            cells = [interval(g.curves[k].values[:, -1], 2) if k in g.curves else "–" for k in kinds]
-            rows.append([g.design, *cells, str(int(g.curves["diversity/fixed"].n[-1]))])
+    for g in groups:
+        end = max(c.steps[-1] for c in g.curves.values())
+        own = {k: g.curves[k] for k in kinds if k in g.curves and g.curves[k].steps[-1] == end}
+        if "diversity/fixed" in own:
+            cells = [interval(own[k].values[:, -1], 2) if k in own else "–" for k in kinds]
+            rows.append([g.design, *cells, str(int(own["diversity/fixed"].n[-1]))])
     note = (
-        "Mean feature distance between pictures of one prompt, over pictures that the judge accepts, at the last point."
+        "Mean feature distance between pictures of one prompt, over pictures that the judge accepts, at the last "
+        "point, over the seeds of which enough pictures were accepted there."
     )
     return Table("Diversity", ["design", *kinds.values(), "accepted pictures"], rows, note) if rows else None
 
