@@ -1,4 +1,4 @@
-"""The designs that a sweep's records hold, as cells of a factorial: axes, overrides, and the seeds that are finished."""
+"""The designs that a sweep's records hold, as cells of a factorial: axes, overrides and the finished seeds."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def cells(found: Iterable[Run]) -> dict[str, list[Cell]]:
 
 def _cell(sweep: str, name: str, own: list[Run]) -> Cell:
     done = [r for r in own if r.state["state"] == FINISHED]
-    config = {k: v for k, v in own[0].config.items() if k not in ("seed", "hash")}
+    config = {k: v for k, v in (done or own)[0].config.items() if k not in ("seed", "hash")}
     exams: dict[int, set[str]] = {}
     for run in done:
         for step, exam in run.exams().items():
@@ -89,7 +89,7 @@ def comparable(compared: list[Cell], by: str, until: int, apart: str = "") -> No
             if not (apart and key.startswith(apart)):
                 a, b = first.settings.get(key), other.settings.get(key)
                 raise Incomparable(f"{key} is {a} for {first.name} and {b} for {other.name}")
-    for step in {step for cell in compared for step in cell.exams if step <= until}:
+    for step in sorted({step for cell in compared for step in cell.exams if step <= until}):
         asked = set().union(*(cell.exams.get(step, frozenset()) for cell in compared))
         if len(asked) > 1:
             raise Incomparable(f"exam at step {step:,} is {' and '.join(sorted(asked))}")

@@ -27,6 +27,7 @@ LEVEL = 0.95  # of intervals
 ALPHA = 0.05  # the rate of false verdicts in a family of comparisons
 POWER = 0.8
 SMALLEST = 0.02  # smallest effect of interest, on scores from 0 to 1 and on logarithms: 2 points, or 2 percent
+ROUNDING = 1e-12
 
 
 class Verdict(StrEnum):
@@ -36,13 +37,19 @@ class Verdict(StrEnum):
     NO_RECORDS = "no records"
 
 
+def spread(x: Numbers) -> Numbers:
+    """Standard deviation over the last axis; equal values have none, whatever rounding says."""
+    sd = np.asarray(x.std(-1, ddof=1))
+    return np.where(sd < ROUNDING, 0.0, sd)
+
+
 def interval(values: ArrayLike, level: float = LEVEL) -> tuple[Numbers, Numbers, Numbers]:
     """Mean and bounds of the t interval over the last axis; one value has no bounds."""
     x = np.asarray(values, float)
     n, mean = x.shape[-1], x.mean(-1)
     if n < 2:
         return mean, np.full_like(mean, np.nan), np.full_like(mean, np.nan)
-    half = special.stdtrit(n - 1, (1 + level) / 2) * x.std(-1, ddof=1) / n**0.5
+    half = special.stdtrit(n - 1, (1 + level) / 2) * spread(x) / n**0.5
     return mean, mean - half, mean + half
 
 
@@ -52,9 +59,9 @@ def p_value(values: ArrayLike) -> Numbers:
     n, mean = x.shape[-1], x.mean(-1)
     if n < 2:
         return np.full_like(mean, np.nan)
-    error = x.std(-1, ddof=1) / n**0.5
+    error = spread(x) / n**0.5
     with np.errstate(divide="ignore", invalid="ignore"):
-        t = np.where(mean == 0, 0.0, np.abs(mean) / error)
+        t = np.where(np.abs(mean) < ROUNDING, 0.0, np.abs(mean) / error)
     return np.asarray(2 * special.stdtr(n - 1, -t))
 
 
@@ -93,10 +100,12 @@ class Difference:
 def difference(values: ArrayLike) -> Difference:
     """Of values that should be 0 if there were nothing, one a seed."""
     x = np.asarray(values, float)
-    n = len(x)
+    n, nan = len(x), float("nan")
+    if not n:
+        return Difference(nan, nan, nan, nan, 0, nan, nan)
     mean, low, high = (float(v) for v in interval(x))
-    sd = float(x.std(ddof=1)) if n > 1 else float("nan")
-    size = mean / sd * _unbiased(n - 1) if n > 2 and sd > 0 else float("nan")
+    sd = float(spread(x)) if n > 1 else nan
+    size = mean / sd * _unbiased(n - 1) if n > 2 and sd > 0 else nan
     return Difference(mean, low, high, float(p_value(x)), n, sd, size)
 
 

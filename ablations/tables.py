@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ablations import stats
 from ablations.curves import Curve, Numbers, design_of, order, reached
 from headtohead import limits
 from headtohead.records import Run
@@ -21,8 +22,6 @@ METRICS = {
 }
 LAST = 3  # points whose mean stands beside the final one
 TARGET = 0.3  # of GenEval: about a quarter above what shuffled prompts score
-# 97.5 % points of Student's t, by degrees of freedom.
-T_975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
 
 
 @dataclass(frozen=True)
@@ -61,13 +60,10 @@ def groups(sweep: str, found: list[Run], curves: list[Curve]) -> list[Group]:
 def interval(values: Numbers, digits: int) -> str:
     """Mean and half-width of the 95 % t interval over the seeds that have a number; one seed has no interval."""
     values = values[~np.isnan(values)]
-    n = len(values)
-    if not n:
+    if not len(values):
         return "–"
-    if n < 2:
-        return f"{values.mean():.{digits}f}"
-    half = T_975[min(n - 2, len(T_975) - 1)] * values.std(ddof=1) / n**0.5
-    return f"{values.mean():.{digits}f} ± {half:.{digits}f}"
+    mean, _, high = stats.interval(values)
+    return f"{mean:.{digits}f}" if np.isnan(high) else f"{mean:.{digits}f} ± {high - mean:.{digits}f}"
 
 
 def _scores(own: list[Group], title: str, pick: Callable[[Curve, bool], Numbers], note: str) -> Table:

@@ -47,14 +47,19 @@ def equal(curves: Sequence[Curve], by: str = STEPS, share: float = 1.0) -> Equal
         return _last(curves)
     ways = [_on_the_way(c) for c in curves]
     same_terms([t for c in ways for row in c.terms for t in row], ways[0].metric)
-    budget = share * min(float(c.spent[by][:, -1].min()) for c in ways)
+    # A share is one of all that was spent, so that it is the same budget for metrics whose last point asks more.
+    budget = min(share * _reach(curves, by), _reach(ways, by))
     values = tuple(
         np.array([np.interp(budget, s, v, left=np.nan) for s, v in zip(c.spent[by], c.values, strict=True)])
         for c in ways
     )
     if any(np.isnan(v).all() for v in values):
-        raise Incomparable(f"{VIEWS[by]}: one has spent more by its first point than another in all")
+        raise Incomparable(f"{VIEWS[by]}: by its first point one has spent more than the {budget:,.4g} to compare at")
     return Equal(by, budget, values, max(int(c.steps[-1]) for c in ways), note)
+
+
+def _reach(curves: Sequence[Curve], by: str) -> float:
+    return min(float(c.spent[by][:, -1].min()) for c in curves)
 
 
 def same_terms(found: Sequence[Terms | None], metric: str) -> None:
