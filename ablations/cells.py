@@ -37,18 +37,21 @@ class Cell:
         return frozenset(key for key in keys if not key.startswith("design."))
 
 
-def cells(found: Iterable[Run]) -> dict[str, list[Cell]]:
-    """Every design by sweep."""
+def cells(found: Iterable[Run], drawn: Iterable[Curve] = ()) -> dict[str, list[Cell]]:
+    """Every design by sweep; curves of all its runs, if at hand, spare reading a design again that is finished."""
+    known: dict[tuple[str, str], list[Curve]] = {}
+    for curve in drawn:
+        known.setdefault((curve.sweep, curve.design), []).append(curve)
     by: dict[tuple[str, str], list[Run]] = {}
     for run in found:
         by.setdefault((run.sweep, design_of(run)), []).append(run)
     out: dict[str, list[Cell]] = {}
     for (sweep, name), own in sorted(by.items(), key=lambda item: (item[0][0], order(item[0][1]))):
-        out.setdefault(sweep, []).append(_cell(sweep, name, own))
+        out.setdefault(sweep, []).append(_cell(sweep, name, own, known.get((sweep, name), [])))
     return out
 
 
-def _cell(sweep: str, name: str, own: list[Run]) -> Cell:
+def _cell(sweep: str, name: str, own: list[Run], known: list[Curve]) -> Cell:
     done = [r for r in own if r.state["state"] == FINISHED]
     config = {k: v for k, v in (done or own)[0].config.items() if k not in ("seed", "hash")}
     exams: dict[int, set[str]] = {}
@@ -60,7 +63,7 @@ def _cell(sweep: str, name: str, own: list[Run]) -> Cell:
         name,
         {k: str(v) for k, v in config.pop("design", {}).items()},
         _flat(config),
-        {c.metric: c for c in curves(done)},
+        {c.metric: c for c in (known if known and len(done) == len(own) else curves(done))},
         {r.config.get("seed", 0): r.state["state"] for r in own if r not in done},
         {step: frozenset(names) for step, names in exams.items()},
         frozenset(json.dumps(r.state["machine"], sort_keys=True) for r in done if "machine" in r.state),

@@ -1,10 +1,11 @@
 """python -m ablations.claims results/reference: the paper's findings, each a check on records with its verdict.
 
-What is compared, on which metric, at which cost and from which size on a difference counts was written here before
-the runs that it judges. Prompt alignment is GenEval and DPG-Bench, a claim each: a finding may hold on short prompts
-and fail on dense ones, and one verdict over both would hide it. All claims of a sweep are one family: Holm's
-correction counts every one that was tested. Results that are still growing give verdicts that are still moving: the
-number of seeds belongs to the plan, not to the moment at which a verdict looks right.
+What is compared, on which metric, at which cost and from which size on a difference counts is fixed here and not by
+what came out: this file's history says whether a margin is older than the runs that it judges. Prompt alignment is
+GenEval and DPG-Bench, a claim each: a finding may hold on short prompts and fail on dense ones, and one verdict over
+both would hide it. All claims of a sweep are one family: Holm's correction counts every one that was tested. Results
+that are still growing give verdicts that are still moving: the number of seeds belongs to the plan, not to the moment
+at which a verdict looks right.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from ablations.checks import (
     Share,
     Unmeasured,
 )
-from ablations.curves import FLOPS
+from ablations.curves import FLOPS, Curve
 from ablations.stats import ALPHA, POWER, SMALLEST, Verdict, judge
 from ablations.views import Incomparable
 from headtohead.command import Parser
@@ -183,9 +184,9 @@ def _left(used: Iterable[Cell]) -> str:
     return "left out: " + ", ".join(out) if out else ""
 
 
-def evaluate(found: Iterable[Run]) -> dict[str, list[Finding]]:
-    """Every claim's verdict by sweep."""
-    return {sweep: findings(own) for sweep, own in cells(found).items()}
+def evaluate(found: Iterable[Run], drawn: Iterable[Curve] = ()) -> dict[str, list[Finding]]:
+    """Every claim's verdict by sweep; curves that were read already are not read again."""
+    return {sweep: findings(own) for sweep, own in cells(found, drawn).items()}
 
 
 def table(found: Sequence[Finding]) -> str:

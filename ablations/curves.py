@@ -70,23 +70,26 @@ def curves(found: list[Run]) -> list[Curve]:
         if not lines:
             continue
         own = {k: v for k, v in run.config.items() if k not in ("seed", "hash")}
-        first, others = settings.setdefault((run.sweep, design_of(run)), (run.name, own))
+        of = (run.sweep, design_of(run))
+        first, others = settings.setdefault(of, (run.name, own))
         if own != others:
             raise RecordError(f"{run.folder}: its settings differ from {first}'s: seeds of one design must share them")
         seed = run.config.get("seed", 0)
         for line in lines:
-            key = (run.sweep, design_of(run), line["metric"])
-            rows.setdefault(key, {}).setdefault(seed, {})[line["step"]] = line
-            passed.setdefault(key[:2], {}).setdefault(seed, {})[line["step"]] = line
+            rows.setdefault((*of, line["metric"]), {}).setdefault(seed, {})[line["step"]] = line
+            passed.setdefault(of, {}).setdefault(seed, {})[line["step"]] = line
     out = []
+    costs: dict[tuple[str, str, tuple[int, ...]], dict[str, Numbers]] = {}  # most metrics of a design share theirs
+    common = {key: set.intersection(*(set(own) for own in seeds.values())) for key, seeds in passed.items()}
     for (sweep, design, metric), measured in rows.items():
-        seeds = passed[sweep, design]
-        shared = set.intersection(*(set(s) for s in seeds.values()))
+        seeds, shared = passed[sweep, design], common[sweep, design]
         steps = sorted(shared & {step for own in measured.values() for step in own})
         if not steps:
             continue
         table = [[measured.get(seed, {}).get(step, {}) for step in steps] for seed in sorted(seeds)]
-        costs = [[seeds[seed][step] for step in steps] for seed in sorted(seeds)]
+        at = (sweep, design, tuple(steps))
+        if at not in costs:
+            costs[at] = _spent([[seeds[seed][step] for step in steps] for seed in sorted(seeds)])
         axes = settings[sweep, design][1].get("design", {})
         out.append(
             Curve(
@@ -96,11 +99,11 @@ def curves(found: list[Run]) -> list[Curve]:
                 metric,
                 tuple(sorted(seeds)),
                 np.array(steps),
-                np.array([line["flops"] for line in costs[0]], float),
+                costs[at][FLOPS][0],
                 np.array([[line.get("value") for line in row] for row in table], float),
                 np.array([[line.get("relative") for line in row] for row in table], float),
                 np.array([next(line["n"] for line in point if line) for point in zip(*table, strict=True)]),
-                _spent(costs),
+                costs[at],
                 tuple(tuple(_terms(line) for line in row) for row in table),
             )
         )

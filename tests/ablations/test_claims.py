@@ -13,6 +13,7 @@ from made import SETTINGS, record
 
 from ablations import claims
 from ablations.claims import CLAIMS, Finding
+from ablations.curves import read
 from ablations.stats import Verdict
 from headtohead.records import PROMPTS, Recorder, runs
 
@@ -88,6 +89,12 @@ def test_seeds_that_are_not_finished_are_left_out_and_said(sweep: Path) -> None:
         Recorder(sweep / f"clip_flow-s{seed}").status("running")
     found = verdicts(sweep)["clip-beats-vae/geneval"]
     assert (found.verdict, found.why) == (Verdict.NO_RECORDS, "no finished run of clip_flow")
+
+
+def test_curves_that_were_read_already_give_the_same_verdicts(sweep: Path) -> None:
+    Recorder(sweep / "vae_flow-s2").status("running")
+    found, drawn = read(sweep)
+    assert claims.plain(claims.evaluate(found, drawn)["made"]) == claims.plain(claims.evaluate(found)["made"])
 
 
 def test_seeds_are_paired_by_their_number(tmp_path: Path) -> None:
