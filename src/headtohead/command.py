@@ -64,6 +64,10 @@ def _end_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
+def quiet(line: str) -> None:
+    """For processes beside the first."""
+
+
 def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 

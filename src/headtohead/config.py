@@ -21,8 +21,17 @@ from headtohead.design import DESIGNS, Design
 T = TypeVar("T")
 
 
+SHIPPED = "shipped"  # with the package, made by `make foundations`
+
 # Whole numbers begin at 1 unless named here; numbers begin at 0, and shares end at 1.
-MAY_BE_ZERO = {"seed", "train.warmup", "evaluation.final_geneval", "evaluation.final_dpg"}
+MAY_BE_ZERO = {
+    "seed",
+    "train.warmup",
+    "evaluation.final_geneval",
+    "evaluation.final_dpg",
+    "foundations.clip_picture",
+    "compute.micro_batch",
+}
 SHARES = {"train.lr_end", "train.beta2", "train.ema", "head.drop_condition", "data.dense"}
 MOST = 2**31 - 1
 
@@ -32,9 +41,24 @@ class ConfigError(ValueError):
 
 
 @dataclass(frozen=True, kw_only=True)
+class FoundationsConfig:
+    """What stays frozen under every design, by name or folder; `shipped` is the package's own."""
+
+    language: str = SHIPPED  # a transformers language model
+    clip: str = SHIPPED  # open_clip's MODEL:PRETRAINED, or MODEL:FILE
+    vae: str = SHIPPED  # a diffusers AutoencoderKL, with :SUBFOLDER where it lies in one
+    decoder: str = SHIPPED  # CLIP tokens to pictures: a folder that `make decoder` wrote
+    picture: int = 64  # side of the pictures that every design gives back
+    clip_picture: int = 0  # side of what the tower sees; 0 is the side it was made for
+    clip_side: int = 8  # the tower's tokens are averaged down to clip_side x clip_side
+
+
+@dataclass(frozen=True, kw_only=True)
 class QueryConfig:
     number: int  # learnable queries; a linear head needs as many as there are image tokens and takes those
     template: str = "{caption}"
+    system: str = ""  # what a chat template says before the user
+    longest: int = 448  # tokens of a prompt; longer captions lose their end
     std: float = 0.02  # of the queries' first values
     groups: int = 2  # in which a batch passes the language model, short prompts and long ones apart
 
@@ -97,6 +121,17 @@ class TrainConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ComputeConfig:
+    """How a step is computed: what it costs, not what it is. On how many devices is no setting of a run."""
+
+    precision: Literal["float32", "bf16"] = "float32"  # of the forward pass; weights stay in single precision
+    micro_batch: int = 0  # pictures a device takes at once, until its share of a batch is done; 0 = all of them
+    checkpointing: bool = False  # the head's activations are computed again for the backward pass
+    compile: bool = False  # the head's blocks, each by itself
+    strategy: Literal["ddp", "fsdp"] = "ddp"
+
+
+@dataclass(frozen=True, kw_only=True)
 class EvalConfig:
     every: int  # steps between two points of the curves
     geneval: int  # pictures of a point that answer GenEval's prompts
@@ -125,7 +160,9 @@ class RunConfig:
     train: TrainConfig
     evaluation: EvalConfig
     data: DataConfig
+    foundations: FoundationsConfig = field(default_factory=FoundationsConfig)
     codec: CodecConfig = field(default_factory=CodecConfig)
+    compute: ComputeConfig = field(default_factory=ComputeConfig)
     sampling: Sampling = field(default_factory=Sampling)
     seed: int = 0
 
@@ -250,6 +287,9 @@ def _value(hint: Any, given: Any, where: str, key: str) -> Any:
         if not isinstance(given, str):
             raise wrong
         return given
+    if hint is bool:
+        options = {"true": True, "false": False}
+        return options[known(str(given).lower(), options, f"value of {key}", where)]
     if isinstance(given, bool) or not isinstance(given, (int, float, str)):
         raise wrong
     try:

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import lightning as L
 import torch
 from torch import Tensor, nn
+from torch.distributed.fsdp import fully_shard
+from torch.distributed.tensor import DTensor, distribute_tensor
 
-from headtohead.config import TrainConfig
-from headtohead.data.encoded import StepBatch
+from headtohead.computing import autocast
+from headtohead.config import RunConfig
+from headtohead.data.encoded import Encode, StepBatch
 from headtohead.foundations.fit import warm_cosine
 from headtohead.heads.base import GenerationHead
+from headtohead.heads.draws import Draws, Rows
 from headtohead.query import QueryEncoder
 from headtohead.shapes import Condition
+
+PICTURES = 4  # dimensions of a batch of them; image tokens have one less
 
 
 class Generator(nn.Module):
@@ -31,6 +38,11 @@ class Generator(nn.Module):
     @property
     def generation(self) -> GenerationHead:
         return self.head  # type: ignore[return-value]
+
+    def units(self) -> list[nn.Module]:
+        """In which weights are sharded, inner ones first: what repeats, then what is called as a whole."""
+        layers = [layer for lists in self.modules() if isinstance(lists, nn.ModuleList) for layer in lists]
+        return [*layers, self.queries, *self.head.children()]
 
     def trained(self) -> dict[str, nn.Parameter]:
         return {name: p for name, p in self.named_parameters() if p.requires_grad}
@@ -55,6 +67,17 @@ class Average:
         self._put(self.weights)
         return self.generator
 
+    def whole(self) -> dict[str, Tensor]:
+        """The averages as plain tensors; where they are sharded, gathered by all processes together."""
+        return {name: w.full_tensor() if isinstance(w, DTensor) else w for name, w in self.weights.items()}
+
+    def restore(self, weights: Mapping[str, Tensor]) -> None:
+        for name, own in self.weights.items():
+            given = weights[name].to(own.device)
+            if isinstance(own, DTensor):
+                given = distribute_tensor(given, own.device_mesh, own.placements)
+            own.copy_(given)
+
     def __exit__(self, *_: object) -> None:
         self._put(self._own)
 
@@ -65,19 +88,31 @@ class Average:
 
 
 class DesignModule(L.LightningModule):
-    def __init__(self, generator: Generator, train: TrainConfig, seed: int) -> None:
+    def __init__(self, generator: Generator, config: RunConfig, encode: Encode) -> None:
+        """`encode` turns a batch's pictures into image tokens, where they were not encoded beforehand."""
         super().__init__()
-        self.generator, self.settings, self.seed = generator, train, seed
-        self.average = Average(generator, train.ema)
-
-    def on_train_batch_start(self, *_: Any) -> None:
+        self.generator, self.settings, self.seed = generator, config.train, config.seed
+        self.encode, self.compute = encode, config.compute
+        self.average = Average(generator, config.train.ema)
         self._began = time.monotonic()
+
+    def configure_model(self) -> None:
+        """Under a strategy that has a mesh of devices, every unit is sharded by itself."""
+        if self._device_mesh is None or isinstance(next(self.generator.parameters()), DTensor):
+            return
+        mesh = self._device_mesh["data_parallel"]
+        for unit in self.generator.units():
+            fully_shard(unit, mesh=mesh)
+        self.average = Average(self.generator, self.settings.ema)
 
     def training_step(self, batch: StepBatch, _: int) -> Tensor:
         # Noise and times of a step depend on seed and step alone, so a resumed run draws what it would have drawn.
-        torch.manual_seed(self.seed * 1_000_003 + self.global_step)
-        condition = self.generator.condition(batch.captions)
-        loss = self.generator.generation.loss(batch.x_1, condition)
+        rows = Rows(batch.start, self.settings.batch)
+        draws = Draws(self.seed * 1_000_003 + self.global_step, rows, batch.x_1.device)
+        x_1 = self.encode(batch.x_1) if batch.x_1.dim() == PICTURES else batch.x_1
+        with autocast(self.compute, self.device):
+            condition = self.generator.condition(batch.captions)
+            loss = self.generator.generation.loss(x_1, condition, draws)
         self.log("loss", loss.detach(), prog_bar=True)
         return loss
 
@@ -89,7 +124,9 @@ class DesignModule(L.LightningModule):
         """The average belongs to the step itself: callbacks, which measure and save, run before the module's hooks."""
         super().optimizer_step(*args, **kwargs)
         self.average.step(self.global_step)
-        self.log("samples/s", self.settings.batch / (time.monotonic() - self._began), prog_bar=True)
+        now = time.monotonic()
+        self.log("samples/s", self.settings.batch / (now - self._began), prog_bar=True)
+        self._began = now
 
     def rate(self, step: int) -> float:
         t = self.settings
@@ -98,7 +135,11 @@ class DesignModule(L.LightningModule):
     def configure_optimizers(self) -> Any:
         t = self.settings
         optimizer = torch.optim.AdamW(
-            list(self.generator.trained().values()), t.lr, (0.9, t.beta2), weight_decay=t.weight_decay
+            list(self.generator.trained().values()),
+            t.lr,
+            (0.9, t.beta2),
+            weight_decay=t.weight_decay,
+            fused=self.device.type == "cuda",
         )
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self.rate)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
@@ -107,11 +148,10 @@ class DesignModule(L.LightningModule):
         """Trained weights only: frozen ones are made by their recipe, not by the run."""
         trained = {f"generator.{name}" for name in self.generator.trained()}
         checkpoint["state_dict"] = {k: v for k, v in checkpoint["state_dict"].items() if k in trained}
-        checkpoint["average"] = self.average.weights
+        checkpoint["average"] = self.average.whole()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        for name, value in checkpoint["average"].items():
-            self.average.weights[name].copy_(value)
+        self.average.restore(checkpoint["average"])
 
     def load_state_dict(self, state_dict: Any, strict: bool = True, assign: bool = False) -> Any:
         own = {f"generator.{name}" for name in self.generator.trained()}

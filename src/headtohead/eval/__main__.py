@@ -29,11 +29,11 @@ def main(arguments: list[str] | None = None) -> int:
         own.set_defaults(run=run)
     options = parser.parse_args(arguments)
     from headtohead.eval.folders import FolderError
-    from headtohead.judges.loading import JudgeError
+    from headtohead.loading import ModelError
 
     try:
         code: int = options.run(options)
-    except (FolderError, JudgeError) as error:
+    except (FolderError, ModelError) as error:
         print(f"eval: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

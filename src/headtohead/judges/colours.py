@@ -10,8 +10,8 @@ from torch import Tensor
 from torchvision.transforms.functional import to_pil_image
 
 from headtohead.judges import names
-from headtohead.judges.loading import Identity, JudgeError, fetched, weights_hash
 from headtohead.judging import Detection
+from headtohead.loading import Identity, ModelError, fetched, weights_hash
 
 COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white")
 TEMPLATES = ("a photo of a {colour} {name}", "a photo of a {colour}-colored {name}", "a photo of a {colour} object")
@@ -67,11 +67,11 @@ def load(name: str, device: str) -> ClipColours:
 
     architecture, _, weights = name.partition(":")
     if not weights:
-        raise JudgeError(f"--colours {name}: expected MODEL:PRETRAINED such as {names.COLOURS}, or MODEL:FILE")
+        raise ModelError(f"--colours {name}: expected MODEL:PRETRAINED such as {names.COLOURS}, or MODEL:FILE")
     if architecture not in open_clip.list_models():
-        raise JudgeError(f"--colours {name}: open_clip knows no model {architecture}")
+        raise ModelError(f"--colours {name}: open_clip knows no model {architecture}")
     if not Path(weights).exists() and weights not in open_clip.list_pretrained_tags_by_model(architecture):
-        raise JudgeError(f"--colours {name}: {weights} is neither a file nor a training that open_clip knows")
+        raise ModelError(f"--colours {name}: {weights} is neither a file nor a training that open_clip knows")
     model, _, preprocess = fetched(
         "the colour classifier",
         name,

@@ -16,8 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from headtohead.judges.loading import Identity, JudgeError, fetched, weights_hash
 from headtohead.judges.names import COLOURS, DINOV2, Resizer
+from headtohead.loading import Identity, ModelError, fetched, weights_hash
 
 INCEPTION = "inception-2015-12-05.pt"
 CACHE = Path.home() / ".cache" / "headtohead"
@@ -70,13 +70,13 @@ def _torchscript(device: str, resizer: Resizer, weights: str) -> tuple[Callable[
             check_download_inception(str(CACHE))
         except OSError as error:
             path.unlink(missing_ok=True)  # clean-fid leaves an empty file
-            raise JudgeError(
+            raise ModelError(
                 f"Inception: cannot be fetched ({error}); download {inception_url} and give --weights FILE"
             ) from None
     try:
         base = torch.jit.load(str(path), map_location=device).eval()
     except (RuntimeError, ValueError, OSError) as error:
-        raise JudgeError(f"--weights {path}: is no Inception ({' '.join(str(error).split())[:80]})") from None
+        raise ModelError(f"--weights {path}: is no Inception ({' '.join(str(error).split())[:80]})") from None
 
     def model(x: Tensor) -> Tensor:
         if resizer == "legacy_tensorflow":
@@ -93,11 +93,11 @@ def _pytorch(device: str, resizer: Resizer, weights: str) -> tuple[Callable[[Ten
     from cleanfid.inception_pytorch import FID_WEIGHTS_URL, InceptionV3
 
     if weights:
-        raise JudgeError("--weights: legacy_pytorch takes its weights from torch.hub's cache (TORCH_HOME)")
+        raise ModelError("--weights: legacy_pytorch takes its weights from torch.hub's cache (TORCH_HOME)")
     try:
         net = InceptionV3(output_blocks=[3], resize_input=False).to(device).eval()
     except OSError as error:
-        raise JudgeError(
+        raise ModelError(
             f"Inception (legacy_pytorch): cannot be fetched ({error}); download {FID_WEIGHTS_URL} into "
             f"{torch.hub.get_dir()}/checkpoints"
         ) from None

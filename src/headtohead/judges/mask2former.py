@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from headtohead.judges.loading import Identity, JudgeError, fetched, weights_hash
 from headtohead.judging import Detection
+from headtohead.loading import Identity, ModelError, fetched, weights_hash
 
 SHORT, LONG, MULTIPLE = 800, 1333, 32  # sides of the resized picture, and what its padded sides are multiples of
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -26,7 +26,7 @@ class Mask2Former:
     def __init__(self, model: Any, names: Sequence[str], identity: Identity, short: int = SHORT) -> None:
         if model.config.num_labels != len(names):
             known = model.config.num_labels
-            raise JudgeError(f"--detector {identity.name}: knows {known} classes, not the {len(names)} that are named")
+            raise ModelError(f"--detector {identity.name}: knows {known} classes, not the {len(names)} that are named")
         self.model, self.names, self.identity, self.short = model.eval(), tuple(names), identity, short
 
     @torch.no_grad()

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torchvision.transforms.functional import to_pil_image
 
-from headtohead.judges.loading import Identity, fetched, weights_hash
+from headtohead.loading import Identity, fetched, weights_hash
 
 AT_ONCE = 32
 LONGEST = 8  # tokens of an answer; `yes` needs one

@@ -1,4 +1,4 @@
-"""Full-size judges by name or local folder: from safetensors only, and identified by their weights."""
+"""Models by name or local folder: from safetensors only, and identified by their weights."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-class JudgeError(ValueError):
-    """A judge that cannot be had, with what to download, where to put it and which flag points there."""
+class ModelError(ValueError):
+    """A model that cannot be had, with what to download, where to put it and which flag points there."""
 
 
 @dataclass(frozen=True)
 class Identity:
-    """What makes a judge's verdicts these and no others."""
+    """What makes a model's answers these and no others."""
 
     name: str  # as it was asked for
     weights: str  # a hash of them
@@ -27,13 +27,15 @@ class Identity:
 
 
 def fetched(what: str, name: str, flag: str, load: Callable[[], T]) -> T:
-    """Load a judge; what the libraries say when they cannot becomes one line that helps."""
+    """Load a model; what the libraries say when they cannot becomes one line that helps."""
     try:
         return load()
+    except ModelError:
+        raise
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         if Path(name).exists():
-            raise JudgeError(f"{flag} {name}: cannot be loaded as {what}: {_short(error)}") from None
-        raise JudgeError(
+            raise ModelError(f"{flag} {name}: cannot be loaded as {what}: {_short(error)}") from None
+        raise ModelError(
             f"{what} {name}: cannot be fetched ({_short(error)}); download https://huggingface.co/{name} "
             f"into a folder, with its *.safetensors and *.json, and give {flag} FOLDER"
         ) from None
