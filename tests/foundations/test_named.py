@@ -47,7 +47,7 @@ def test_a_long_caption_loses_its_end_and_the_turn_keeps_its_own(llama: Path, lo
 
 
 def test_a_template_longer_than_a_prompt_may_be_is_refused(llama: Path) -> None:
-    with pytest.raises(ModelError, match="query.longest=8"):
+    with pytest.raises(ModelError, match=r"query\.longest=8"):
         chat.load(str(llama), "", 8)[1](["one two three"])
 
 
@@ -172,7 +172,7 @@ def test_pickled_weights_are_never_opened(tmp_path: Path) -> None:
     folder = checkpoints.llama(tmp_path)
     torch.save({"x": torch.zeros(1)}, folder / "pytorch_model.bin")
     (folder / "model.safetensors").unlink()
-    with pytest.raises(ModelError, match="foundations.language .* cannot be loaded as the language model"):
+    with pytest.raises(ModelError, match=r"foundations\.language .* cannot be loaded as the language model"):
         chat.load(str(folder), "", 64)
 
 
