@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from headtohead.assemble import Parts, assemble
-from headtohead.config import RunConfig, configure
+from headtohead.config import RunConfig
 from headtohead.data.encoded import Steps
 from headtohead.design import DESIGNS
 from headtohead.eval import dpg, fid, geneval, points
@@ -18,6 +18,7 @@ from headtohead.eval.exam import exam
 from headtohead.foundations import shipped
 from headtohead.heads.draws import fresh
 from headtohead.module import DesignModule
+from headtohead.presets import configure
 from headtohead.sampler import paint, sample
 from headtohead.world import judge
 from headtohead.world.render import render

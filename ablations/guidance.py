@@ -15,8 +15,8 @@ from ablations.curves import design_of, order
 from ablations.plot import save
 from ablations.rescore import add_options, scorable, scored
 from headtohead.command import Parser, isolated, say
-from headtohead.config import ConfigError
 from headtohead.records import RecordError
+from headtohead.strict import ConfigError
 
 SCALES = (1.0, 1.5, 2.0, 3.0, 5.0)
 

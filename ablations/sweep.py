@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 from ablations import report, spec
 from headtohead import records
 from headtohead.command import Parser, duration, isolated, positive, say, seeds
-from headtohead.config import PRESETS, ConfigError, RunConfig, known
+from headtohead.config import RunConfig
 from headtohead.design import DESIGNS
+from headtohead.presets import PRESETS
+from headtohead.strict import ConfigError, build, known
 
 if TYPE_CHECKING:
     from headtohead.pace import Pace
@@ -72,7 +74,8 @@ def state_of(folder: Path, config: RunConfig) -> str:
     if not path.exists():
         return "new"
     (run,) = records.runs(folder)
-    if run.config.get("hash") != config.hash:
+    own = {key: value for key, value in run.config.items() if key != "hash"}
+    if build(RunConfig, own, str(path)) != config:  # settings that came later have their defaults
         raise ConfigError(f"{path}: holds another configuration ({_differs(run.config, config.plain())}); move it away")
     return "finished" if run.state["state"] == "finished" else "started"
 

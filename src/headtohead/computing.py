@@ -8,7 +8,8 @@ from typing import Any
 
 import torch
 
-from headtohead.config import ComputeConfig, ConfigError
+from headtohead.config import ComputeConfig
+from headtohead.strict import ConfigError
 
 
 def autocast(compute: ComputeConfig, device: torch.device | str) -> AbstractContextManager[Any]:

@@ -152,6 +152,11 @@ class DesignModule(L.LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.average.restore(checkpoint["average"])
+        # Lightning counts batches; another number of devices makes another number of them out of the same steps.
+        batches = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
+        for counts in (batches["total"], batches["current"]):
+            for name in counts:
+                counts[name] = checkpoint["global_step"] * self.trainer.accumulate_grad_batches
 
     def load_state_dict(self, state_dict: Any, strict: bool = True, assign: bool = False) -> Any:
         own = {f"generator.{name}" for name in self.generator.trained()}

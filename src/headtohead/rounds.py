@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 from torch import Tensor, distributed
@@ -17,6 +18,18 @@ def world() -> tuple[int, int]:
 
 def first() -> bool:
     return world()[0] == 0
+
+
+T = TypeVar("T")
+
+
+def broadcast(value: T) -> T:
+    """What the first process has, on every process."""
+    if world()[1] == 1:
+        return value
+    box = [value]
+    distributed.broadcast_object_list(box, 0)
+    return box[0]
 
 
 def shared(batches: list[Tensor], work: Callable[[Tensor], Tensor]) -> Tensor:

@@ -21,16 +21,19 @@ from safetensors.torch import save_file
 from torch.utils.data import DataLoader
 from torchvision.transforms.functional import to_pil_image
 
-from headtohead import command, devices, records, store
+from headtohead import command, devices, examining, records, store
 from headtohead.assemble import assemble, flops_a_picture, training_data
 from headtohead.computing import Portion
-from headtohead.config import ConfigError, RunConfig, build
+from headtohead.config import RunConfig
 from headtohead.kept import keep
 from headtohead.loading import ModelError
 from headtohead.machine import describe, peak_mb
-from headtohead.measure import Meter, shown_prompts
+from headtohead.measured import Examiner
 from headtohead.module import DesignModule
 from headtohead.records import HEADLINE, Recorder, Spent
+from headtohead.stopping import Stopping, stepped
+from headtohead.store import fingerprint
+from headtohead.strict import ConfigError, build
 
 STANDARD = "standard.safetensors"  # by what CLIP's channels were standardised
 CHECKPOINT = "checkpoints/last.ckpt"  # to go on from; removed when the run is finished
@@ -42,8 +45,8 @@ NEWS = (".*isinstance.treespec.*", "Found .* module.s. in eval mode", ".*does no
 class Curves(L.Callback):
     """Measures the averaged weights every so many steps, and writes the record and a checkpoint."""
 
-    def __init__(self, config: RunConfig, meter: Meter, recorder: Recorder, flops: float) -> None:
-        self.config, self.meter, self.recorder, self.flops = config, meter, recorder, flops
+    def __init__(self, config: RunConfig, examiner: Examiner, recorder: Recorder, flops: float) -> None:
+        self.config, self.examiner, self.recorder, self.flops = config, examiner, recorder, flops
         self.training = self.measuring = self.peak = 0.0
         self._since = time.monotonic()
 
@@ -52,7 +55,7 @@ class Curves(L.Callback):
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any) -> None:
         step, last = trainer.global_step, trainer.global_step == self.config.train.steps
-        if step % self.config.evaluation.every and not last:
+        if not stepped(trainer) or (step % self.config.evaluation.every and not last):
             return
         assert isinstance(pl_module, DesignModule)
         started = time.monotonic()
@@ -60,12 +63,12 @@ class Curves(L.Callback):
         self.point(pl_module, step, last, partial(_beside_the_bar, trainer))
         self._since = time.monotonic()
         self.measuring += self._since - started
-        self.peak = max(self.peak, peak_mb(self.meter.device))
+        self.peak = max(self.peak, peak_mb(self.examiner.device))
         trainer.save_checkpoint(self.recorder.folder / CHECKPOINT)  # by all processes together
 
     def point(self, module: DesignModule, step: int, last: bool, say: Callable[[str], None]) -> None:
         with module.average as generator:
-            measured = self.meter.measure(generator, last)
+            measured = self.examiner.measure(generator, last, step)
         weights = module.average.whole()
         if measured is None:  # not the first process
             return
@@ -74,15 +77,16 @@ class Curves(L.Callback):
         at = Spent(step, step * self.config.train.batch, step * self.flops, round(self.training, 2))
         for kind, grid in measured.grids.items():
             to_pil_image(grid.cpu()).save(self.recorder.grid(step, kind), quality=90)
-        point, exam = measured.point, measured.exam
-        self.recorder.exam(exam.id, exam.asked)
-        self.recorder.prompts(step, exam.id, point.scores, point.reasons or {})
+        point, exam = measured.point, fingerprint(measured.asked)
+        self.recorder.exam(exam, measured.asked)
+        self.recorder.prompts(step, exam, point.scores, point.reasons or {})
         self.recorder.append(
             at,
             point.values,
             point.n,
             representation=self.config.design.representation,
-            judge=self.meter.judge.name,
+            judge=self.examiner.name,
+            mode=self.examiner.mode,
         )
         told = [f"{name} {point.values[metric]:.3f}" for metric, name in HEADLINE.items() if metric in point.values]
         say(f"step {step:,}: {', '.join(told)}")
@@ -105,8 +109,9 @@ def train(config: RunConfig, folder: Path, cache: Path, *, device: str, say: Cal
     """Train a run to its end, going on from its checkpoint when there is one."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # it advertises and repeats what we say ourselves
     t = config.train
-    bar: list[L.Callback] = [TQDMProgressBar(refresh_rate=10)]
-    trainer = devices.trainer(config.compute, device, steps=t.steps, batch=t.batch, callbacks=bar)
+    checkpoint = folder / CHECKPOINT
+    callbacks: list[L.Callback] = [Stopping(checkpoint), TQDMProgressBar(refresh_rate=10)]
+    trainer = devices.trainer(config.compute, device, steps=t.steps, batch=t.batch, callbacks=callbacks)
     own, writes, recorder = str(trainer.strategy.root_device), trainer.global_rank == 0, Recorder(folder)
     parts = assemble(config, own)
     if writes:
@@ -118,9 +123,8 @@ def train(config: RunConfig, folder: Path, cache: Path, *, device: str, say: Cal
     data = training_data(config, portion, parts.codec, cache, own, say if writes else command.quiet)
     module = DesignModule(parts.generator, config, parts.codec.encode)
     flops = config.train.batch * flops_a_picture(parts, next(iter(data(0))), own)
-    curves = Curves(config, Meter(config, parts, own), recorder, flops)
+    curves = Curves(config, examining.build(config, parts, own, folder), recorder, flops)
     trainer.callbacks.insert(0, curves)  # type: ignore[attr-defined]
-    checkpoint = folder / CHECKPOINT
     start = 0
     if checkpoint.exists():
         start = int(torch.load(checkpoint, map_location="cpu", weights_only=True)["global_step"])
@@ -143,8 +147,7 @@ def train(config: RunConfig, folder: Path, cache: Path, *, device: str, say: Cal
         seconds_training=round(curves.training, 1),
         seconds_measuring=round(curves.measuring, 1),
         peak_mb=round(curves.peak),
-        fid=dict(zip(("renders", "dimensions"), curves.meter.exam(last=True)[1].shape, strict=True)),
-        shown=shown_prompts(config.evaluation),
+        **curves.examiner.about,
         processes=trainer.world_size,
         **describe(device),
     )

@@ -22,13 +22,19 @@ def noise(seed: int, index: np.ndarray, tokens: int, channels: int) -> Tensor:
 
 @torch.no_grad()
 def sample(
-    generator: Generator, codec: Codec, prompts: Sequence[str], how: Sampling, *, seed: int, first: int = 0
+    generator: Generator,
+    codec: Codec,
+    prompts: Sequence[str],
+    how: Sampling,
+    *,
+    seed: int,
+    numbers: Sequence[int] | None = None,
 ) -> Tensor:
-    """(len(prompts), N, D) image tokens of one batch; `first` is the number of its first picture."""
+    """(len(prompts), N, D) image tokens of one batch; pictures are numbered from 0 when not told otherwise."""
     device = next(generator.parameters()).device
     was_training = generator.training
     generator.eval()
-    index = np.arange(first, first + len(prompts))
+    index = np.array(range(len(prompts)) if numbers is None else numbers)
     x_0 = noise(seed, index, codec.grid.tokens, codec.grid.channels).to(device)
     out = generator.generation.sample(generator.condition(list(prompts)), x_0, how)
     generator.train(was_training)
@@ -45,6 +51,7 @@ def paint(
     seed: int,
     batch: int = 128,
     decodings: tuple[int | None, ...] = (None,),
+    numbers: Sequence[int] | None = None,
 ) -> Tensor:
     """(len(prompts), len(decodings), 3, H, W) pictures; on other processes than the first, none.
 
@@ -52,8 +59,9 @@ def paint(
     """
 
     def painted(rows: Tensor) -> Tensor:
-        first = int(rows[0])
-        tokens = sample(generator, codec, prompts[first : first + len(rows)], how, seed=seed, first=first)
+        first, last = int(rows[0]), int(rows[-1]) + 1
+        own = (numbers or range(len(prompts)))[first:last]
+        tokens = sample(generator, codec, prompts[first:last], how, seed=seed, numbers=own)
         return torch.stack([codec.decode(tokens, None if d is None else d + first) for d in decodings], 1).float()
 
     return rounds.shared(list(torch.arange(len(prompts)).split(batch)), painted)

@@ -12,12 +12,6 @@ from typing import Any
 from headtohead.command import Parser, positive, say
 
 SHOWN = 10  # troubles that are printed; the result holds all
-NAMES = "object_names.txt"
-CHECKED = {
-    "evaluation_metadata.jsonl": "5c48e0813e812e3c373fa5c8ed07a8f0a483be30272b4427b0559c8048e67c13",
-    NAMES: "608f6a0e5c8ca1c7a92b818430141fe268c85b7930b50f4160f1d65893b5bacd",
-}
-WHERE = "https://github.com/djghosh13/geneval: prompts/evaluation_metadata.jsonl, evaluation/object_names.txt"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -56,7 +50,8 @@ def _common(parser: Parser) -> None:
 
 
 def _geneval_options(parser: Parser) -> None:
-    from headtohead.judges.names import COLOURS, DETECTOR
+    from headtohead.eval.geneval_data import NAMES, WHERE
+    from headtohead.model_names import COLOURS, DETECTOR
 
     _common(parser)
     parser.add_argument("--prompts", type=Path, help="evaluation_metadata.jsonl: prompts without pictures are named")
@@ -67,14 +62,12 @@ def _geneval_options(parser: Parser) -> None:
 
 
 def _geneval(options: argparse.Namespace) -> int:
-    from headtohead.eval import folders, scoring
+    from headtohead.eval import geneval_data, scoring
     from headtohead.judges import colours, mask2former
-    from headtohead.judges.names import COLOURS, DETECTOR
+    from headtohead.model_names import COLOURS, DETECTOR
 
-    names = class_names(options.names)
-    prompts = folders.lines(options.prompts) if options.prompts else None
-    if prompts:
-        _checked(options.prompts)
+    names = geneval_data.class_names(options.names, "--names")
+    prompts = geneval_data.prompts(options.prompts) if options.prompts else None
     device = _device(options)
     detector = mask2former.load(options.detector, names, device, options.short)
     classifier = colours.load(options.colours, device)
@@ -87,31 +80,8 @@ def _geneval(options: argparse.Namespace) -> int:
     return _told([result], options)
 
 
-def class_names(path: Path | None) -> list[str]:
-    """GenEval's 80 classes, in the order of the detector's."""
-    from headtohead.eval.folders import FolderError
-
-    if path is None:
-        raise FolderError(f"--names: needs {NAMES}, the detector's class names in order; it is part of {WHERE}")
-    try:
-        names = path.read_text().split("\n")
-    except OSError as error:
-        raise FolderError(f"--names {path}: {error.strerror}") from None
-    _checked(path)
-    return [name.strip() for name in names if name.strip()]
-
-
-def _checked(path: Path) -> None:
-    """Say so when a file has the official name and not the official content."""
-    import hashlib
-
-    want = CHECKED.get(path.name)
-    if want and hashlib.sha256(path.read_bytes()).hexdigest() != want:
-        say(f"eval: {path} is not the published file (its sha256 differs): scores will not compare with published ones")
-
-
 def _dpg_options(parser: Parser) -> None:
-    from headtohead.judges.names import ANSWERER
+    from headtohead.model_names import ANSWERER
 
     _common(parser)
     parser.add_argument("--prompts", type=Path, required=True, help="dpg_bench.csv, the questions")
@@ -136,7 +106,7 @@ def _dpg(options: argparse.Namespace) -> int:
 
 
 def _features_options(parser: Parser) -> None:
-    from headtohead.judges.names import RESIZERS, SPACES
+    from headtohead.model_names import RESIZERS, SPACES
 
     _common(parser)
     parser.add_argument("--space", choices=SPACES, default="inception", help="the features that are compared")

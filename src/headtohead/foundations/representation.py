@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from headtohead.config import SHIPPED, CodecConfig, ConfigError, FoundationsConfig
+from headtohead.config import SHIPPED, CodecConfig, FoundationsConfig
 from headtohead.design import Representation
 from headtohead.foundations import decoder, shipped, tower, vae
 from headtohead.foundations.recipes import RECIPES, recipe_hash
@@ -19,6 +19,7 @@ from headtohead.foundations.tower import OpenTower
 from headtohead.foundations.vae import Vae
 from headtohead.loading import weights_hash
 from headtohead.shapes import Grid
+from headtohead.strict import ConfigError
 
 
 class Codec(Protocol):

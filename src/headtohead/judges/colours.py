@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torchvision.transforms.functional import to_pil_image
 
-from headtohead.judges import names
+from headtohead import model_names as names
 from headtohead.judging import Detection
 from headtohead.loading import Identity, ModelError, fetched, weights_hash
 

@@ -16,8 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from headtohead.judges.names import COLOURS, DINOV2, Resizer
 from headtohead.loading import Identity, ModelError, fetched, weights_hash
+from headtohead.model_names import COLOURS, DINOV2, Resizer
 
 INCEPTION = "inception-2015-12-05.pt"
 CACHE = Path.home() / ".cache" / "headtohead"

@@ -1,4 +1,4 @@
-"""The names of judges, for helps and defaults: nothing is imported for them."""
+"""The names of full-size models, for helps and defaults: nothing is imported for them."""
 
 from __future__ import annotations
 
