@@ -138,6 +138,7 @@ class ExamConfig:
     detector: str = DETECTOR
     colours: str = COLOURS
     answerer: str = ANSWERER
+    inception: str = ""  # a file of its weights, where it cannot be fetched
 
 
 @dataclass(frozen=True, kw_only=True)

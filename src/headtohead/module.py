@@ -9,7 +9,7 @@ from typing import Any
 import lightning as L
 import torch
 from torch import Tensor, nn
-from torch.distributed.fsdp import fully_shard
+from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 from headtohead.computing import autocast
@@ -83,6 +83,9 @@ class Average:
 
     @torch.no_grad()
     def _put(self, weights: dict[str, Tensor]) -> None:
+        for unit in self.generator.modules():
+            if isinstance(unit, FSDPModule):  # sampling leaves its weights gathered: there is no backward pass
+                unit.reshard()
         for name, p in self.generator.trained().items():
             p.copy_(weights[name])
 

@@ -71,7 +71,7 @@ class Official:
         if self.questions:
             out["answerer"] = vqa.load(e.answerer, self.device)
         if self.meta:
-            out["features"] = features.load("inception", self.device)
+            out["features"] = features.load("inception", self.device, weights=e.inception)
         return out
 
     @property
@@ -110,7 +110,7 @@ class Official:
             return None
         results = list(self._scored(place, wanted))
         values = {f"{r.metric}/{name}": value for r in results for name, value in r.scores.items()}
-        n = {f"{r.metric}/{name}": number for r in results for name, number in r.n.items()}
+        n = {f"{r.metric}/{name}": r.n.get(name, next(iter(r.n.values()))) for r in results for name in r.scores}
         n = {**n, "loss": self.config.evaluation.held_out}
         for r in results:
             r.write(place / f"{r.metric}.json")
