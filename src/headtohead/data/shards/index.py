@@ -21,7 +21,8 @@ from safetensors.numpy import save as save_arrays
 from headtohead.data.shards import places
 from headtohead.data.shards.places import ShardError, Stamp
 
-VERSION = "1"
+VERSION = 1
+SAID = ("samples", "troubles", "crc", "cut", "verified")
 SUMMARY = 1 << 14  # bytes within which an index says what it is
 PARTS = ("picture", "txt", "json")
 AGAIN = "make index DATA=... makes it anew"
@@ -86,11 +87,9 @@ def checksum(columns: dict[str, NDArray[Any]]) -> int:
 def packed(index: Index) -> bytes:
     said = json.dumps([t[1:] for t in index.troubles]).encode()
     s = index.summary
-    about = {
-        "headtohead": VERSION, "size": str(s.stamp.size), "mark": s.stamp.mark, "samples": str(s.samples),
-        "troubles": str(s.troubles), "crc": str(s.crc), "cut": str(int(s.cut)), "verified": str(int(s.verified)),
-    }  # fmt: skip
-    return save_arrays({**index.columns, "troubles": np.frombuffer(said, np.uint8)}, metadata=about)
+    about = {"version": VERSION, "size": s.stamp.size, "mark": s.stamp.mark} | {name: getattr(s, name) for name in SAID}
+    arrays = {**index.columns, "troubles": np.frombuffer(said, np.uint8)}
+    return save_arrays(arrays, metadata={"headtohead": json.dumps(about)})  # one entry: several have no fixed order
 
 
 def summary(shard: str, folder: str = "") -> Summary | None:
@@ -103,16 +102,13 @@ def summary(shard: str, folder: str = "") -> Summary | None:
 def _summary(shard: str, place: str, head: bytes) -> Summary:
     try:
         length = int.from_bytes(head[:8], "little")
-        about = json.loads(head[8 : 8 + length])["__metadata__"]
-        if about["headtohead"] != VERSION:
-            raise ShardError(f"{place}: is an index of another version; {AGAIN}")
-        stamp = Stamp(int(about["size"]), about["mark"])
-        samples, troubles, crc = (int(about[name]) for name in ("samples", "troubles", "crc"))
-        return Summary(shard, stamp, samples, troubles, crc, cut=about["cut"] == "1", verified=about["verified"] == "1")
-    except (ValueError, KeyError, TypeError) as error:
-        if isinstance(error, ShardError):
-            raise
+        about = json.loads(json.loads(head[8 : 8 + length])["__metadata__"]["headtohead"])
+        found = Summary(shard, Stamp(about["size"], about["mark"]), **{name: about[name] for name in SAID})
+    except (ValueError, KeyError, TypeError):
         raise _damaged(place) from None
+    if about.get("version") != VERSION:
+        raise ShardError(f"{place}: is an index of another version; {AGAIN}")
+    return found
 
 
 def _damaged(place: str) -> ShardError:

@@ -43,7 +43,7 @@ def opened(config: MixConfig) -> Mix:
         name: corpora.opened(name, own.data, own.index, config.max_damaged) for name, own in config.corpora.items()
     }
     weights = {name: own.weight or float(found[name].samples) for name, own in config.corpora.items()}
-    share = _short_share(config, weights)
+    share = short_share(config, weights)
     sources = [
         Pictures(found[name], Captions(own.captions, own.short_captions, share if own.short_captions else Fraction(0)),
                  config.size)
@@ -52,7 +52,7 @@ def opened(config: MixConfig) -> Mix:
     return Mix(sources, list(weights.values()), config.block, config.crop == "random")
 
 
-def _short_share(config: MixConfig, weights: dict[str, float]) -> Fraction:
+def short_share(config: MixConfig, weights: dict[str, float]) -> Fraction:
     """What share of the corpora with short captions tells them, so that it is `short` of the whole mix."""
     if not config.short:
         return Fraction(0)

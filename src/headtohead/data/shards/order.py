@@ -83,8 +83,7 @@ def falls(position: int, share: Fraction) -> bool:
 
 
 class Turns:
-    """Whose turn it is in a mix: each corpus gets its weight's share of every stretch, and each of its own positions
-    once."""
+    """Whose turn it is in a mix: each corpus gets its weight's share of every stretch, and shows its own order."""
 
     def __init__(self, weights: Sequence[float], seed: int) -> None:
         exact = [Fraction(str(w)) for w in weights]
@@ -94,13 +93,27 @@ class Turns:
         rests = [sum(exact[k:], Fraction(0)) for k in range(len(exact))]
         self.shares = [w / rest if rest else Fraction(0) for w, rest in zip(exact, rests, strict=True)]
         self.seed = seed
-        self._window = lru_cache(2)(lambda w: permutation(WINDOW, seed, MIX, w))
+        self._window = lru_cache(2)(self._window_made)
 
     def at(self, position: int) -> Turn:
         window, here = divmod(position, WINDOW)
-        rest = window * WINDOW + int(self._window(window)[here])
+        corpora, positions = self._window(window)
+        return Turn(int(corpora[here]), int(positions[here]))
+
+    def _window_made(self, window: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Each position's corpus, shuffled, since a regular pattern would give one worker the same corpus always."""
+        even = [self._even(window * WINDOW + k) for k in range(WINDOW)]
+        corpora = np.array([turn.corpus for turn in even])[permutation(WINDOW, self.seed, MIX, window)]
+        positions = np.zeros(WINDOW, np.int64)
+        for corpus in set(corpora.tolist()):
+            first = min(turn.position for turn in even if turn.corpus == corpus)
+            positions[corpora == corpus] = first + np.arange((corpora == corpus).sum())
+        return corpora, positions
+
+    def _even(self, position: int) -> Turn:
+        """Spread as evenly as whole numbers allow, so that a count is known without counting."""
         for corpus, share in enumerate(self.shares):
-            if falls(rest, share):
-                return Turn(corpus, before(rest, share))
-            rest -= before(rest, share)
+            if falls(position, share):
+                return Turn(corpus, before(position, share))
+            position -= before(position, share)
         raise AssertionError("the last share that is above 0 is 1")

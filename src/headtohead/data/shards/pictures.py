@@ -35,6 +35,8 @@ def opened(data: bytes, short: int = 0) -> Image.Image:
 
 def upright(image: Image.Image) -> Image.Image:
     """RGB, as its camera was held; what is transparent becomes white, since what lies behind it is arbitrary."""
+    if image.mode.startswith("I"):  # 16 bits, which convert() would clip to 8
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     turned = ImageOps.exif_transpose(image)
     if "A" in turned.getbands() or "transparency" in turned.info:
         over = turned.convert("RGBA")

@@ -67,11 +67,12 @@ def _found(address: str) -> list[str]:
     elif not path.endswith(ENDING) and _answer(address, fs.isdir, path):
         found = [p for p in fs.find(path) if p.endswith(ENDING)]
     else:
-        return [path if local else address]
+        found = [path]
     if not found:
         raise ShardError(f"{address}: no shards (*{ENDING}) there")
-    chain = address.rpartition("::")[0]
-    return [p if local else (f"{chain}::" if chain else "") + fs.unstrip_protocol(p) for p in found]
+    if "::" in address and found != [path]:
+        raise ShardError(f"{address}: behind :: only single shards and brace patterns can be named")
+    return [p if local else address if "::" in address else fs.unstrip_protocol(p) for p in found]
 
 
 def resolve(address: str) -> tuple[Any, str]:

@@ -78,10 +78,10 @@ class _Reading:
             if not text.strip():
                 self.wrong(member.name, "empty caption", "is an empty caption")
                 return False
-            if part == "json" and not isinstance(json.loads(text), dict):
+            if "\0" in text or (part == "json" and not isinstance(json.loads(text), dict)):
                 raise ValueError
         except (ValueError, RecursionError):
-            self.wrong(member.name, "no caption", "is no caption: not UTF-8, or no JSON object")
+            self.wrong(member.name, "no caption", "is no caption: no UTF-8 text, or no JSON object")
             return False
         return True
 

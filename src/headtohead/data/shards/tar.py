@@ -70,6 +70,7 @@ def walk(f: BinaryIO, size: int) -> Iterator[Member | Broken]:
     """Members and damage of an archive of `size` bytes, in the order of their place."""
     at, last, everywhere = 0, None, dict[str, str]()
     while True:
+        filled = last is None or _filled(f, last)
         try:
             met = _next(f, at, size, everywhere)
         except _Damage as damage:
@@ -87,7 +88,7 @@ def walk(f: BinaryIO, size: int) -> Iterator[Member | Broken]:
             at, last = found, None
             continue
         if last is not None:
-            yield last
+            yield last if filled else Broken(shown(last.name), "its last block goes on behind it: bytes are missing")
         if met is None:
             return
         last = None if met.kind == tarfile.DIRTYPE else Member(met.name, met.at, met.size, met.kind in ORDINARY)
@@ -147,6 +148,8 @@ def _records(data: bytes) -> dict[str, str]:
 
 def _end(f: BinaryIO, at: int, size: int) -> None:
     """Zeros are the end only when nothing but zeros follows."""
+    if size % BLOCK:
+        raise _Damage("bytes are missing before or at the end: the file is no whole number of tar's blocks")
     for start in range(at, size, CHUNK):
         if _read(f, start, CHUNK).strip(b"\0"):
             raise _Damage("zeros where a tar header has to be, and data behind them")
@@ -177,10 +180,7 @@ def _how_broken(member: Member, size: int) -> str:
 
 def _ends_well(f: BinaryIO, member: Member, size: int) -> bool:
     """Whether a member's last bytes are those of its kind, and zeros fill its last block, as where none is missing."""
-    if _beyond(member, size):
-        return False
-    filled = _read(f, member.at + member.size, padded(member.size) - member.size)
-    if filled.strip(b"\0"):
+    if _beyond(member, size) or not _filled(f, member):
         return False
     ending = member.name.lower().rpartition(".")[2]
     if ending in ENDS:
@@ -193,6 +193,11 @@ def _ends_well(f: BinaryIO, member: Member, size: int) -> bool:
         except UnicodeDecodeError:
             return False
     return member.size % BLOCK != 0
+
+
+def _filled(f: BinaryIO, member: Member) -> bool:
+    """Zeros fill a member's last block, as every writer of tar leaves it."""
+    return not _read(f, member.at + member.size, padded(member.size) - member.size).strip(b"\0")
 
 
 def _read(f: BinaryIO, at: int, size: int) -> bytes:
