@@ -14,10 +14,10 @@ from PIL import Image
 BLOCK = 512
 
 
-def picture(number: int, width: int = 24, height: int = 16, kind: str = "jpeg") -> bytes:
+def picture(number: int, width: int = 24, height: int = 16, kind: str = "jpeg", more: int = 0) -> bytes:
     """Flat, in a colour that tells its number after it was decoded; no two take as many bytes."""
     out = io.BytesIO()
-    Image.new("RGB", (width, height), colour(number)).save(out, kind, quality=95, comment="x" * number)
+    Image.new("RGB", (width, height), colour(number)).save(out, kind, quality=95, comment="x" * (number + more))
     return out.getvalue()
 
 
@@ -36,10 +36,11 @@ def told(number: int) -> str:
     return f"number {number}, told at length" + "." * number
 
 
-def members(numbers: Iterable[int]) -> list[tuple[str, bytes]]:
+def members(numbers: Iterable[int], more: int = 0) -> list[tuple[str, bytes]]:
+    """Of these numbers; pictures take so many bytes more."""
     out = []
     for n in numbers:
-        out += [(f"{n:06d}.jpg", picture(n)), (f"{n:06d}.txt", told(n).encode())]
+        out += [(f"{n:06d}.jpg", picture(n, more=more)), (f"{n:06d}.txt", told(n).encode())]
     return out
 
 

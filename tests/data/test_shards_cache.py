@@ -82,8 +82,9 @@ def test_an_interrupted_cache_goes_on_and_ranks_share_it(tmp_path: Path) -> None
     assert sorted(p.name for p in own.iterdir()) == ["000000.safetensors", "about.json"]
     with pytest.raises(ShardError, match="1 of 3 files are there; make cache goes on"):
         cached.as_features(mix(tmp_path / "data"), [recipe], str(tmp_path / "cache"))
-    for rank in (0, 1):
+    for rank, there in ((0, [0, 2]), (1, [0, 1, 2])):
         assert cache_features(recipe, breaks, tmp_path / "cache", say=silent, batch=4, rank=rank, ranks=2) == own
+        assert sorted(p.name for p in own.glob("*.safetensors")) == [f"{k:06d}.safetensors" for k in there]
     done = len(calls)
     cache_features(recipe, breaks, tmp_path / "cache", say=silent)
     assert len(calls) == done

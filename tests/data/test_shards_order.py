@@ -68,6 +68,13 @@ def test_a_mix_keeps_its_proportions_and_shows_each_corpus_in_its_own_order(weig
     assert [turns.at(7_000_000_123)] == [Turns(weights, seed=5).at(7_000_000_123)]
 
 
+def test_the_corpora_of_a_mix_take_turns_without_a_pattern_that_readers_could_fall_into() -> None:
+    turns = Turns([1, 1], seed=5)
+    for readers in (2, 4, 8):
+        own = [turns.at(k).corpus for k in range(0, 1024, readers)]
+        assert 0.3 < np.mean(own) < 0.7
+
+
 def test_a_share_falls_evenly() -> None:
     shown = [falls(k, Fraction("0.1")) for k in range(1000)]
     assert sum(shown) == 100

@@ -173,6 +173,10 @@ def test_samples_that_fail_are_named_and_replaced_by_the_same_ones_everywhere(tm
     }  # fmt: skip
     assert sorted(set(range(60)) - {caption for caption, _ in numbers(whole)}) == [7, 33, 41]
     assert all(caption == picture for caption, picture in numbers(whole))
+    alone = [Reading(mix, 0).batch([k]) for k in range(61)]
+    for k, batch in enumerate(alone[:60]):
+        if batch.troubles:
+            assert batch.captions == alone[k + 1].captions  # the next position's stands in
     for ranks in (3, 4):
         parts = [Reading(mix, 0).batch(range(rank, 60, ranks)) for rank in range(ranks)]
         captions = [parts[k % ranks].captions[k // ranks] for k in range(60)]

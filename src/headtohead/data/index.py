@@ -20,7 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = Parser("headtohead.data.index", __doc__)
     what = "a folder, a glob, a pattern such as 'shards/{00000..00099}.tar', or an fsspec address of those"
     parser.add_argument("data", nargs="+", metavar="DATA", help=what)
-    parser.add_argument("--index", default="", metavar="DIR", help="where indices go; beside the shards when not given")
+    parser.add_argument("--index", metavar="DIR", help="where indices go; beside the shards when not given")
     parser.add_argument("--workers", type=positive, default=_cores(), help="processes")
     parser.add_argument("--verify", action="store_true", help="decode every picture once")
     parser.add_argument("--max-damaged", type=share, default=MAX_DAMAGED, help="share of samples that may be damaged")
@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         found = places.shards(options.data)
-        report = build(found, options.index, workers=options.workers, verify=options.verify, quiet=options.quiet)
+        report = build(found, options.index or "", workers=options.workers, verify=options.verify, quiet=options.quiet)
         _tell(report, options.report)
         report.check(options.max_damaged)
     except (ShardError, OSError) as error:

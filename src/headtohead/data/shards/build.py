@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import statistics
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -63,7 +64,7 @@ class Report:
         if self.share > most:
             raise ShardError(
                 f"{_where(self.summaries)}: {self.lost:,} of {self.samples + self.lost:,} samples are damaged or lost, "
-                f"{self.share:.2%} where {most:.2%} may be (--max-damaged){self._first()}"
+                f"{self.share:.2%} where {most:.2%} may be (max_damaged){self._first()}"
             )
 
     def _first(self) -> str:
@@ -110,7 +111,7 @@ def _made(todo: Sequence[str], folder: str, workers: int, verify: bool) -> Itera
         yield from (one(shard, folder, verify) for shard in todo)
         return
     with processes(min(workers, len(todo))) as pool:
-        work = [pool.submit(one, shard, folder, verify) for shard in todo]
+        work = [pool.submit(_one, shard, folder, verify) for shard in todo]
         try:
             for finished in as_completed(work):
                 yield finished.result()
@@ -118,6 +119,12 @@ def _made(todo: Sequence[str], folder: str, workers: int, verify: bool) -> Itera
             raise ShardError("a process was killed, perhaps for want of memory; the same command goes on") from None
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _one(shard: str, folder: str, verify: bool) -> Summary:
+    """In a process of its own, which an interruption from the keyboard leaves to finish its shard."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return one(shard, folder, verify)
 
 
 def one(shard: str, folder: str, verify: bool) -> Summary:

@@ -42,7 +42,10 @@ def opened(name: str, data: Sequence[str], folder: str = "", max_damaged: float 
     found = places.shards(data)
     with ThreadPoolExecutor(AT_ONCE) as threads:  # far shards are asked for at once: each answer takes a while
         summaries = list(threads.map(lambda shard: _summary(shard, folder), found))
-    Report(summaries, folder).check(max_damaged)
+    report = Report(summaries, folder)
+    if report.share > max_damaged:  # only then is it worth to read which
+        report.said = list(index.troubles(summaries, folder))
+    report.check(max_damaged)
     return Corpus(name, tuple(summaries), folder)
 
 
