@@ -6,7 +6,7 @@ PYTHON ?= python3
 RESULTS ?= results
 
 .DEFAULT_GOAL := help
-.PHONY: help sweep plot guidance rescore foundations gallery prompts bench check test test-slow format clean
+.PHONY: help sweep plot guidance rescore foundations gallery prompts index bench check test test-slow format clean
 
 help:  ## This list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,10 @@ gallery: $(READY)  ## Draw the world: scenes, captions, what the judge sees, rou
 
 prompts: $(READY)  ## Write the dev and test prompts anew
 	@$(PY) -m ablations.prompts
+
+index: $(READY)  ## Index tar shards: DATA="shards/{00000..00099}.tar" [INDEX=folder] [WORKERS=8] [VERIFY=1] [MAX_DAMAGED=0.01]
+	@$(PY) -m headtohead.data.index $(foreach place,$(DATA),'$(place)') $(if $(INDEX),--index '$(INDEX)') \
+		$(if $(WORKERS),--workers $(WORKERS)) $(if $(VERIFY),--verify) $(if $(MAX_DAMAGED),--max-damaged $(MAX_DAMAGED))
 
 bench: $(READY)  ## Measure speed: foundations, designs, metrics, commands -> results/bench
 	@$(PY) -m ablations.bench

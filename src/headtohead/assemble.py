@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from headtohead.computing import Portion
 from headtohead.config import RunConfig
-from headtohead.data.encoded import Source, StepBatch, Steps, encoded
+from headtohead.data.encoded import StepBatch
 from headtohead.design import Backbone
 from headtohead.foundations import reader, representation
 from headtohead.heads import build as heads
 from headtohead.heads.draws import fresh
-from headtohead.module import PICTURES, Generator
+from headtohead.module import PICTURES, Generator, pixels
 from headtohead.query import QueryEncoder
 
 
@@ -44,26 +41,10 @@ def assemble(config: RunConfig, device: str) -> Parts:
     return Parts(codec, Generator(query, head).to(device))
 
 
-def training_data(
-    config: RunConfig,
-    portion: Portion,
-    codec: representation.Codec,
-    cache: Path,
-    device: str,
-    say: Callable[[str], None],
-) -> Callable[[int], Steps]:
-    """The batches of a run from any step on."""
-    tokens = encoded(Source(codec.key, config.data.pictures), codec.encode, cache, device, say)
-    t = config.train
-    return lambda start: Steps(
-        tokens, seed=config.seed, batch=t.batch, start=start, stop=t.steps, dense=config.data.dense, portion=portion
-    )
-
-
 def flops_a_picture(parts: Parts, batch: StepBatch, device: str) -> float:
     """Counted by torch on one real portion of a step, forward and backward, of head and language model."""
     generator, x_1 = parts.generator, batch.x_1.to(device)
-    x_1 = parts.codec.encode(x_1) if x_1.dim() == PICTURES else x_1
+    x_1 = parts.codec.encode(pixels(x_1)) if x_1.dim() == PICTURES else x_1.float()
     with FlopCounterMode(display=False) as counter, torch.compiler.set_stance("force_eager"):
         condition = generator.condition(batch.captions)
         generator.generation.loss(x_1, condition, fresh(x_1)).backward()

@@ -143,7 +143,10 @@ class ExamConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
-    pictures: int  # whose encodings are computed once and kept
+    mix: str = "world"  # the embedded world, or a YAML file that declares corpora in tar shards
+    features: str = ""  # the folder in which `make cache` wrote the corpora's features; encoded on the way when empty
+    workers: Zero = 4  # processes that read ahead from shards
+    pictures: int  # of the embedded world, whose encodings are computed once and kept
     dense: Share = 0.5  # share of dense captions; the others are short
 
 

@@ -24,6 +24,11 @@ from headtohead.shapes import Condition
 PICTURES = 4  # dimensions of a batch of them; image tokens have one less
 
 
+def pixels(pictures: Tensor) -> Tensor:
+    """In [0, 1], as encoders want them; shards give bytes."""
+    return pictures.float() / 255 if pictures.dtype == torch.uint8 else pictures
+
+
 class Generator(nn.Module):
     """Prompts to image tokens: what is trained, averaged and saved."""
 
@@ -112,7 +117,7 @@ class DesignModule(L.LightningModule):
         # Noise and times of a step depend on seed and step alone, so a resumed run draws what it would have drawn.
         rows = Rows(batch.start, self.settings.batch)
         draws = Draws(self.seed * 1_000_003 + self.global_step, rows, batch.x_1.device)
-        x_1 = self.encode(batch.x_1) if batch.x_1.dim() == PICTURES else batch.x_1
+        x_1 = self.encode(pixels(batch.x_1)) if batch.x_1.dim() == PICTURES else batch.x_1.float()
         with autocast(self.compute, self.device):
             condition = self.generator.condition(batch.captions)
             loss = self.generator.generation.loss(x_1, condition, draws)

@@ -18,13 +18,13 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import TQDMProgressBar
 from safetensors.torch import save_file
-from torch.utils.data import DataLoader
 from torchvision.transforms.functional import to_pil_image
 
-from headtohead import command, devices, examining, records, store
-from headtohead.assemble import assemble, flops_a_picture, training_data
+from headtohead import command, devices, examining, records, store, training_data
+from headtohead.assemble import assemble, flops_a_picture
 from headtohead.computing import Portion
 from headtohead.config import RunConfig
+from headtohead.data.shards.places import ShardError
 from headtohead.kept import keep
 from headtohead.loading import ModelError
 from headtohead.machine import describe, peak_mb
@@ -120,9 +120,9 @@ def train(config: RunConfig, folder: Path, cache: Path, *, device: str, say: Cal
         if parts.codec.statistics:
             save_file({k: v.contiguous() for k, v in parts.codec.statistics.items()}, folder / STANDARD)
     portion = Portion.of(config.train.batch, config.compute.micro_batch, trainer.global_rank, trainer.world_size)
-    data = training_data(config, portion, parts.codec, cache, own, say if writes else command.quiet)
+    data = training_data.build(config, portion, parts.codec, cache, own, say if writes else command.quiet)
     module = DesignModule(parts.generator, config, parts.codec.encode)
-    flops = config.train.batch * flops_a_picture(parts, next(iter(data(0))), own)
+    flops = config.train.batch * flops_a_picture(parts, next(iter(data.batches(0))), own)
     curves = Curves(config, examining.build(config, parts, own, folder), recorder, flops)
     trainer.callbacks.insert(0, curves)  # type: ignore[attr-defined]
     start = 0
@@ -131,11 +131,10 @@ def train(config: RunConfig, folder: Path, cache: Path, *, device: str, say: Cal
         if writes:
             recorder.cut_behind(start)
             say(f"{folder.name}: going on at step {start}")
-    loader = DataLoader(data(start), batch_size=None)
     with warnings.catch_warnings():
         for told in NEWS:
             warnings.filterwarnings("ignore", told)
-        trainer.fit(module, loader, ckpt_path=checkpoint if start else None, weights_only=True)
+        trainer.fit(module, data.batches(start), ckpt_path=checkpoint if start else None, weights_only=True)
     if not writes:
         return
     recorder.status(
@@ -148,6 +147,7 @@ def train(config: RunConfig, folder: Path, cache: Path, *, device: str, say: Cal
         seconds_measuring=round(curves.measuring, 1),
         peak_mb=round(curves.peak),
         **curves.examiner.about,
+        **data.about(),
         processes=trainer.world_size,
         **describe(device),
     )
@@ -165,7 +165,7 @@ def main(arguments: list[str] | None = None) -> int:
         given.pop("hash", None)
         config = build(RunConfig, given, str(options.folder / records.CONFIG))
         train(config, options.folder, options.cache, device=options.device or store.best_device(), say=command.say)
-    except (ConfigError, ModelError, records.RecordError, OSError) as error:
+    except (ConfigError, ModelError, ShardError, records.RecordError, OSError) as error:
         parser.error(" ".join(str(error).split()))
     return 0
 

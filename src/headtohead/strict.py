@@ -6,7 +6,7 @@ import dataclasses
 import difflib
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Literal, TypeVar
@@ -78,6 +78,15 @@ def _value(hint: Any, given: Any, where: str, key: str) -> Any:
         if not isinstance(given, str):
             raise wrong
         return options[known(given, options, f"value of {key}", where)]
+    if typing.get_origin(hint) is tuple:  # of one type, one or several
+        several = [given] if isinstance(given, str) else given
+        if not isinstance(several, Sequence) or not several:
+            raise wrong
+        return tuple(_value(typing.get_args(hint)[0], one, where, key) for one in several)
+    if typing.get_origin(hint) is dict:
+        if not isinstance(given, Mapping) or not given:
+            raise wrong
+        return {str(name): _value(typing.get_args(hint)[1], one, where, f"{key}.{name}") for name, one in given.items()}
     if hint is str:
         if not isinstance(given, str):
             raise wrong
@@ -100,6 +109,9 @@ def _value(hint: Any, given: Any, where: str, key: str) -> Any:
 
 
 def _type_name(hint: Any) -> str:
+    several = {tuple: "text or a list of it", dict: "settings by name"}.get(typing.get_origin(hint))
+    if several:
+        return several
     if isinstance(hint, (type, types.GenericAlias)) and not dataclasses.is_dataclass(hint):
         return {"int": "a whole number", "float": "a number", "str": "text"}.get(hint.__name__, hint.__name__)
     return "one of " + ", ".join(map(str, typing.get_args(hint))) if typing.get_args(hint) else "settings"

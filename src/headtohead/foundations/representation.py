@@ -29,6 +29,11 @@ class Codec(Protocol):
     def grid(self) -> Grid: ...
 
     @property
+    def side(self) -> int:
+        """Of the pictures that it encodes without resizing them."""
+        ...
+
+    @property
     def key(self) -> str:
         """Identifies the encoder: features computed under another key are other features."""
         ...
@@ -53,6 +58,7 @@ class ClipCodec:
     decoder: nn.Module
     grid: Grid
     key: str
+    side: int
 
     @property
     def statistics(self) -> dict[str, Tensor]:
@@ -76,6 +82,7 @@ class VaeCodec:
     patch: int
     grid: Grid
     key: str
+    side: int
     statistics: ClassVar[dict[str, Tensor]] = {}
 
     @torch.no_grad()
@@ -118,14 +125,16 @@ def _vae(given: FoundationsConfig, patch: int, device: str) -> Codec:
             f"the VAE's {out.factor} pixels a latent times codec.patch={patch}"
         )
     grid = Grid(side // patch, side // patch, out.channels * patch**2)
-    return VaeCodec(out, patch, grid, f"{key}-{patch}")
+    return VaeCodec(out, patch, grid, f"{key}-{patch}", given.picture)
 
 
 def _shipped(name: str, device: str) -> Codec:
     vision = RECIPES[name].config["vision_cfg"]
     side = vision["image_size"] // vision["patch_size"]
     grid = Grid(side, side, vision["width"])
-    return ClipCodec(shipped.tower(name, device), shipped.clip_decoder(name, device), grid, recipe_hash(name))
+    return ClipCodec(
+        shipped.tower(name, device), shipped.clip_decoder(name, device), grid, recipe_hash(name), vision["image_size"]
+    )
 
 
 def _named(representation: Representation, given: FoundationsConfig, device: str) -> Codec:
@@ -141,4 +150,5 @@ def _named(representation: Representation, given: FoundationsConfig, device: str
         )
     tokens.standardise(load_file(Path(given.decoder) / decoder.STANDARD))
     grid = Grid(given.clip_side, given.clip_side, tokens.width)
-    return ClipCodec(tokens, back.to(device).eval().requires_grad_(False), grid, f"{key}-{tokens.statistics_hash}")
+    back = back.to(device).eval().requires_grad_(False)
+    return ClipCodec(tokens, back, grid, f"{key}-{tokens.statistics_hash}", tokens.picture)
