@@ -151,6 +151,23 @@ class DataConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DecoderConfig:
+    """The training of a decoder from CLIP tokens to pictures: a stage of its own, before any run that needs it."""
+
+    unet: str  # a text-to-image UNet by name, `NAME:SUBFOLDER`; of a folder with a config alone, it begins anew
+    foundations: FoundationsConfig
+    train: TrainConfig
+    data: DataConfig
+    compute: ComputeConfig = field(default_factory=ComputeConfig)
+    drop: Share = 0.1  # how often training hides the tokens, for guidance
+    steps: int = 50  # of the solver
+    guidance: float = 3.0
+    measured: int = 4096  # pictures over which the tower's channels are standardised
+    every: int = 1000  # steps between two checkpoints with their reconstructions
+    seed: Zero = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunConfig:
     scale: str
     design: Design

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from headtohead.config import RunConfig
+from headtohead.config import DecoderConfig, RunConfig
 from headtohead.design import DESIGNS
 from headtohead.strict import ConfigError, at, build, known
 
@@ -63,6 +63,13 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 
+# How each scale's decoder from CLIP tokens to pictures is trained; the embedded one is made by `make foundations`.
+_SDXL = {"unet": "stabilityai/stable-diffusion-xl-base-1.0:unet", "compute": {"precision": "bf16"}}
+DECODERS: dict[str, dict[str, Any]] = {
+    "single": {**_SDXL, "train": {"steps": 50_000, "batch": 64, "lr": 5e-5, "warmup": 500}},
+    "paper": {**_SDXL, "train": {"steps": 100_000, "batch": 512, "lr": 1e-4, "warmup": 1000}},
+}
+
 # What one grid of learning rates for all designs found best, by scale and design: results/rates/chosen.json.
 CHOSEN: dict[str, dict[str, dict[str, Any]]] = {
     "micro": {
@@ -84,7 +91,20 @@ def configure(
     axes = dataclasses.asdict(DESIGNS[known(design, DESIGNS, "design", where)])
     plain = json.loads(json.dumps({**given, "design": axes, "scale": scale, "seed": seed}))
     chosen = CHOSEN.get(scale, {}).get(design, {})
-    for key, value in {**chosen, **(overrides or {})}.items():
+    return build(RunConfig, _set(plain, {**chosen, **(overrides or {})}, where), where)
+
+
+def decoder(scale: str, overrides: Mapping[str, Any] | None = None) -> DecoderConfig:
+    """The configuration of a decoder's training: what it stands on and learns from is the scale's own."""
+    given = PRESETS[known(scale, PRESETS, "scale")]
+    if scale not in DECODERS:
+        raise ConfigError(f"scale {scale}: brings its decoder along; `make foundations` makes it")
+    own = {key: given[key] for key in ("foundations", "data")}
+    return build(DecoderConfig, _set(json.loads(json.dumps({**own, **DECODERS[scale]})), overrides or {}, ""))
+
+
+def _set(plain: dict[str, Any], overrides: Mapping[str, Any], where: str) -> dict[str, Any]:
+    for key, value in overrides.items():
         if key in ("seed", "scale", "design"):
             raise ConfigError(f"{at(where)}{key}: is no setting; it has an option of its own")
         *parents, last = key.split(".")
@@ -94,4 +114,4 @@ def configure(
             if not isinstance(node, dict):
                 raise ConfigError(f"{at(where)}{key}: {parent} holds no settings of its own")
         node[last] = value
-    return build(RunConfig, plain, where)
+    return plain

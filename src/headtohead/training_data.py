@@ -12,7 +12,7 @@ import yaml
 from torch.utils.data import DataLoader
 
 from headtohead.computing import Portion
-from headtohead.config import RunConfig
+from headtohead.config import DataConfig, RunConfig, TrainConfig
 from headtohead.data.encoded import Source, Steps, encoded
 from headtohead.data.shards import cached, declare, mixed, stream
 from headtohead.data.shards.features import Recipe, cache_features
@@ -37,18 +37,21 @@ def build(
 ) -> TrainingData:
     if config.data.mix == WORLD:
         return _world(config, portion, codec, cache, device, say)
-    mix = opened(config, codec)
+    mix = opened(config.data, codec.side)
     if config.data.features:
         mix = cached.as_features(mix, recipes(mix, codec), config.data.features)
-    tally = stream.Tally(_declared(config.data.mix).max_damaged)
+    return from_shards(mix, config.data, config.train, config.seed, portion)
+
+
+def from_shards(mix: Mix, data: DataConfig, train: TrainConfig, seed: int, portion: Portion) -> TrainingData:
+    tally = stream.Tally(_declared(data.mix).max_damaged)
 
     def batches(start: int) -> Iterable[Any]:
-        t = config.train
-        steps = stream.Steps(mix, seed=config.seed, batch=t.batch, start=start, stop=t.steps, portion=portion)
-        return stream.Loader(steps, tally, workers=config.data.workers)
+        steps = stream.Steps(mix, seed=seed, batch=train.batch, start=start, stop=train.steps, portion=portion)
+        return stream.Loader(steps, tally, workers=data.workers)
 
     known = {source.corpus.name: source.corpus.fingerprint for source in mix.sources}
-    about = {"mix": config.data.mix, "corpora": known, "samples": mix.samples, "fingerprint": fingerprint(known)}
+    about = {"mix": data.mix, "corpora": known, "samples": mix.samples, "fingerprint": fingerprint(known)}
     return TrainingData(batches, lambda: {"data": {**about, **tally.plain()}})
 
 
@@ -82,9 +85,9 @@ def _declared(path: str) -> declare.MixConfig:
         raise ConfigError(f"data.mix: {path}: {' '.join(str(error).split())[:160]}") from None
 
 
-def opened(config: RunConfig, codec: Codec) -> Mix:
-    """The declared mix in the size that the encoder wants."""
-    return mixed.opened(replace(_declared(config.data.mix), size=codec.side))
+def opened(data: DataConfig, side: int) -> Mix:
+    """The declared mix as pictures of the size that is wanted."""
+    return mixed.opened(replace(_declared(data.mix), size=side))
 
 
 def recipes(mix: Mix, codec: Codec) -> list[Recipe]:
@@ -93,6 +96,6 @@ def recipes(mix: Mix, codec: Codec) -> list[Recipe]:
 
 def cache(config: RunConfig, codec: Codec, folder: Path, device: str, say: Callable[[str], None]) -> None:
     """Encode every corpus of the mix once, for all runs that predict this representation."""
-    for recipe in recipes(opened(config, codec), codec):
+    for recipe in recipes(opened(config.data, codec.side), codec):
         place = cache_features(recipe, codec.encode, folder, device=device, say=say, quiet=False)
         say(f"{recipe.corpus.name}: {place}")

@@ -161,7 +161,7 @@ def test_the_papers_mix_is_a_declaration() -> None:
         ({}, "corpora: missing"),
         ({"corpora": {"a": {"data": "x", "captions": "csv"}}}, "corpora.a.captions: expected txt or json:KEY"),
         ({"corpora": {"a": {"data": "x"}}, "short": 0.1}, "no corpus has short_captions"),
-        ({"corpora": {"a": {"data": "x"}}, "short": 2}, "short: expected a share"),
+        ({"corpora": {"a": {"data": "x"}}, "short": 2}, "short: expected a number from 0 to 1"),
         ({"corpora": {"a": {"data": "x"}}, "crop": "left"}, "unknown value of crop left"),
         ({"corpora": {"a": {"data": "x", "weight": 1}, "b": {"data": "y"}}}, "either every corpus has a weight"),
     ],
