@@ -40,7 +40,7 @@ class Launch:
         if self.by == "slurm" and shutil.which("sbatch") is None:
             raise ConfigError("LAUNCH=slurm: there is no sbatch on this machine")
         if self.by == "torchrun" and self.nodes > 1 and not self.rendezvous:
-            raise ConfigError("NODES: torchrun on several nodes needs RENDEZVOUS=HOST:PORT, and the command on each node")
+            raise ConfigError("NODES: torchrun on several needs RENDEZVOUS=HOST:PORT, and this command on each of them")
         if self.by == "local" and self.devices > 1:
             raise ConfigError(f"LAUNCH=local: trains on one device; LAUNCH=torchrun trains on {self.gpus}")
 
@@ -70,7 +70,7 @@ class Launch:
             *given,
             f"cd {shlex.quote(str(Path.cwd()))}",
             f"export PYTHONPATH={shlex.quote(path)}",
-            # 143: asked to go and has saved. What a time limit ended goes back into the queue; preemption does so itself.
+            # 143: was asked to go, and has saved. Preemption requeues by itself, a time limit does not.
             f"srun --kill-on-bad-exit=1 {inner}",
             "code=$?",
             '[ "$code" -eq 143 ] && scontrol requeue "$SLURM_JOB_ID"',

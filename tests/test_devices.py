@@ -14,10 +14,10 @@ import torch
 from safetensors.torch import load_file
 from small import SMALL
 
-from headtohead.computing import Portion
 from headtohead.config import RunConfig
 from headtohead.heads.draws import Draws, Rows
 from headtohead.kept import kept
+from headtohead.portion import Portion
 from headtohead.presets import configure
 from headtohead.records import Recorder, runs
 from headtohead.strict import ConfigError

@@ -24,7 +24,7 @@ from torchvision.transforms.functional import to_pil_image
 from torchvision.utils import make_grid
 
 from headtohead import command, devices, records, store, training_data
-from headtohead.computing import Portion, autocast
+from headtohead.computing import autocast
 from headtohead.config import DecoderConfig
 from headtohead.data.shards.places import ShardError
 from headtohead.foundations import decoder
@@ -34,6 +34,7 @@ from headtohead.foundations.vae import Vae
 from headtohead.learner import Learner
 from headtohead.loading import ModelError
 from headtohead.module import pixels
+from headtohead.portion import Portion
 from headtohead.run import CHECKPOINT, NEWS
 from headtohead.stopping import Stopping, stepped
 from headtohead.strict import ConfigError, build

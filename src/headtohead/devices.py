@@ -14,8 +14,8 @@ import lightning as L
 import torch
 from lightning.pytorch.strategies import DDPStrategy, ModelParallelStrategy
 
-from headtohead.computing import Portion
 from headtohead.config import ComputeConfig
+from headtohead.portion import Portion
 
 PATIENCE = timedelta(hours=6)  # other processes wait while one judges pictures
 

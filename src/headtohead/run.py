@@ -22,7 +22,6 @@ from torchvision.transforms.functional import to_pil_image
 
 from headtohead import command, devices, examining, records, store, training_data
 from headtohead.assemble import assemble, flops_a_picture
-from headtohead.computing import Portion
 from headtohead.config import RunConfig
 from headtohead.data.shards.places import ShardError
 from headtohead.kept import keep
@@ -30,6 +29,7 @@ from headtohead.loading import ModelError
 from headtohead.machine import describe, peak_mb
 from headtohead.measured import Examiner
 from headtohead.module import DesignModule
+from headtohead.portion import Portion
 from headtohead.records import HEADLINE, Recorder, Spent
 from headtohead.stopping import Stopping, stepped
 from headtohead.store import fingerprint

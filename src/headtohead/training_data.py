@@ -11,13 +11,13 @@ import torch
 import yaml
 from torch.utils.data import DataLoader
 
-from headtohead.computing import Portion
 from headtohead.config import DataConfig, RunConfig, TrainConfig
 from headtohead.data.encoded import Source, Steps, encoded
 from headtohead.data.shards import cached, declare, mixed, stream
 from headtohead.data.shards.features import Recipe, cache_features
 from headtohead.data.shards.mixed import Mix
 from headtohead.foundations.representation import Codec
+from headtohead.portion import Portion
 from headtohead.store import fingerprint
 from headtohead.strict import ConfigError
 

@@ -9,12 +9,12 @@ import pytest
 import shards as made
 from torch.utils.data import DataLoader
 
-from headtohead.computing import Portion
 from headtohead.data.shards import declare, mixed
 from headtohead.data.shards.build import build
 from headtohead.data.shards.order import Order, Turns, falls
 from headtohead.data.shards.places import ShardError
 from headtohead.data.shards.stream import Loader, Reading, Steps, Tally
+from headtohead.portion import Portion
 from headtohead.strict import ConfigError
 
 COUNTS = [7, 3, 0, 11, 5, 5, 9, 1, 4]

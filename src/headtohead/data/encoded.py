@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
-from headtohead.computing import Portion
+from headtohead.portion import Portion
 from headtohead.store import fingerprint
 from headtohead.world.captions import captions
 from headtohead.world.fingerprint import world

@@ -16,13 +16,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from headtohead.computing import Portion
 from headtohead.data.shards import places
 from headtohead.data.shards.index import Trouble
 from headtohead.data.shards.mixed import Mix
 from headtohead.data.shards.order import Order, Turns
 from headtohead.data.shards.places import ShardError
 from headtohead.data.shards.views import Sample, Wanted
+from headtohead.portion import Portion
 from headtohead.world.counter import keys, uniform
 
 IN_A_ROW = 100  # samples that may fail one after the other before there is nothing to go on with
