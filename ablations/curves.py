@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,16 @@ from headtohead.design import DESIGNS
 from headtohead.records import RecordError, Run, runs
 
 Numbers = NDArray[np.float64]
+STEPS, SECONDS = "steps", "seconds"
+FLOPS, FLOPS_TOTAL = "flops", "flops_total"  # of head and language model; with encoders and decoder too
+
+
+class Terms(NamedTuple):
+    """Who judged a number, how, and over how many pictures: numbers on other terms do not compare."""
+
+    judge: str
+    mode: str
+    n: int
 
 
 @dataclass(frozen=True)
@@ -26,10 +36,12 @@ class Curve:
     metric: str
     seeds: tuple[int, ...]
     steps: NDArray[np.int64]  # (P,)
-    flops: Numbers  # (P,)
-    values: Numbers  # (seeds, P)
+    flops: Numbers  # (P,) of the first seed; seeds differ by some percent, as their captions differ in length
+    values: Numbers  # (seeds, P); NaN where a seed passed the step without this number, as diversity may
     relative: Numbers  # (seeds, P) as shares of the representation's ceiling; NaN where there is none
     n: NDArray[np.int64]  # (P,) pictures a point of one seed stands on
+    spent: dict[str, Numbers]  # (seeds, P) by account: steps, seconds of training, and each account of FLOPs
+    terms: tuple[tuple[Terms | None, ...], ...]  # (seeds, P)
 
     @property
     def mean(self) -> Numbers:
@@ -51,24 +63,33 @@ def order(design: str) -> tuple[int, str]:
 def curves(found: list[Run]) -> list[Curve]:
     """Every metric of every design; a step counts when each of the design's seeds has reached it."""
     rows: dict[tuple[str, str, str], dict[int, dict[int, dict[str, Any]]]] = {}
+    passed: dict[tuple[str, str], dict[int, dict[int, dict[str, Any]]]] = {}  # any line of each step, for its cost
     settings: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {}
     for run in found:
         lines = run.curve()
         if not lines:
             continue
         own = {k: v for k, v in run.config.items() if k not in ("seed", "hash")}
-        first, others = settings.setdefault((run.sweep, design_of(run)), (run.name, own))
+        of = (run.sweep, design_of(run))
+        first, others = settings.setdefault(of, (run.name, own))
         if own != others:
             raise RecordError(f"{run.folder}: its settings differ from {first}'s: seeds of one design must share them")
+        seed = run.config.get("seed", 0)
         for line in lines:
-            key = (run.sweep, design_of(run), line["metric"])
-            rows.setdefault(key, {}).setdefault(run.config.get("seed", 0), {})[line["step"]] = line
+            rows.setdefault((*of, line["metric"]), {}).setdefault(seed, {})[line["step"]] = line
+            passed.setdefault(of, {}).setdefault(seed, {})[line["step"]] = line
     out = []
-    for (sweep, design, metric), seeds in rows.items():
-        steps = sorted(set.intersection(*(set(s) for s in seeds.values())))
+    costs: dict[tuple[str, str, tuple[int, ...]], dict[str, Numbers]] = {}  # most metrics of a design share theirs
+    common = {key: set.intersection(*(set(own) for own in seeds.values())) for key, seeds in passed.items()}
+    for (sweep, design, metric), measured in rows.items():
+        seeds, shared = passed[sweep, design], common[sweep, design]
+        steps = sorted(shared & {step for own in measured.values() for step in own})
         if not steps:
             continue
-        table = [[seeds[seed][step] for step in steps] for seed in sorted(seeds)]
+        table = [[measured.get(seed, {}).get(step, {}) for step in steps] for seed in sorted(seeds)]
+        at = (sweep, design, tuple(steps))
+        if at not in costs:
+            costs[at] = _spent([[seeds[seed][step] for step in steps] for seed in sorted(seeds)])
         axes = settings[sweep, design][1].get("design", {})
         out.append(
             Curve(
@@ -78,13 +99,26 @@ def curves(found: list[Run]) -> list[Curve]:
                 metric,
                 tuple(sorted(seeds)),
                 np.array(steps),
-                np.array([line["flops"] for line in table[0]], float),
-                np.array([[line["value"] for line in row] for row in table], float),
+                costs[at][FLOPS][0],
+                np.array([[line.get("value") for line in row] for row in table], float),
                 np.array([[line.get("relative") for line in row] for row in table], float),
-                np.array([line["n"] for line in table[0]]),
+                np.array([next(line["n"] for line in point if line) for point in zip(*table, strict=True)]),
+                costs[at],
+                tuple(tuple(_terms(line) for line in row) for row in table),
             )
         )
     return sorted(out, key=lambda c: (c.sweep, order(c.design), c.metric))
+
+
+def _spent(costs: list[list[dict[str, Any]]]) -> dict[str, Numbers]:
+    """What each seed had spent at each step; an account that some line lacks is left out."""
+    fields = {STEPS: "step", FLOPS: "flops", FLOPS_TOTAL: "flops_total", SECONDS: "seconds"}
+    whole = {name: key for name, key in fields.items() if all(key in line for row in costs for line in row)}
+    return {name: np.array([[line[key] for line in row] for row in costs], float) for name, key in whole.items()}
+
+
+def _terms(line: dict[str, Any]) -> Terms | None:
+    return Terms(str(line.get("judge", "")), str(line.get("mode", "")), line["n"]) if line else None
 
 
 def read(results: Path) -> tuple[list[Run], list[Curve]]:

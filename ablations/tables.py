@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ablations import stats
 from ablations.curves import Curve, Numbers, design_of, order, reached
 from headtohead import limits
 from headtohead.records import Run
@@ -21,8 +22,6 @@ METRICS = {
 }
 LAST = 3  # points whose mean stands beside the final one
 TARGET = 0.3  # of GenEval: about a quarter above what shuffled prompts score
-# 97.5 % points of Student's t, by degrees of freedom.
-T_975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
 
 
 @dataclass(frozen=True)
@@ -59,12 +58,12 @@ def groups(sweep: str, found: list[Run], curves: list[Curve]) -> list[Group]:
 
 
 def interval(values: Numbers, digits: int) -> str:
-    """Mean and half-width of the 95 % t interval over seeds; one seed has no interval."""
-    n = len(values)
-    if n < 2:
-        return f"{values.mean():.{digits}f}"
-    half = T_975[min(n - 2, len(T_975) - 1)] * values.std(ddof=1) / n**0.5
-    return f"{values.mean():.{digits}f} ± {half:.{digits}f}"
+    """Mean and half-width of the 95 % t interval over the seeds that have a number; one seed has no interval."""
+    values = values[~np.isnan(values)]
+    if not len(values):
+        return "–"
+    mean, _, high = stats.interval(values)
+    return f"{mean:.{digits}f}" if np.isnan(high) else f"{mean:.{digits}f} ± {high - mean:.{digits}f}"
 
 
 def _scores(own: list[Group], title: str, pick: Callable[[Curve, bool], Numbers], note: str) -> Table:
@@ -151,16 +150,19 @@ def _mean(values: list[float], unit: float, shown: str) -> str:
     return shown.format(float(np.mean(values)) / unit) if values else "–"
 
 
-def diversity(own: list[Group]) -> Table | None:
+def diversity(groups: list[Group]) -> Table | None:
     kinds = {"diversity/fixed": "decoder noise fixed", "diversity/drawn": "decoder noise drawn",
              "diversity/renders": "true renders"}  # fmt: skip
     rows = []
-    for g in own:
-        if "diversity/fixed" in g.curves:
-            cells = [interval(g.curves[k].values[:, -1], 2) if k in g.curves else "–" for k in kinds]
-            rows.append([g.design, *cells, str(int(g.curves["diversity/fixed"].n[-1]))])
+    for g in groups:
+        end = max(c.steps[-1] for c in g.curves.values())
+        own = {k: g.curves[k] for k in kinds if k in g.curves and g.curves[k].steps[-1] == end}
+        if "diversity/fixed" in own:
+            cells = [interval(own[k].values[:, -1], 2) if k in own else "–" for k in kinds]
+            rows.append([g.design, *cells, str(int(own["diversity/fixed"].n[-1]))])
     note = (
-        "Mean feature distance between pictures of one prompt, over pictures that the judge accepts, at the last point."
+        "Mean feature distance between pictures of one prompt, over pictures that the judge accepts, at the last "
+        "point, over the seeds of which enough pictures were accepted there."
     )
     return Table("Diversity", ["design", *kinds.values(), "accepted pictures"], rows, note) if rows else None
 

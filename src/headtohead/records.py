@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from headtohead.limits import relative
 HEADLINE = {"geneval/overall": "GenEval", "dpg/overall": "DPG", "fid": "FID"}  # figure 4 of the paper
 CURVE, PROMPTS, RESCORED = "curve.jsonl", "prompts.jsonl", "rescored.jsonl"
 CONFIG, STATUS, GRIDS, EXAMS, KEPT = "config.json", "status.json", "grids", "exams", "kept"
+_EXAM = re.compile(r'\{"step": (\d+), "exam": "(\w+)"')  # how a line of prompts.jsonl begins
 # What every line of a curve must hold for anything to be made of it.
 CURVE_KEYS: dict[str, tuple[type, ...]] = {
     "step": (int,),
@@ -181,6 +183,14 @@ class Run:
                 if not isinstance(line.get(key), kinds):
                     raise RecordError(f"{self.folder / CURVE}: line {number}: {key} is {line.get(key)!r:.40}")
         return lines
+
+    def exams(self) -> dict[int, str]:
+        """What was asked at each step; lines are long and only their beginnings are read."""
+        path = self.folder / PROMPTS
+        if not path.exists():
+            return {}
+        with path.open() as lines:
+            return {int(found[1]): found[2] for line in lines if (found := _EXAM.match(line))}
 
     def lines(self, name: str) -> list[dict[str, Any]]:
         path = self.folder / name

@@ -1,0 +1,101 @@
+"""Main effects of the axes: what changing one of them alone does, over all pairs of designs that differ in it only."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ablations.cells import Cell, comparable, unlike
+from ablations.curves import STEPS, Numbers
+from ablations.stats import Difference, difference, holm
+from ablations.views import Incomparable, equal
+from headtohead.design import Backbone, Head, Objective, Representation
+
+# Levels in the order of their declaration, and what an effect of one over the other therefore means.
+AXES = {
+    "representation": tuple(Representation),
+    "objective": tuple(Objective),
+    "backbone": tuple(Backbone),
+    "head": tuple(Head),
+}
+
+
+@dataclass(frozen=True)
+class Effect:
+    """The later level's score less the earlier one's, a mean over pairs of designs for each seed, then over seeds."""
+
+    axis: str
+    before: str
+    after: str
+    metric: str
+    pairs: tuple[tuple[str, str], ...]  # names of the designs, before and after
+    difference: Difference
+    p_holm: float  # over the effects of this metric
+    refused: tuple[str, ...] = ()  # pairs that do not compare, and why
+
+
+def main_effects(designs: Sequence[Cell], metric: str, by: str = STEPS) -> list[Effect]:
+    """Of each axis, and of each setting that a grid varies; a seed counts that every pair of an effect has finished."""
+    having = [c for c in designs if metric in c.curves]
+    factors = [*AXES, *sorted({key for c in having for key in c.varied})]
+    found = []
+    for factor in factors:
+        levels = sorted({_level(c, factor) for c in having}, key=lambda level: _rank(factor, level))
+        for before, after in itertools.combinations(levels, 2):
+            rows, kept, refused = _differences(_pairs(having, factor, before, after), metric, by, factor)
+            if rows or refused:
+                seeds = sorted(set.intersection(*map(set, rows))) if rows else []
+                mean = np.array([[row[s] for s in seeds] for row in rows]).mean(0) if seeds else []
+                found.append((factor, str(before), str(after), kept, difference(mean), refused))
+    corrected = holm([d.p for *_, d, _ in found])
+    return [
+        Effect(axis, before, after, metric, pairs, d, float(p), refused)
+        for (axis, before, after, pairs, d, refused), p in zip(found, corrected, strict=True)
+    ]
+
+
+def _level(cell: Cell, factor: str) -> Any:
+    return cell.axes.get(factor, "") if factor in AXES else cell.settings.get(factor, "")
+
+
+def _rank(factor: str, level: Any) -> tuple[float, str]:
+    if factor in AXES:
+        return (AXES[factor].index(level) if level in AXES[factor] else len(AXES[factor])), str(level)
+    return (float(level), "") if isinstance(level, (int, float)) else (float("inf"), str(level))
+
+
+def _pairs(designs: Sequence[Cell], factor: str, before: Any, after: Any) -> list[tuple[Cell, Cell]]:
+    """Those that differ in nothing else; what was tuned for each design belongs to it."""
+    return [
+        (a, b)
+        for a, b in itertools.product(designs, designs)
+        if (_level(a, factor), _level(b, factor)) == (before, after)
+        and all(_level(a, axis) == _level(b, axis) for axis in AXES if axis != factor)
+        and set(unlike(a, b)) <= {factor}
+    ]
+
+
+def _differences(
+    pairs: list[tuple[Cell, Cell]], metric: str, by: str, factor: str
+) -> tuple[list[dict[int, float]], tuple[tuple[str, str], ...], tuple[str, ...]]:
+    rows, kept, refused = [], [], []
+    for a, b in pairs:
+        both = [a.curves[metric], b.curves[metric]]
+        try:
+            at = equal(both, by)
+            comparable([a, b], at.by, at.until, apart="" if factor in AXES else factor)
+        except Incomparable as field:
+            refused.append(f"{a.name} and {b.name}: {field}")
+            continue
+        one, other = (_by_seed(c.seeds, v) for c, v in zip(both, at.values, strict=True))
+        rows.append({s: other[s] - one[s] for s in set(one) & set(other)})
+        kept.append((a.name, b.name))
+    return rows, tuple(kept), tuple(refused)
+
+
+def _by_seed(seeds: tuple[int, ...], values: Numbers) -> dict[int, float]:
+    return {s: float(v) for s, v in zip(seeds, values, strict=True) if not np.isnan(v)}
