@@ -24,7 +24,6 @@ from headtohead.portion import Portion
 from headtohead.presets import PRESETS
 from headtohead.strict import ConfigError, known
 
-
 SWEEPS = Path("sweeps")
 TRACEBACK = "error.txt"
 RUN = "headtohead.run"
