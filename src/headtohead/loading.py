@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,19 +29,61 @@ class Identity:
         return asdict(self)
 
 
-def fetched(what: str, name: str, flag: str, load: Callable[[], T]) -> T:
-    """Load a model; what the libraries say when they cannot becomes one line that helps."""
+def fetched(
+    what: str, name: str, flag: str, load: Callable[[], T], *, file: str | None = None, where: str | None = None
+) -> T:
+    """Load a model; what the libraries say when they cannot becomes one line that helps.
+
+    `file`: where the weights lie, when that is not what it is called; `where`: their name on the hub, likewise.
+    """
     try:
-        return load()
+        with _calm():
+            return load()
     except ModelError:
         raise
     except (OSError, ValueError, KeyError, RuntimeError) as error:
-        if Path(name).exists():
+        if Path(file or name).exists():
             raise ModelError(f"{flag} {name}: cannot be loaded as {what}: {_short(error)}") from None
         raise ModelError(
-            f"{what} {name}: cannot be fetched ({_short(error)}); download https://huggingface.co/{name} "
-            f"into a folder, with its *.safetensors and *.json, and give {flag} FOLDER"
+            f"{what} {name}: cannot be fetched ({_short(error)}); download https://huggingface.co/{where or name} "
+            + (
+                f"and give {flag} {file}"
+                if file
+                else f"into a folder, with its *.safetensors and *.json, and give {flag} FOLDER"
+            )
         ) from None
+
+
+def complete(model: Any, info: dict[str, Any]) -> Any:
+    """A model of transformers whose every parameter came from the checkpoint; the library fills gaps with noise."""
+    own = {name for name, _ in model.named_parameters()}
+    missing = sorted(own & set(info["missing_keys"])) + sorted(str(key) for key in info["mismatched_keys"])
+    if missing:
+        told = "tensor is" if len(missing) == 1 else "tensors are"
+        raise ValueError(f"{len(missing)} {told} missing or of another shape (first {missing[0]})")
+    return model
+
+
+@contextmanager
+def _calm() -> Iterator[None]:
+    """Without the retries and warnings in front of the line that says what to do."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
+
+
+def without_bars() -> None:
+    """The libraries' own, when the command is to be quiet."""
+    from huggingface_hub.utils.tqdm import disable_progress_bars
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bars()
+    disable_progress_bar()
 
 
 def _short(error: Exception) -> str:

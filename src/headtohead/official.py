@@ -21,11 +21,11 @@ from headtohead import rounds
 from headtohead.assemble import Parts
 from headtohead.computing import autocast
 from headtohead.config import RunConfig
-from headtohead.eval import folders, geneval_data, scoring, sets
-from headtohead.eval.folders import FolderError
+from headtohead.eval import dpg_data, folders, geneval_data, pictures, scoring, sets
+from headtohead.eval.pictures import FolderError
 from headtohead.eval.points import Point
 from headtohead.eval.result import Result
-from headtohead.eval.scoring import How
+from headtohead.eval.work import How
 from headtohead.judges import colours, features, mask2former, vqa
 from headtohead.measured import HeldOut, Measured, losses
 from headtohead.module import Generator
@@ -56,7 +56,7 @@ class Official:
         self.held_out = held_out
         e = config.exam
         self.lines = geneval_data.prompts(_file("exam.geneval", e.geneval)) if e.geneval else []
-        self.questions = folders.questions(_file("exam.dpg", e.dpg)) if e.dpg else {}
+        self.questions = dpg_data.questions(_file("exam.dpg", e.dpg)) if e.dpg else {}
         self.meta = _captions(_file("exam.mjhq", e.mjhq) / "meta_data.json") if e.mjhq else {}
         if not (self.lines or self.questions or self.meta):
             raise ConfigError("exam.source=official: needs exam.geneval, exam.dpg or exam.mjhq, where the files lie")
@@ -148,21 +148,17 @@ class Official:
                 path = place / Path(w.place).parts[0] / Path(w.place).parts[1] / "metadata.jsonl"
                 if not path.exists():
                     path.write_text(json.dumps(self.lines[int(path.parent.name)]))
-            told = {role: j[role].identity.plain() for role in ("detector", "colours")}
-            yield scoring.score_geneval(
-                place / "geneval", None, j["detector"], j["colours"], told, official=False, mode="official", how=how,
-                device=self.device,
-            )  # fmt: skip
+            listed = folders.geneval(place / "geneval")
+            yield scoring.score_geneval(listed, j["detector"], j["colours"], how=how, device=self.device)
         if wanted["dpg"]:
             items = {Path(w.place).stem for w in wanted["dpg"]}
             asked = {item: rows for item, rows in self.questions.items() if item in items}
-            yield from scoring.score_dpg(
-                place / "dpg", asked, j["answerer"], {"answerer": j["answerer"].identity.plain()}, tiles=TILES["dpg"],
-                modes=("fixed",), official=False, how=how,
-            )  # fmt: skip
+            listed = folders.dpg(place / "dpg", asked)
+            yield from scoring.score_dpg(listed, j["answerer"], tiles=TILES["dpg"], modes=("fixed",), how=how)
         if wanted["mjhq"]:
             cache = self.folder.parent.parent / "references"
-            yield sets.score_fid(place / "mjhq", Path(e.mjhq), j["features"], meta=None, cache=cache, how=how, draws=0)
+            found = folders.mjhq(place / "mjhq")
+            yield sets.score_fid(found, Path(e.mjhq), j["features"], cache=cache, how=how, draws=0)
 
     def _shown(self) -> list[Wanted]:
         """One picture each, of single-picture files."""
@@ -172,8 +168,8 @@ class Official:
 
     def _grids(self, place: Path) -> dict[str, Tensor]:
         """From the files, so that a resumed point shows what it scored."""
-        pictures = [folders.picture(place / w.place) for w in self._shown() if (place / w.place).exists()]
-        return {"prompts": make_grid(pictures, nrow=max(1, len(pictures) // 2), padding=0)}
+        shown = [pictures.picture(place / w.place) for w in self._shown() if (place / w.place).exists()]
+        return {"prompts": make_grid(shown, nrow=max(1, len(shown) // 2), padding=0)}
 
 
 def _save(path: Path, pictures: list[Tensor]) -> None:
