@@ -41,6 +41,11 @@ class Group:
     curves: dict[str, Curve]
     runs: list[Run] = field(default_factory=list)
 
+    @property
+    def whole(self) -> Curve:
+        """A curve that goes to the end: diversity may be missing there."""
+        return max(self.curves.values(), key=lambda c: len(c.steps))
+
     def state(self, key: str) -> list[float]:
         return [run.state[key] for run in self.runs if key in run.state]
 
@@ -59,8 +64,8 @@ def groups(sweep: str, found: list[Run], curves: list[Curve]) -> list[Group]:
 
 def longest(own: list[Group]) -> list[Group]:
     """Those that have come as far as any: only they are ranked, for the others may still catch up."""
-    reached = [max(int(c.steps[-1]) for c in g.curves.values()) for g in own]
-    return [g for g, step in zip(own, reached, strict=True) if step == max(reached)]
+    most = max(g.whole.steps[-1] for g in own)
+    return [g for g in own if g.whole.steps[-1] == most]
 
 
 def interval(values: Numbers, digits: int) -> str:
@@ -75,7 +80,7 @@ def interval(values: Numbers, digits: int) -> str:
 def _scores(own: list[Group], title: str, pick: Callable[[Curve, bool], Numbers], note: str) -> Table:
     rows, means, compared = [], np.full((len(own), len(METRICS)), np.nan), longest(own)
     for k, g in enumerate(own):
-        some = next(iter(g.curves.values()))
+        some = g.whole
         for m, (metric, (_, _, up)) in enumerate(METRICS.items()):
             if metric in g.curves and g in compared:
                 means[k, m] = pick(g.curves[metric], up).mean() * (1 if up else -1)
@@ -131,7 +136,7 @@ def best(own: list[Group]) -> Table:
 def cost(own: list[Group]) -> Table:
     rows = []
     for g in own:
-        some = next(iter(g.curves.values()))
+        some = g.whole
         at = reached(g.curves["geneval/overall"], TARGET) if "geneval/overall" in g.curves else None
         rows.append(
             [
@@ -161,7 +166,7 @@ def diversity(groups: list[Group]) -> Table | None:
              "diversity/renders": "true renders"}  # fmt: skip
     rows = []
     for g in groups:
-        end = max(c.steps[-1] for c in g.curves.values())
+        end = g.whole.steps[-1]
         own = {k: g.curves[k] for k in kinds if k in g.curves and g.curves[k].steps[-1] == end}
         if "diversity/fixed" in own:
             cells = [interval(own[k].values[:, -1], 2) if k in own else "–" for k in kinds]

@@ -74,11 +74,21 @@ class Panel {
     for (const line of panel.lines) {
       const name = { class: `bound ${line.floor ? "floor" : ""}`, d: `M${ROOM.left},${y(line.value)}H${this.width - ROOM.right}` };
       drawn("path", name, this.svg);
-      const above = y(line.value) - 3 < ROOM.top + 6 ? 12 : -3;
-      drawn("text", { x: ROOM.left + 4, y: y(line.value) + above }, this.svg, line.name);
     }
+    this.names(y); // under the curves, which matter more
     for (const { series, at } of this.points) this.line(series, at, y);
     this.ring = drawn("circle", { class: "ring", r: 7, visibility: "hidden" }, this.svg);
+  }
+
+  /* Names of ceilings and floors above their lines; one that would cover another stands further right. */
+  names(y) {
+    const set = [];
+    for (const line of [...this.panel.lines].sort((a, b) => b.value - a.value)) {
+      const at = Math.max(y(line.value) - 3, ROOM.top + 4), near = set.filter((other) => Math.abs(other.at - at) < 12);
+      const x = Math.max(ROOM.left + 4, ...near.map((other) => other.end));
+      const text = drawn("text", { class: "named", x, y: at }, this.svg, line.name);
+      set.push({ at, end: x + text.getComputedTextLength() + 12 });
+    }
   }
 
   line(series, at, y) {
@@ -158,7 +168,7 @@ class Chart {
     const keys = made("fieldset", {}, controls);
     made("legend", {}, keys, "Designs");
     for (const design of given.designs) this.entry(design, keys);
-    const panels = made("div", { class: "panels" }, parent);
+    const panels = made("div", { class: given.panels.length % 2 ? "panels" : "panels even" }, parent);
     this.panels = given.panels.map((panel) => new Panel(panel, this, panels));
     new ResizeObserver(() => this.draw()).observe(panels);
   }
