@@ -113,7 +113,9 @@ def table(designs: Sequence[Cell], metrics: Sequence[str] = ("geneval/overall", 
                 between = "–" if np.isnan(d.low) else f"{d.low:+.{digits}f} to {d.high:+.{digits}f}"
                 ps = ["–" if np.isnan(p) else f"{p:.2g}" for p in (d.p, e.p_holm)]
                 effect = f"{d.effect:+.{digits}f}"
-                rows.append([f"{e.axis}: {e.before} → {e.after}", name, effect, between, *ps, str(d.n), str(len(e.pairs))])
+                rows.append(
+                    [f"{e.axis}: {e.before} → {e.after}", name, effect, between, *ps, str(d.n), str(len(e.pairs))]
+                )
     note = (
         "What changing one axis alone does to a score at equal steps: a mean over all pairs of designs that differ in "
         "nothing else, with 95 % t intervals over seeds; Holm over the effects of one metric. A fall in FID is a gain."

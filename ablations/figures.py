@@ -106,7 +106,8 @@ def tasks(found: list[Curve]) -> Figure:
         ax.set_title(f"{sweep}: GenEval by task at the last point", fontsize=10.5, loc="left")
         plain(ax)
         ax.grid(axis="x", visible=False)
-        ax.legend(fontsize=8, frameon=False, ncols=8, loc="upper left", bbox_to_anchor=(0, -0.1), borderpad=0)
+        if ax.containers:
+            ax.legend(fontsize=8, frameon=False, ncols=8, loc="upper left", bbox_to_anchor=(0, -0.1), borderpad=0)
     height = 3.1 * len(sweeps)
     figure.subplots_adjust(0.05, 0.55 / height, 0.99, 1 - 0.3 / height, hspace=0.5)
     return figure

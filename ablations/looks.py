@@ -1,4 +1,4 @@
-"""How a design looks wherever it is shown: colour, marker and dash together, so that no one needs to tell colours apart.
+"""How a design looks wherever it is shown: colour, marker and dash together, so that nobody has to tell colours apart.
 
 The colours are Okabe and Ito's, which people with any colour vision can tell apart, the light ones darkened to stand
 out on white; `page.css` has their counterparts for dark screens.

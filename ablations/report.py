@@ -28,7 +28,7 @@ def sections(found: list[Run], curves: list[Curve], figures: Path) -> list[Secti
 
 def _elsewhere(figures: Path, sweep: str) -> dict[str, str]:
     """As data URIs by what they show."""
-    out = {}
+    out: dict[str, str] = {}
     for name in ELSEWHERE:
         for path in (figures / f"{name}_{sweep}.png", figures / f"{name}.png"):
             if path.exists():
@@ -55,10 +55,14 @@ def write(results: Path, found: list[Run], curves: list[Curve], figures: Path) -
 
 def make(results: Path) -> Path:
     """Figures and report of a results folder, from its records; the page that holds all of it."""
+    _make(results)
+    return results / "report.html"
+
+
+def _make(results: Path) -> list[Section]:
     found, curves = read(results)
     plot.save(plot.drawn(found, curves), results / "figures")
-    write(results, found, curves, results / "figures")
-    return results / "report.html"
+    return write(results, found, curves, results / "figures")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -66,11 +70,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("results", type=Path, help="a results folder or a sweep's")
     options = parser.parse_args(arguments)
     try:
-        print(make(options.results))
+        own = _make(options.results)
     except RecordError as error:
         print(f"report: {error}", file=sys.stderr)
         return 2
-    return 0
+    print(options.results / "report.html")
+    refused = [line for s in own if s.study for line in s.study.refused]
+    for line in refused:
+        print(f"report: {line}", file=sys.stderr)
+    return 2 if refused else 0
 
 
 if __name__ == "__main__":

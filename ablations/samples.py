@@ -3,7 +3,9 @@ several times a design."""
 
 from __future__ import annotations
 
+import contextlib
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ablations.curves import design_of, order
-from headtohead.records import GRIDS, Run
+from headtohead.records import GRIDS, RecordError, Run
 
 Pictures = NDArray[np.uint8]
 MOST = 8  # designs in one figure: more are too small to look at
@@ -33,9 +35,21 @@ def grids(run: Run, kind: str) -> dict[int, Path]:
     return {int(path.name.split("-")[0]): path for path in sorted((run.folder / GRIDS).glob(f"[0-9]*-{kind}.webp"))}
 
 
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[Image.Image]:
+    """A kept picture, or a clear line about a damaged one."""
+    try:
+        with Image.open(path) as whole:
+            whole.load()
+            yield whole
+    except (OSError, SyntaxError):  # what PIL says of damage
+        raise RecordError(f"{path}: is no whole picture; remove it to do without") from None
+
+
 def tiles(path: Path, number: int) -> list[Pictures]:
     """The square pictures of a grid without margins, row by row."""
-    whole = np.asarray(Image.open(path).convert("RGB"))
+    with opened(path) as picture:
+        whole = np.asarray(picture.convert("RGB"))
     side = round((whole.shape[0] * whole.shape[1] / number) ** 0.5)
     rows, columns = whole.shape[0] // side, whole.shape[1] // side
     return [whole[r * side : (r + 1) * side, c * side : (c + 1) * side] for r in range(rows) for c in range(columns)]
@@ -62,10 +76,11 @@ def _table(columns: list[str], rows: list[str], cells: list[list[Pictures]], siz
     for r, row in enumerate(rows):
         label = "\n".join(textwrap.wrap(row, 26))
         y = 1 - (top + (r * pitch + side / 2) * inch) / h
-        figure.text((left - 0.1) / w, y, label, ha="right", va="center", fontsize=7.5)
+        figure.text((left - 0.1) / w, y, label, ha="right", va="center", fontsize=7.5, parse_math=False)
     for c, title in enumerate(columns):
         x = left + (c * block + (gap * pitch - edge) / 2) * inch
-        figure.text(x / w, 1 - top * 0.6 / h, title, ha="center", va="center", fontsize=8.5, weight="bold")
+        figure.text(x / w, 1 - top * 0.6 / h, title, ha="center", va="center", fontsize=8.5, weight="bold",
+                    parse_math=False)  # fmt: skip
     return figure
 
 

@@ -1,4 +1,4 @@
-"""Chromium over its own protocol, on two pipes: no driver to install, and a page's errors and requests in plain sight."""
+"""Chromium over its own protocol, over two pipes: nothing to install, a page's errors and requests in plain sight."""
 
 from __future__ import annotations
 

@@ -106,5 +106,3 @@ def _list(values: Numbers) -> list[float | None]:
 
 def _short(value: float) -> float | None:
     return None if np.isnan(value) else float(f"{value:.5g}")
-
-

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ablations.samples import KINDS, MOST, grids, shown
+from ablations.samples import KINDS, MOST, grids, opened, shown
 from headtohead.records import Run
 
 MOST_STEPS = 8
@@ -54,26 +54,28 @@ def _grid(own: dict[str, Run], kind: str) -> Grid | None:
         pictures = {d: [read[p] if p else "" for p in row] for d, row in chosen.items()}
         if sum(len(uri) for row in pictures.values() for uri in row) <= BUDGET:
             break
-    width, height = Image.open(next(iter(paths[designs[0]].values()))).size
-    side = round((width * height / tiles) ** 0.5)
-    data = {"columns": width // side, "rows": height // side, "times": KINDS[kind], "prompts": texts, "designs": designs,
+    columns, rows = _geometry(next(iter(paths[designs[0]].values())), tiles)
+    data = {"columns": columns, "rows": rows, "times": KINDS[kind], "prompts": texts, "designs": designs,
             "steps": steps, "pictures": pictures}  # fmt: skip
     left = [f"{len(every) - len(steps)} of {len(every)} points"] if len(steps) < len(every) else []
     left += [f"{len(own) - len(designs)} of {len(own)} designs"] if len(designs) < len(own) else []
     return Grid(kind, texts, designs, steps, KINDS[kind], data, " and ".join(left))
 
 
+def _geometry(path: Path, tiles: int) -> tuple[int, int]:
+    with opened(path) as whole:
+        side = round((whole.width * whole.height / tiles) ** 0.5)
+        return whole.width // side, whole.height // side
+
+
 def _uri(path: Path, tiles: int) -> str:
-    """As the run kept it, or smaller; damaged files show as missing."""
+    """As the run kept it, or smaller."""
     raw = path.read_bytes()
-    try:
-        with Image.open(io.BytesIO(raw)) as whole:
-            side = (whole.width * whole.height / tiles) ** 0.5
-            if side > SIDE:
-                size = (round(whole.width * SIDE / side), round(whole.height * SIDE / side))
-                out = io.BytesIO()
-                whole.convert("RGB").resize(size, Image.Resampling.LANCZOS).save(out, "webp", quality=85)
-                raw = out.getvalue()
-    except OSError:
-        return ""
+    with opened(path) as whole:
+        side = (whole.width * whole.height / tiles) ** 0.5
+        if side > SIDE:
+            size = (round(whole.width * SIDE / side), round(whole.height * SIDE / side))
+            out = io.BytesIO()
+            whole.convert("RGB").resize(size, Image.Resampling.LANCZOS).save(out, "webp", quality=85)
+            raw = out.getvalue()
     return f"data:image/webp;base64,{base64.b64encode(raw).decode()}"

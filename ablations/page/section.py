@@ -16,6 +16,7 @@ from ablations.looks import Look, looks
 from ablations.page import origin, pictures
 from ablations.page.chart import chart
 from ablations.stats import SMALLEST, Verdict
+from ablations.study.answers import Answered, answered
 from ablations.tables import Table
 from headtohead.limits import ceiling
 from headtohead.records import Run
@@ -69,7 +70,7 @@ class Section:
     runs: Table
     packages: list[str]
     troubles: list[str]
-    study: Any = None  # what raters answered, where they did
+    study: Answered | None = None  # where raters did
     figures: dict[str, str] = field(default_factory=dict)  # data URIs of drawings that other commands made
 
     @property
@@ -103,6 +104,7 @@ def section(sweep: str, found: list[Run], curves: list[Curve], cells: list[Cell]
         runs=origin.runs(runs),
         packages=origin.packages(runs),
         troubles=origin.troubles(runs),
+        study=answered(runs[0].folder.parent),
         figures=figures,
     )
 
@@ -123,7 +125,9 @@ def headline(own: list[tables.Group]) -> str:
 
 def _counted(judged: list[Finding]) -> str:
     count = Counter(f.verdict for f in judged)
-    return ", ".join(f"{count[v]} {v if v is not Verdict.NO_RECORDS else 'without records'}" for v in Verdict if count[v])
+    return ", ".join(
+        f"{count[v]} {v if v is not Verdict.NO_RECORDS else 'without records'}" for v in Verdict if count[v]
+    )
 
 
 def _shown(judged: list[Finding]) -> list[Shown]:
