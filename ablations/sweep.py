@@ -12,8 +12,8 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from ablations import report, spec
-from ablations.launch import LAUNCHERS, Launch
+from ablations import arguments, report, spec
+from ablations.launch import Launch
 from ablations.outlook import announce
 from ablations.states import state_of
 from headtohead import records
@@ -31,11 +31,7 @@ RUN = "headtohead.run"
 
 def chosen(options: argparse.Namespace) -> spec.Sweep:
     """The sweep of the command line: a file's, or one made of DESIGN; options override the file."""
-    overrides: dict[str, Any] = {}
-    for key, value in map(_pair, options.set or ()):
-        if key in overrides:
-            raise ConfigError(f"--set: {key} stands twice")
-        overrides[key] = value
+    overrides: dict[str, Any] = dict(arguments.settings(options.set))
     if options.steps is not None:
         overrides["train.steps"] = options.steps
     file = SWEEPS / f"{options.name}.yaml" if options.name else None
@@ -61,14 +57,7 @@ def named(name: str, overrides: dict[str, Any]) -> str:
     return f"{name}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
 
 
-def _pair(text: str) -> tuple[str, str]:
-    key, mark, value = text.partition("=")
-    if not mark or not key:
-        raise ConfigError(f"--set: expected KEY=VALUE such as head.dim=256, got {text!r}")
-    return key, value
-
-
-def main(arguments: list[str] | None = None) -> int:
+def main(given: list[str] | None = None) -> int:
     parser = Parser("ablations.sweep", __doc__)
     parser.add_argument("name", nargs="?", help=f"a file of {SWEEPS}/ without its ending")
     parser.add_argument(
@@ -81,17 +70,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_folder("--results", Path("results"), "where records go")
     parser.add_folder("--cache", Path(".cache/headtohead"), "where encoded pictures are kept")
     parser.add_device()
-    parser.add_argument("--launch", choices=LAUNCHERS, default="local", help="one device, torchrun, or jobs of SLURM")
-    parser.add_argument("--nodes", type=positive, default=1, help="machines a run trains on")
-    parser.add_argument("--gpus", type=positive, help="processes a machine; its GPUs when not given")
-    parser.add_argument("--rendezvous", default="", metavar="HOST:PORT", help="of the first machine, for torchrun")
-    parser.add_argument("--sbatch", nargs="+", default=[], metavar="OPTION", help="such as partition=h100 time=8:00:00")
+    arguments.add_launch(parser)
     parser.add_argument("--no-estimate", action="store_true", help="begin without measuring how long it will take")
-    options = parser.parse_args(arguments)
+    options = parser.parse_args(given)
     try:
         sweep = chosen(options)
         runs = sweep.runs()
-        launch = _launch(options)
+        launch = arguments.launch(options)
         for run in runs.values():
             Portion.of(run.train.batch, run.compute.micro_batch, 0, launch.devices)
         states = {name: state_of(options.results / sweep.name / name, run) for name, run in runs.items()}
@@ -113,20 +98,6 @@ def main(arguments: list[str] | None = None) -> int:
     if failed := [name for name, code in codes.items() if code]:
         say(f"sweep {sweep.name}: failed: {', '.join(failed)}; the same command tries them again")
     return max(codes.values(), default=0)
-
-
-def _launch(options: argparse.Namespace) -> Launch:
-    gpus = options.gpus or (_gpus() if options.launch == "torchrun" else 1)
-    sbatch = tuple(f"--{option.lstrip('-')}" for option in options.sbatch)
-    launch = Launch(options.launch, options.nodes, gpus, options.rendezvous, sbatch)
-    launch.check()
-    return launch
-
-
-def _gpus() -> int:
-    import torch
-
-    return max(1, torch.cuda.device_count())
 
 
 def again(options: argparse.Namespace) -> str:
@@ -153,13 +124,13 @@ def _fit(config: RunConfig, folder: Path, options: argparse.Namespace) -> None:
 def _launched(config: RunConfig, folder: Path, options: argparse.Namespace, launch: Launch) -> int | None:
     """A run's exit code from processes of its own, or none when it was only put into a queue."""
     records.Recorder(folder).begin({**config.plain(), "hash": config.hash})
-    arguments = [str(folder), "--cache", str(options.cache), *(["--device", options.device] if options.device else [])]
+    words = [str(folder), "--cache", str(options.cache), *(["--device", options.device] if options.device else [])]
     if launch.by == "slurm":
-        job = launch.submit(folder, f"{folder.parent.name}/{folder.name}", RUN, arguments)
+        job = launch.submit(folder, f"{folder.parent.name}/{folder.name}", RUN, words)
         records.Recorder(folder).status("queued", job=job)
         say(f"{folder.name}: job {job}")
         return None
-    return launch.run(RUN, arguments)
+    return launch.run(RUN, words)
 
 
 def _train(sweep: spec.Sweep, name: str, config: RunConfig, options: argparse.Namespace, launch: Launch) -> int:

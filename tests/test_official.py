@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-import checkpoints
 import numpy as np
 import pytest
+import user_files
 from PIL import Image
 from small import SMALL
 
@@ -23,41 +23,11 @@ pytestmark = [  # what the packages say of themselves and of TorchScript, the fo
     pytest.mark.filterwarnings("ignore::FutureWarning"),
     pytest.mark.filterwarnings("ignore::UserWarning"),
 ]
-NAMES = [f"thing {k}" for k in range(78)] + ["circle", "square"]
 
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
-    """Every file and model that a user names, small."""
-    root = tmp_path_factory.mktemp("bench")
-    lines = [
-        {"tag": tag, "include": [{"class": name, "count": 1}], "prompt": f"a photo of a {name}, {tag}"}
-        for tag in ("single_object", "two_object")
-        for name in ("circle", "square")
-    ]
-    (root / "geneval.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    (root / "names.txt").write_text("\n".join(NAMES))
-    rows = ["item_id,text,proposition_id,dependency,tuple,question_natural_language"]
-    rows += [f"item{k},a red circle,{n},0,entity - whole (circle),Is there a dog?" for k in range(3) for n in (1, 2)]
-    (root / "dpg.csv").write_text("\n".join(rows))
-    meta = {}
-    rng = np.random.default_rng(0)
-    for category in ("animals", "art"):
-        (root / "mjhq" / category).mkdir(parents=True)
-        for k in range(4):
-            pixels = rng.integers(0, 255, (40, 40, 3), np.uint8)
-            Image.fromarray(pixels).save(root / "mjhq" / category / f"{category}{k}.jpg")
-            meta[f"{category}{k}"] = {"category": category, "prompt": f"{category} number {k}"}
-    (root / "mjhq" / "meta_data.json").write_text(json.dumps(meta))
-    return {
-        "exam.source": "official", "exam.a_prompt": 2,
-        "exam.geneval": str(root / "geneval.jsonl"), "exam.names": str(root / "names.txt"),
-        "exam.dpg": str(root / "dpg.csv"), "exam.mjhq": str(root / "mjhq"),
-        "exam.detector": str(checkpoints.mask2former(root / "m2f")), "exam.colours": checkpoints.clip(root / "clip"),
-        "exam.answerer": str(checkpoints.blip(root / "blip")), "exam.inception": str(checkpoints.inception(root / "i")),
-        "evaluation.geneval": 2, "evaluation.dpg": 1, "evaluation.fid": 4,
-        "evaluation.final_geneval": 0, "evaluation.final_dpg": 0,
-    }  # fmt: skip
+    return user_files.benchmarks(tmp_path_factory.mktemp("bench"))
 
 
 def test_points_are_scored_from_files_in_the_official_layouts(bench: dict[str, object], tmp_path: Path) -> None:
