@@ -14,7 +14,7 @@ from on_disk import LINES, Place, geneval_folder, questions, questions_file, sav
 
 from headtohead.eval import scoring
 from headtohead.eval.__main__ import main
-from headtohead.eval.work import Done
+from headtohead.eval.work import Done, How, watched
 from headtohead.judges.features import Features
 from headtohead.judges.vqa import Vqa
 
@@ -121,6 +121,11 @@ def test_what_was_kept_is_taken_up_as_far_as_it_is_whole(
     path.write_bytes(path.read_bytes().replace(b"true", b"null"))  # one's bytes have changed
     assert not Done(out, {"judge": 1}, of).rows
     assert not Done(out, {"judge": 2}, of).rows
+
+
+def test_a_bar_begins_where_the_work_does(capsys: pytest.CaptureFixture[str]) -> None:
+    assert list(watched([["b", "c"]], 3, How(), done=1)) == [["b", "c"]]
+    assert "1/3" in capsys.readouterr().err.split("\r")[1]
 
 
 def test_an_unwritable_result_loses_nothing(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

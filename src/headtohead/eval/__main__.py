@@ -99,9 +99,7 @@ def _diversity(options: argparse.Namespace) -> int:
     from headtohead.eval import folders, sets
 
     listed = folders.geneval(options.images)
-    accepted = sets.Accepted.of(options.accepted) if options.accepted else None
-    if accepted:
-        accepted.among(listed)
+    accepted = sets.Accepted.of(options.accepted, listed) if options.accepted else None
     how = _how(options)
     return _told([sets.score_diversity(listed, _net(options), accepted, how)], options)
 

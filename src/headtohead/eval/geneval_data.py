@@ -24,9 +24,10 @@ Line = dict[str, Any]
 def prompts(path: Path, names: Collection[str] = ()) -> list[Line]:
     """A JSON object a line."""
     out = []
-    for number, row in enumerate(pictures.text(path).splitlines(), 1):
+    for number, row in enumerate(pictures.text(path).split("\n"), 1):
         try:
-            out.append(line(row, names))
+            if row.strip():
+                out.append(line(row, names))
         except ValueError as error:
             raise FolderError(f"{path}: line {number}: {error}") from None
     _checked(path, GENEVAL_PROMPTS, exam(out))

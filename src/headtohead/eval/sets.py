@@ -73,39 +73,31 @@ def score_fid(found: Sorted, place: Path, net: Features, *, cache: Path, how: Ho
 class Accepted:
     """The pictures that a GenEval result found right, known by their bytes."""
 
-    path: Path
-    told: dict[str, Any]
+    pictures: dict[str, list[Path]]  # by prompt
+    told: dict[str, Any]  # the result's file, and by which judge and rules it found them right
 
     @staticmethod
-    def of(path: Path) -> Accepted:
+    def of(path: Path, listed: Listed) -> Accepted:
+        """Refused where the result is of other pictures."""
         told = result.read(path)
         if told["metric"] != "geneval":
             raise FolderError(f"--accepted {path}: is a result of {told['metric']}, not of geneval")
-        return Accepted(path, told)
-
-    def among(self, listed: Listed) -> dict[str, list[Path]]:
-        """By prompt; refused where the result is of other pictures."""
-        rows = {row["id"]: {p["file"]: p for p in row["pictures"]} for row in self.told["prompts"]}
-        out = dict[str, list[Path]]()
+        rows = {row["id"]: {p["file"]: p for p in row.get("pictures", ())} for row in told["prompts"]}
+        right = dict[str, list[Path]]()
         for a in listed.prompts:
-            out[a.id] = []
-            for path in a.pictures:
-                judged = rows.get(a.id, {}).get(path.name, {})
-                if judged.get("sha256") != pictures.content(path):
-                    raise FolderError(f"--accepted {self.path}: has judged other pictures ({a.id}/{path.name} differs)")
-                if judged["correct"]:
-                    out[a.id].append(path)
-        return out
-
-    @property
-    def plain(self) -> dict[str, Any]:
-        """What identifies it: the file, and by which judge and rules it found pictures right."""
-        return {"file": str(self.path), **{key: self.told[key] for key in ("mode", "judge", "settings")}}
+            right[a.id] = []
+            for own in a.pictures:
+                judged = rows.get(a.id, {}).get(own.name, {})
+                if judged.get("sha256") != pictures.content(own):
+                    raise FolderError(f"--accepted {path}: has judged other pictures ({a.id}/{own.name} differs)")
+                if judged.get("correct") is True:
+                    right[a.id].append(own)
+        return Accepted(right, {"file": str(path), **{key: told[key] for key in ("mode", "judge", "settings")}})
 
 
 def score_diversity(listed: Listed, net: Features, accepted: Accepted | None, how: How) -> Result:
     """Pictures of one prompt, in GenEval's layout."""
-    counting = accepted.among(listed) if accepted else {a.id: list(a.pictures) for a in listed.prompts}
+    counting = accepted.pictures if accepted else {a.id: list(a.pictures) for a in listed.prompts}
     pairs = {item: paths for item, paths in counting.items() if len(paths) > 1}
     if not pairs:
         raise FolderError(f"--images {listed.folder}: no prompt has two pictures that count")
@@ -139,7 +131,7 @@ def score_diversity(listed: Listed, net: Features, accepted: Accepted | None, ho
             picture_size=sizes,
             exam=geneval_data.exam(a.line for a in listed.prompts if a.id in scored),
             resizer=net.resizer,
-            accepted=accepted.plain if accepted else {},
+            accepted=accepted.told if accepted else {},
             prompts=rows,
             troubles=troubles,
             notes=notes,

@@ -124,7 +124,7 @@ def _dinov2(device: str, resizer: Resizer, weights: str) -> Features:
 
     if weights and not Path(weights).is_file():
         raise ModelError(f"--weights {weights}: no such file")
-    net = fetched("DINOv2", weights or f"timm/{DINOV2}", "--weights", make).to(device).eval()
+    net = fetched("DINOv2", f"timm/{DINOV2}", "--weights", make, file=weights or "FILE").to(device).eval()
     transform = create_transform(**resolve_model_data_config(net), is_training=False)
     identity = Identity(DINOV2, weights_hash(net.state_dict()))
     return Features("dinov2", "timm", identity, _through_pil(transform), net, device)
