@@ -18,6 +18,7 @@ NAMES = [f"thing {k}" for k in range(78)] + ["circle", "square"]
 
 def benchmarks(root: Path) -> dict[str, object]:
     """Every file and model that a user names, small."""
+    root.mkdir(parents=True, exist_ok=True)
     lines = [
         {"tag": tag, "include": [{"class": name, "count": 1}], "prompt": f"a photo of a {name}, {tag}"}
         for tag in ("single_object", "two_object")

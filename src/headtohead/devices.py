@@ -6,6 +6,7 @@ same samples, the same noise and, up to the order of sums, the same weights.
 
 from __future__ import annotations
 
+import logging
 import os
 from datetime import timedelta
 from typing import Any
@@ -31,6 +32,7 @@ def processes() -> tuple[int, int]:
 
 
 def trainer(compute: ComputeConfig, device: str, *, steps: int, batch: int, callbacks: list[L.Callback]) -> L.Trainer:
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # it advertises and repeats what we say ourselves
     world, here = processes()
     portion = Portion.of(batch, compute.micro_batch, 0, world)
     strategy: Any = "auto"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from headtohead.assemble import Parts
 from headtohead.config import RunConfig
-from headtohead.measure import Meter, held_out
+from headtohead.measure import Meter
 from headtohead.measured import Examiner
 from headtohead.official import Official
 
@@ -16,4 +16,4 @@ PICTURES = "pictures"  # of points that are judged from files, below a run's fol
 def build(config: RunConfig, parts: Parts, device: str, folder: Path) -> Examiner:
     if config.exam.source == "world":
         return Meter(config, parts, device)
-    return Official(config, parts, device, folder / PICTURES, held_out(config, parts, device))
+    return Official(config, parts, device, folder / PICTURES)

@@ -27,7 +27,7 @@ from headtohead.eval.points import Point
 from headtohead.eval.result import Result
 from headtohead.eval.work import How
 from headtohead.judges import colours, features, mask2former, vqa
-from headtohead.measured import HeldOut, Measured, losses
+from headtohead.measured import Measured
 from headtohead.module import Generator
 from headtohead.sampler import paint
 from headtohead.strict import ConfigError
@@ -51,9 +51,8 @@ class Official:
 
     mode = "official"
 
-    def __init__(self, config: RunConfig, parts: Parts, device: str, folder: Path, held_out: HeldOut) -> None:
+    def __init__(self, config: RunConfig, parts: Parts, device: str, folder: Path) -> None:
         self.config, self.codec, self.device, self.folder = config, parts.codec, device, folder
-        self.held_out = held_out
         e = config.exam
         self.lines = geneval_data.prompts(_file("exam.geneval", e.geneval)) if e.geneval else []
         self.questions = dpg_data.questions(_file("exam.dpg", e.dpg)) if e.dpg else {}
@@ -105,19 +104,16 @@ class Official:
         place, wanted = self.folder / f"{step:07d}", self.wanted(last)
         every = [w for own in wanted.values() for w in own]
         self._paint(generator, place, rounds.broadcast([w for w in every if not (place / w.place).exists()]))
-        lost = losses(self.config, generator, self.held_out, self.device)
         if not rounds.first():
             return None
         results = list(self._scored(place, wanted))
         values = {f"{r.metric}/{name}": value for r in results for name, value in r.scores.items()}
         n = {f"{r.metric}/{name}": r.n.get(name, next(iter(r.n.values()))) for r in results for name in r.scores}
-        n = {**n, "loss": self.config.evaluation.held_out}
         for r in results:
             r.write(place / f"{r.metric}.json")
         rows = [row for r in results for row in r.prompts]
         scores = tuple(round(float(row["score"]), 4) for row in rows)
         asked = [{"prompt": row["prompt"], "task": row.get("task", "dpg"), "seen": True} for row in rows]
-        values = {**values, **lost}
         if "fid-inception/fid" in values:
             values["fid"], n["fid"] = values.pop("fid-inception/fid"), n.pop("fid-inception/fid")
         return Measured(Point(values, n, scores), asked, self._grids(place))

@@ -5,7 +5,6 @@ One process on one device, or as many as a launcher starts; all of them paint, t
 
 from __future__ import annotations
 
-import logging
 import sys
 import time
 import warnings
@@ -107,7 +106,6 @@ def _beside_the_bar(trainer: L.Trainer, line: str) -> None:
 
 def train(config: RunConfig, folder: Path, cache: Path, *, device: str, say: Callable[[str], None] = print) -> None:
     """Train a run to its end, going on from its checkpoint when there is one."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # it advertises and repeats what we say ourselves
     t = config.train
     checkpoint = folder / CHECKPOINT
     callbacks: list[L.Callback] = [Stopping(checkpoint), TQDMProgressBar(refresh_rate=10)]

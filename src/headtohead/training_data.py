@@ -47,6 +47,8 @@ def from_shards(mix: Mix, data: DataConfig, train: TrainConfig, seed: int, porti
     tally = stream.Tally(_declared(data.mix).max_damaged)
 
     def batches(start: int) -> Iterable[Any]:
+        nonlocal tally  # of what is read from now on: whoever looks at a batch beforehand does not count
+        tally = stream.Tally(tally.most)
         steps = stream.Steps(mix, seed=seed, batch=train.batch, start=start, stop=train.steps, portion=portion)
         return stream.Loader(steps, tally, workers=data.workers)
 
