@@ -4,9 +4,11 @@ PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 PYTHON ?= python3
 RESULTS ?= results
+LAUNCHED = $(if $(LAUNCH),--launch $(LAUNCH)) $(if $(NODES),--nodes $(NODES)) $(if $(GPUS),--gpus $(GPUS)) \
+	$(if $(RENDEZVOUS),--rendezvous $(RENDEZVOUS)) $(if $(SBATCH),--sbatch $(SBATCH))
 
 .DEFAULT_GOAL := help
-.PHONY: help sweep plot guidance rescore foundations gallery prompts bench check test test-slow format clean
+.PHONY: help sweep plot guidance rescore foundations gallery prompts index decoder cache bench check test test-slow format clean
 
 help:  ## This list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,7 +22,7 @@ $(READY): pyproject.toml constraints.txt
 # make sweep NAME=reference runs sweeps/reference.yaml; DESIGN, SEEDS, SCALE, STEPS and SET override it.
 sweep: $(READY)  ## Train and measure designs: DESIGN=clip_flow [SEEDS=0,1,2] [STEPS=600] [SET="head.dim=256"] [NAME=file]
 	@$(PY) -m ablations.sweep $(NAME) $(if $(DESIGN),--design $(DESIGN)) $(if $(SEEDS),--seeds $(SEEDS)) \
-		$(if $(SCALE),--scale $(SCALE)) $(if $(STEPS),--steps $(STEPS)) $(if $(SET),--set $(SET))
+		$(if $(SCALE),--scale $(SCALE)) $(if $(STEPS),--steps $(STEPS)) $(if $(SET),--set $(SET)) $(LAUNCHED)
 
 plot: $(READY)  ## Draw the curves as PNG and PDF, and write the comparison [RESULTS=results/micro]
 	@$(PY) -m ablations.report $(RESULTS)
@@ -39,6 +41,18 @@ gallery: $(READY)  ## Draw the world: scenes, captions, what the judge sees, rou
 
 prompts: $(READY)  ## Write the dev and test prompts anew
 	@$(PY) -m ablations.prompts
+
+index: $(READY)  ## Index tar shards: DATA="shards/{00000..00099}.tar" [INDEX=folder] [WORKERS=8] [VERIFY=1] [MAX_DAMAGED=0.01]
+	@$(PY) -m headtohead.data.index $(foreach place,$(DATA),'$(place)') $(if $(INDEX),--index '$(INDEX)') \
+		$(if $(WORKERS),--workers $(WORKERS)) $(if $(VERIFY),--verify) $(if $(MAX_DAMAGED),--max-damaged $(MAX_DAMAGED))
+
+decoder: $(READY)  ## Train a scale's decoder from CLIP tokens to pictures: SCALE=paper SET="data.mix=mix.yaml" [LAUNCH=slurm]
+	@$(PY) -m ablations.decoder $(if $(SCALE),--scale $(SCALE)) $(if $(SET),--set $(SET)) $(if $(FOLDER),--folder $(FOLDER)) \
+		$(LAUNCHED)
+
+cache: $(READY)  ## Encode a design's corpora once: DESIGN=clip_flow SCALE=paper SET="data.mix=mix.yaml" [FOLDER=features]
+	@$(PY) -m ablations.cache --design $(DESIGN) $(if $(SCALE),--scale $(SCALE)) $(if $(SET),--set $(SET)) \
+		$(if $(FOLDER),--folder $(FOLDER))
 
 bench: $(READY)  ## Measure speed: foundations, designs, metrics, commands -> results/bench
 	@$(PY) -m ablations.bench

@@ -10,14 +10,16 @@ import numpy as np
 import torch
 
 from headtohead.assemble import Parts, assemble
-from headtohead.config import RunConfig, configure
+from headtohead.config import RunConfig
 from headtohead.data.encoded import Steps
 from headtohead.design import DESIGNS
 from headtohead.eval import dpg, fid, geneval, points
 from headtohead.eval.exam import exam
 from headtohead.foundations import shipped
+from headtohead.heads.draws import fresh
 from headtohead.module import DesignModule
-from headtohead.sampler import decode, sample
+from headtohead.presets import configure
+from headtohead.sampler import paint, sample
 from headtohead.world import judge
 from headtohead.world.render import render
 from headtohead.world.scenes import draw
@@ -79,7 +81,7 @@ def _made(design: str, device: str) -> tuple[RunConfig, Parts]:
 def _step(design: str, device: str) -> tuple[Work, int]:
     """One optimizer step: condition, loss, gradients, weights and their average. Noise stands for encoded pictures."""
     config, parts = _made(design, device)
-    module = DesignModule(parts.generator, config.train, config.seed)
+    module = DesignModule(parts.generator, config, parts.codec.encode)
     optimizer = module.configure_optimizers()["optimizer"]
     size, grid, many = config.train.batch, parts.codec.grid, 8
     tokens = torch.randn(size * many, grid.tokens, grid.channels)
@@ -89,7 +91,8 @@ def _step(design: str, device: str) -> tuple[Work, int]:
         batches.append(batch := batches.pop(0))
         condition = parts.generator.condition(batch.captions)
         with torch.enable_grad():
-            parts.generator.generation.loss(batch.x_1.to(device), condition).backward()
+            x_1 = batch.x_1.to(device)
+            parts.generator.generation.loss(x_1, condition, fresh(x_1)).backward()
         optimizer.step()
         optimizer.zero_grad()
         module.average.step(1)
@@ -108,7 +111,7 @@ def _paint(design: str, device: str) -> tuple[Work, int]:
     """Prompts to pictures."""
     config, parts = _made(design, device)
     texts = exam("dev", limit=(BATCH, 0), device=device).texts
-    return lambda: decode(parts.codec, sample(parts.generator, parts.codec, texts, config.sampling, seed=0)), len(texts)
+    return lambda: paint(parts.generator, parts.codec, texts, config.sampling, seed=0), len(texts)
 
 
 def _geneval(device: str) -> tuple[Work, int]:

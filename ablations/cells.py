@@ -9,7 +9,7 @@ from typing import Any
 
 from ablations.curves import SECONDS, Curve, curves, design_of, order
 from ablations.views import Incomparable
-from headtohead.config import CHOSEN
+from headtohead.presets import CHOSEN
 from headtohead.records import Run
 
 FINISHED = "finished"

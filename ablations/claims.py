@@ -189,24 +189,30 @@ def evaluate(found: Iterable[Run], drawn: Iterable[Curve] = ()) -> dict[str, lis
     return {sweep: findings(own) for sweep, own in cells(found, drawn).items()}
 
 
+HEAD = ("verdict", "claim", "effect", "95 % interval", "unit", "p", "Holm", "n", "detectable")
+
+
 def table(found: Sequence[Finding]) -> str:
-    head = ("verdict", "claim", "effect", "95 % interval", "unit", "p", "Holm", "n", "detectable")
-    rows = [head, *(_row(f) for f in found)]
+    rows = [HEAD, *(row(f) for f in found)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
     for f, k in zip(found, range(1, len(rows)), strict=True):
         lines[k] += "".join(f"\n    {text}" for text in (f.detail, f.why) if text)
+    return "\n".join([*lines, *legend(found)])
+
+
+def legend(found: Sequence[Finding]) -> tuple[str, str]:
+    """How the numbers are to be read."""
     tested = sum(not np.isnan(f.p) for f in found)
-    lines.append(
+    return (
         f"Effects are positive as claimed; t intervals over n seeds, not corrected. Verdicts need a Holm-corrected p "
-        f"of at most {ALPHA:g} over {tested} comparisons and an effect of at least {SMALLEST:g}; shares, any.\n"
+        f"of at most {ALPHA:g} over {tested} comparisons and an effect of at least {SMALLEST:g}; shares, any.",
         f"Detectable: what {POWER:.0%} of studies with as many seeds, as scattered as these, would find at {ALPHA:g} / "
-        f"{max(tested, 1)}."
+        f"{max(tested, 1)}.",
     )
-    return "\n".join(lines)
 
 
-def _row(f: Finding) -> tuple[str, ...]:
+def row(f: Finding) -> tuple[str, ...]:
     if not f.n:
         return (f.verdict, f.id, "", "", "", "", "", "", "")
     between = "" if np.isnan(f.low) else f"{f.low:+.3f} to {f.high:+.3f}"

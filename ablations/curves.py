@@ -60,11 +60,24 @@ def order(design: str) -> tuple[int, str]:
     return (list(DESIGNS).index(name) if name in DESIGNS else len(DESIGNS)), design
 
 
+class _Point(NamedTuple):
+    """What a line says, without its keys: reports hold hundreds of thousands of lines at once."""
+
+    value: float
+    relative: float | None
+    terms: Terms
+
+
+_ACCOUNTS = {STEPS: "step", FLOPS: "flops", FLOPS_TOTAL: "flops_total", SECONDS: "seconds"}
+_Costs = tuple[float | None, ...]  # of a step, in the order of _ACCOUNTS
+
+
 def curves(found: list[Run]) -> list[Curve]:
     """Every metric of every design; a step counts when each of the design's seeds has reached it."""
-    rows: dict[tuple[str, str, str], dict[int, dict[int, dict[str, Any]]]] = {}
-    passed: dict[tuple[str, str], dict[int, dict[int, dict[str, Any]]]] = {}  # any line of each step, for its cost
+    rows: dict[tuple[str, str, str], dict[int, dict[int, _Point]]] = {}
+    passed: dict[tuple[str, str], dict[int, dict[int, _Costs]]] = {}  # by seed and step
     settings: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {}
+    same: dict[Terms, Terms] = {}
     for run in found:
         lines = run.curve()
         if not lines:
@@ -75,21 +88,25 @@ def curves(found: list[Run]) -> list[Curve]:
         if own != others:
             raise RecordError(f"{run.folder}: its settings differ from {first}'s: seeds of one design must share them")
         seed = run.config.get("seed", 0)
+        costs = passed.setdefault(of, {}).setdefault(seed, {})
         for line in lines:
-            rows.setdefault((*of, line["metric"]), {}).setdefault(seed, {})[line["step"]] = line
-            passed.setdefault(of, {}).setdefault(seed, {})[line["step"]] = line
+            terms = Terms(str(line.get("judge", "")), str(line.get("mode", "")), line["n"])
+            point = _Point(line["value"], line.get("relative"), same.setdefault(terms, terms))
+            rows.setdefault((*of, line["metric"]), {}).setdefault(seed, {})[line["step"]] = point
+            if line["step"] not in costs:
+                costs[line["step"]] = tuple(map(line.get, _ACCOUNTS.values()))
     out = []
-    costs: dict[tuple[str, str, tuple[int, ...]], dict[str, Numbers]] = {}  # most metrics of a design share theirs
-    common = {key: set.intersection(*(set(own) for own in seeds.values())) for key, seeds in passed.items()}
+    shared = {key: set.intersection(*(set(own) for own in seeds.values())) for key, seeds in passed.items()}
+    spent: dict[tuple[str, str, tuple[int, ...]], dict[str, Numbers]] = {}  # most metrics of a design share theirs
     for (sweep, design, metric), measured in rows.items():
-        seeds, shared = passed[sweep, design], common[sweep, design]
-        steps = sorted(shared & {step for own in measured.values() for step in own})
+        seeds = passed[sweep, design]
+        steps = sorted(shared[sweep, design] & {step for own in measured.values() for step in own})
         if not steps:
             continue
-        table = [[measured.get(seed, {}).get(step, {}) for step in steps] for seed in sorted(seeds)]
+        table = [[measured.get(seed, {}).get(step) for step in steps] for seed in sorted(seeds)]
         at = (sweep, design, tuple(steps))
-        if at not in costs:
-            costs[at] = _spent([[seeds[seed][step] for step in steps] for seed in sorted(seeds)])
+        if at not in spent:
+            spent[at] = _spent([[seeds[seed][step] for step in steps] for seed in sorted(seeds)])
         axes = settings[sweep, design][1].get("design", {})
         out.append(
             Curve(
@@ -99,26 +116,21 @@ def curves(found: list[Run]) -> list[Curve]:
                 metric,
                 tuple(sorted(seeds)),
                 np.array(steps),
-                costs[at][FLOPS][0],
-                np.array([[line.get("value") for line in row] for row in table], float),
-                np.array([[line.get("relative") for line in row] for row in table], float),
-                np.array([next(line["n"] for line in point if line) for point in zip(*table, strict=True)]),
-                costs[at],
-                tuple(tuple(_terms(line) for line in row) for row in table),
+                spent[at][FLOPS][0],
+                np.array([[p.value if p else None for p in row] for row in table], float),
+                np.array([[p.relative if p else None for p in row] for row in table], float),
+                np.array([next(p.terms.n for p in point if p) for point in zip(*table, strict=True)]),
+                spent[at],
+                tuple(tuple(p.terms if p else None for p in row) for row in table),
             )
         )
     return sorted(out, key=lambda c: (c.sweep, order(c.design), c.metric))
 
 
-def _spent(costs: list[list[dict[str, Any]]]) -> dict[str, Numbers]:
+def _spent(costs: list[list[_Costs]]) -> dict[str, Numbers]:
     """What each seed had spent at each step; an account that some line lacks is left out."""
-    fields = {STEPS: "step", FLOPS: "flops", FLOPS_TOTAL: "flops_total", SECONDS: "seconds"}
-    whole = {name: key for name, key in fields.items() if all(key in line for row in costs for line in row)}
-    return {name: np.array([[line[key] for line in row] for row in costs], float) for name, key in whole.items()}
-
-
-def _terms(line: dict[str, Any]) -> Terms | None:
-    return Terms(str(line.get("judge", "")), str(line.get("mode", "")), line["n"]) if line else None
+    accounts = {name: [[cost[k] for cost in row] for row in costs] for k, name in enumerate(_ACCOUNTS)}
+    return {name: np.array(table, float) for name, table in accounts.items() if not any(None in row for row in table)}
 
 
 def read(results: Path) -> tuple[list[Run], list[Curve]]:

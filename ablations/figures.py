@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ablations.curves import Curve, Numbers, order
-from headtohead import limits
-from headtohead.design import DESIGNS
+from ablations.looks import Look, looks
+from ablations.tables import lines
 from headtohead.world.prompts import TASKS
 
 # Figure 4 of the paper: two scores to raise, one distance to lower.
 PANELS = (("geneval/overall", "GenEval"), ("dpg/overall", "DPG"), ("fid", "FID, lower is better"))
 AXES = {"steps": "training steps", "flops": "training {}FLOPs of head and language model"}
 PREFIXES = {"G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18, "Z": 1e21}
-COLOURS = ("#d1495b", "#2a6fbb", "#3a9a5b", "#e39a2d", "#8656b8", "#4fb3bf", "#8d6346", "#7a7a7a")
 GREY = "#777777"
 
 
-def colours(designs: Iterable[str]) -> dict[str, str]:
-    """A declared design has its colour in every figure; variants take those that are left."""
-    fixed = dict(zip(DESIGNS, COLOURS, strict=False))
-    named = sorted(set(designs), key=order)
-    free = [c for c in COLOURS if c not in {fixed.get(d) for d in named}] or list(COLOURS)
-    others = [d for d in named if d not in fixed]
-    return {**{d: fixed[d] for d in named if d in fixed}, **{d: free[k % len(free)] for k, d in enumerate(others)}}
+def line(look: Look) -> dict[str, Any]:
+    return {"color": look.colour, "marker": look.marker, "ls": (0, look.dash) if look.dash else "-"}
 
 
 def _sweeps(found: list[Curve]) -> list[str]:
@@ -48,17 +43,14 @@ def whiskers(values: Numbers) -> tuple[float, float]:
 
 def _bounds(ax: Axes, metric: str, representations: Iterable[str]) -> None:
     """The ceilings of what is compared and the floor of shuffled prompts, as thin lines with their names."""
-    rows = [(f"{r.upper()} ceiling", limits.ceiling(r), "--") for r in sorted(set(representations)) if r]
-    for name, row, style in [*rows, ("shuffled prompts", limits.floor(), ":")]:
-        if metric in row and (metric != "fid" or style == "--"):
-            ax.axhline(row[metric], color=GREY, lw=0.9, ls=style, zorder=1)
-            ax.annotate(name, (0.01, row[metric]), xycoords=("axes fraction", "data"), fontsize=6.5, color=GREY,
-                        va="bottom")  # fmt: skip
+    for name, value, floor in lines(metric, representations):
+        ax.axhline(value, color=GREY, lw=0.9, ls=":" if floor else "--", zorder=1)
+        ax.annotate(name, (0.01, value), xycoords=("axes fraction", "data"), fontsize=6.5, color=GREY, va="bottom")
 
 
 def curves(found: list[Curve], x: str) -> Figure:
     """A row a sweep, a panel a metric, a line a design; the band spans the seeds."""
-    sweeps, colour = _sweeps(found), colours(c.design for c in found)
+    sweeps, look = _sweeps(found), looks(c.design for c in found)
     most = max(float(getattr(c, x)[-1]) for c in found)
     prefix = max((p for p, size in PREFIXES.items() if size <= most), key=PREFIXES.__getitem__, default="G")
     unit = PREFIXES[prefix] if "{}" in AXES[x] else 1
@@ -69,10 +61,10 @@ def curves(found: list[Curve], x: str) -> Figure:
             shown = [c for c in found if (c.sweep, c.metric) == (sweep, metric)]
             for c in shown:
                 at = getattr(c, x) / unit
-                ax.plot(at, c.mean, color=colour[c.design], marker="o", ms=3, lw=1.7, label=c.design, zorder=3)
+                ax.plot(at, c.mean, **line(look[c.design]), ms=3.5, lw=1.6, label=c.design, zorder=3)
                 if len(c.seeds) > 1:
                     low, high = c.values.min(0), c.values.max(0)
-                    ax.fill_between(at, low, high, color=colour[c.design], alpha=0.16, lw=0, zorder=2)
+                    ax.fill_between(at, low, high, color=look[c.design].colour, alpha=0.16, lw=0, zorder=2)
             _bounds(ax, metric, (c.representation for c in shown))
             ax.set_title(title, fontsize=10.5, loc="left")
             ax.set_xlabel(AXES[x].format(prefix), fontsize=8.5)
@@ -94,7 +86,7 @@ def curves(found: list[Curve], x: str) -> Figure:
 
 def tasks(found: list[Curve]) -> Figure:
     """The last point's GenEval tasks as bars, a row a sweep; whiskers span the seeds."""
-    sweeps, colour = _sweeps(found), colours(c.design for c in found)
+    sweeps, look = _sweeps(found), looks(c.design for c in found)
     figure = Figure(figsize=(11.5, 3.1 * len(sweeps)))
     grid = figure.subplots(len(sweeps), 1, squeeze=False)
     for (ax,), sweep in zip(grid, sweeps, strict=True):
@@ -107,14 +99,15 @@ def tasks(found: list[Curve]) -> Figure:
                 continue
             at, mean = [t + k * width for t in range(len(TASKS))], [b.mean() for b in bars]
             spread = np.transpose([whiskers(b) for b in bars])
-            ax.bar(at, mean, 0.92 * width, color=colour[design], yerr=spread, label=design,
+            ax.bar(at, mean, 0.92 * width, color=look[design].colour, yerr=spread, label=design,
                    error_kw={"lw": 0.8, "ecolor": "#333333"})  # fmt: skip
         ax.set_xticks([t + 0.42 - width / 2 for t in range(len(TASKS))], [t.replace("_", " ") for t in TASKS])
         ax.set_ylim(0, 1)
         ax.set_title(f"{sweep}: GenEval by task at the last point", fontsize=10.5, loc="left")
         plain(ax)
         ax.grid(axis="x", visible=False)
-        ax.legend(fontsize=8, frameon=False, ncols=8, loc="upper left", bbox_to_anchor=(0, -0.1), borderpad=0)
+        if ax.containers:
+            ax.legend(fontsize=8, frameon=False, ncols=8, loc="upper left", bbox_to_anchor=(0, -0.1), borderpad=0)
     height = 3.1 * len(sweeps)
     figure.subplots_adjust(0.05, 0.55 / height, 0.99, 1 - 0.3 / height, hspace=0.5)
     return figure
@@ -122,8 +115,8 @@ def tasks(found: list[Curve]) -> Figure:
 
 def losses(found: list[Curve]) -> Figure:
     """The held-out loss of the last point by time, where the objective has times: where a flow is good and bad."""
-    sweeps, colour = _sweeps(found), colours(c.design for c in found)
-    figure = Figure(figsize=(5.6, 3.4 * len(sweeps)))
+    sweeps, look = _sweeps(found), looks(c.design for c in found)
+    figure = Figure(figsize=(5.6, 3.6 * len(sweeps)))
     grid = figure.subplots(len(sweeps), 1, squeeze=False)
     for (ax,), sweep in zip(grid, sweeps, strict=True):
         by: dict[str, list[tuple[float, float]]] = {}
@@ -131,11 +124,12 @@ def losses(found: list[Curve]) -> Figure:
             if c.sweep == sweep and c.metric.startswith("loss/t="):
                 by.setdefault(c.design, []).append((float(c.metric.split("=")[1]), float(c.mean[-1])))
         for design, points in by.items():
-            ax.plot(*zip(*sorted(points), strict=True), color=colour[design], marker="o", ms=3, label=design)
+            ax.plot(*zip(*sorted(points), strict=True), **line(look[design]), ms=3.5, label=design)
         ax.set_title(f"{sweep}: held-out flow loss by time", fontsize=10.5, loc="left")
         ax.set_xlabel("t, from noise (0) to data (1)", fontsize=8.5)
         plain(ax)
         if by:
-            ax.legend(fontsize=8, frameon=False)
-    figure.tight_layout()
+            ax.legend(fontsize=8, frameon=False, ncols=3, loc="upper left", bbox_to_anchor=(0, -0.16), borderpad=0)
+    height = 3.6 * len(sweeps)
+    figure.subplots_adjust(0.09, 0.9 / height, 0.98, 1 - 0.3 / height, hspace=0.6)
     return figure

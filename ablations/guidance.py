@@ -12,11 +12,12 @@ from matplotlib.figure import Figure
 
 from ablations import figures
 from ablations.curves import design_of, order
+from ablations.looks import looks
 from ablations.plot import save
 from ablations.rescore import add_options, scorable, scored
 from headtohead.command import Parser, isolated, say
-from headtohead.config import ConfigError
 from headtohead.records import RecordError
+from headtohead.strict import ConfigError
 
 SCALES = (1.0, 1.5, 2.0, 3.0, 5.0)
 
@@ -52,14 +53,14 @@ def fronts(rows: list[tuple[str, str, int, list[dict[str, Any]]]]) -> list[Front
 
 def figure(found: list[Front]) -> Figure:
     """Up and to the left is better; whiskers span the seeds."""
-    colour = figures.colours(f.design for f in found)
+    look = looks(f.design for f in found)
     drawn = Figure(figsize=(6.4, 4.8))
     ax = drawn.subplots()
     for f in found:
         x, y = f.fid.mean(0), f.geneval.mean(0)
         spread = [np.transpose([figures.whiskers(column) for column in t.T]) for t in (f.fid, f.geneval)]
-        ax.errorbar(x, y, xerr=spread[0], yerr=spread[1], color=colour[f.design], marker="o", ms=4, lw=1.4,
-                    elinewidth=0.6, label=f.design)  # fmt: skip
+        ax.errorbar(x, y, xerr=spread[0], yerr=spread[1], **figures.line(look[f.design]), ms=4,
+                    lw=1.4, elinewidth=0.6, label=f.design)  # fmt: skip
         for g, a, b in zip(f.guidance, x, y, strict=True):
             if g is not None:
                 ax.annotate(f"{g:g}", (a, b), textcoords="offset points", xytext=(5, 4), fontsize=7, color=figures.GREY)

@@ -11,6 +11,7 @@ from ablations import figures, samples
 from ablations.curves import Curve, read
 from headtohead.command import Parser
 from headtohead.records import RecordError, Run
+from headtohead.world.prompts import TASKS
 
 ENDINGS = {"png": 130, "pdf": 200}  # with their resolution
 
@@ -20,8 +21,9 @@ def drawn(found: list[Run], curves: list[Curve]) -> dict[str, Figure]:
     out: dict[str, Figure | None] = {
         "curves_steps": figures.curves(curves, "steps"),
         "curves_flops": figures.curves(curves, "flops"),
-        "tasks": figures.tasks(curves),
     }
+    if any(c.metric == f"geneval/{task}" for c in curves for task in TASKS):
+        out["tasks"] = figures.tasks(curves)
     if any(c.metric.startswith("loss/t=") for c in curves):
         out["losses"] = figures.losses(curves)
     sweeps = sorted({c.sweep for c in curves})

@@ -2,110 +2,47 @@
 
 from __future__ import annotations
 
+import base64
 import csv
-import json
 import sys
 from pathlib import Path
 
-from ablations import plot, tables
-from ablations.curves import Curve, design_of, read
-from ablations.page import Page
-from ablations.spec import asked
+from ablations import plot
+from ablations.cells import cells
+from ablations.curves import Curve, read
+from ablations.markdown import CAPTIONS, markdown
+from ablations.page.document import page
+from ablations.page.section import Section, section
 from headtohead.command import Parser
 from headtohead.records import RecordError, Run
 
-CAPTIONS = {
-    "curves_steps": "Scores of held-out prompts over training. Bands span the seeds; dashed lines are what true "
-    "renders score after a round trip through the representation, dotted ones what pictures of other prompts score.",
-    "curves_flops": "The same over training FLOPs of head and language model.",
-    "tasks": "GenEval's six tasks at the last point; whiskers span the seeds.",
-    "samples": "The same prompts across designs, at the last point of the first seed; none of them was selected.",
-    "one_prompt": "One prompt several times: noise differs, the prompt does not. A regression has no noise to draw.",
-    "losses": "Near noise the condition decides, near data the picture itself does.",
-    "guidance": "Guidance trades FID against alignment; a regression has none, so it is one point.",
-}
+SCRIPTS = ("parts.js", "chart.js", "report.js")
+ELSEWHERE = ("guidance",)  # drawings of other commands, of which the page has no curves of its own
 
 
-def headline(own: list[tables.Group]) -> str:
-    """What the final table says, in a sentence."""
-    said = []
-    for metric, (name, digits, up) in tables.METRICS.items():
-        having = [g for g in own if metric in g.curves]
-        if metric in ("geneval/overall", "dpg/overall", "fid") and having:
-            top = (max if up else min)(having, key=lambda g: g.curves[metric].mean[-1])
-            value = tables.interval(top.curves[metric].values[:, -1], digits)
-            said.append(f"{'highest' if up else 'lowest'} {name} {value} by {top.design}")
-    return "At the final point: " + "; ".join(said) + "." if said else ""
+def sections(found: list[Run], curves: list[Curve], figures: Path) -> list[Section]:
+    by = cells(found, curves)
+    names = sorted({c.sweep for c in curves})
+    return [section(name, found, curves, by[name], _elsewhere(figures, name)) for name in names]
 
 
-def commands(sweep: str, own: list[Run]) -> str:
-    """How to run a sweep again: as it was asked for when its folder knows, else from what its runs are."""
-    if known := asked(own[0].folder.parent):
-        return "\n".join(known)
-    designs = " ".join(dict.fromkeys(design_of(r).split("+")[0] for r in own))
-    seeds = ",".join(sorted({str(r.config.get("seed", 0)) for r in own}))
-    return f'make sweep DESIGN="{designs}" SEEDS={seeds}'
+def _elsewhere(figures: Path, sweep: str) -> dict[str, str]:
+    """As data URIs by what they show."""
+    out: dict[str, str] = {}
+    for name in ELSEWHERE:
+        for path in (figures / f"{name}_{sweep}.png", figures / f"{name}.png"):
+            if path.exists():
+                uri = f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"
+                out.setdefault(CAPTIONS[name], uri)
+    return out
 
 
-def provenance(page: Page, sweep: str, own: list[Run]) -> None:
-    page.head("What was run", 3)
-    page.code(commands(sweep, own))
-    done = sum(r.state["state"] == "finished" for r in own)
-    config = own[0].config
-    settings = ""
-    if "train" in config and "evaluation" in config:
-        train, evaluation = config["train"], config["evaluation"]
-        settings = (
-            f" {train['steps']:,} steps of {train['batch']}, a point every {evaluation['every']:,} steps on the "
-            f"{evaluation['split']} prompts."
-        )
-    page.text(f"{len(own)} runs, {done} of them finished.{settings}")
-    machines = {json.dumps(r.state["machine"]): r.state["machine"] for r in own if "machine" in r.state}
-    for m in machines.values():
-        page.text(f"On {m['name']} ({m['device']}, {m['threads']} of {m['cores']} cores).")
-    versions = {", ".join(f"{k} {v}" for k, v in r.state["packages"].items()) for r in own if "packages" in r.state}
-    page.text("; ".join(sorted(versions)), "note")
-    for run in own:
-        if run.state["state"] == "failed":
-            page.text(f"Failed: {run.name}: {run.state.get('reason', 'no reason recorded')}")
-        elif run.state["state"] != "finished":
-            page.text(f"Not finished: {run.name}")
-
-
-def write(results: Path, found: list[Run], curves: list[Curve], figures: Path) -> None:
-    page = Page("headtohead: comparison")
-    sweeps = sorted({c.sweep for c in curves})
-    page.head("Head to head" if len(sweeps) > 1 else f"Head to head: {sweeps[0]}", 1)
-    drawn = {path.stem: path for path in sorted(figures.glob("*.png"))}
-
-    def picture(name: str, sweep: str = "") -> None:
-        path = drawn.get(f"{name}_{sweep}") if sweep else None
-        if path := path or drawn.get(name):
-            page.picture(path, CAPTIONS[name], results)
-
-    if len(sweeps) > 1:
-        page.text(f"{len(sweeps)} sweeps, each on its own: runs of different settings are never pooled.", "lead")
-        picture("curves_steps")
-    for sweep in sweeps:
-        runs = [r for r in found if r.sweep == sweep]
-        own = tables.groups(sweep, found, curves)
-        if len(sweeps) > 1:
-            page.head(sweep)
-        page.text(headline(own), "lead")
-        final, *others = tables.of(sweep, found, curves)
-        page.table(final)
-        if len(sweeps) == 1:
-            for name in ("curves_steps", "curves_flops", "tasks", "losses"):
-                picture(name)
-        picture("samples", sweep)
-        picture("one_prompt", sweep)
-        picture("guidance", sweep)
-        for table in others:
-            page.table(table)
-        provenance(page, sweep, runs)
-    if len(sweeps) > 1:
-        picture("tasks")
-    page.write(results)
+def write(results: Path, found: list[Run], curves: list[Curve], figures: Path) -> list[Section]:
+    own = sections(found, curves, figures)
+    title = "Head to head" if len(own) > 1 else f"Head to head: {own[0].sweep}"
+    (results / "report.md").write_text(markdown(title, own, sorted(p.stem for p in figures.glob("*.png"))))
+    data = {"sweeps": [{"chart": s.chart, "grids": [{"kind": g.kind, **g.data} for g in s.grids]} for s in own]}
+    (results / "report.html").write_text(page("report.html", data, ("page.css",), SCRIPTS, title=title, sections=own))
     with (results / "comparison.csv").open("w", newline="") as f:
         rows = csv.writer(f, lineterminator="\n")
         rows.writerow(["sweep", "design", "metric", "seed", "step", "flops", "value", "relative", "n"])
@@ -113,14 +50,19 @@ def write(results: Path, found: list[Run], curves: list[Curve], figures: Path) -
             for k, seed in enumerate(c.seeds):
                 rows.writerow([c.sweep, c.design, c.metric, seed, c.steps[-1], c.flops[-1], c.values[k, -1],
                                c.relative[k, -1], c.n[-1]])  # fmt: skip
+    return own
 
 
 def make(results: Path) -> Path:
     """Figures and report of a results folder, from its records; the page that holds all of it."""
+    _make(results)
+    return results / "report.html"
+
+
+def _make(results: Path) -> list[Section]:
     found, curves = read(results)
     plot.save(plot.drawn(found, curves), results / "figures")
-    write(results, found, curves, results / "figures")
-    return results / "report.html"
+    return write(results, found, curves, results / "figures")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -128,11 +70,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("results", type=Path, help="a results folder or a sweep's")
     options = parser.parse_args(arguments)
     try:
-        print(make(options.results))
+        own = _make(options.results)
     except RecordError as error:
         print(f"report: {error}", file=sys.stderr)
         return 2
-    return 0
+    print(options.results / "report.html")
+    refused = [line for s in own if s.study for line in s.study.refused]
+    for line in refused:
+        print(f"report: {line}", file=sys.stderr)
+    return 2 if refused else 0
 
 
 if __name__ == "__main__":

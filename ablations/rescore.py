@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from headtohead.command import Parser, isolated, say
-from headtohead.config import ConfigError, RunConfig, Sampling, build
+from headtohead.config import RunConfig, Sampling
 from headtohead.records import HEADLINE, KEPT, RecordError, Run, runs
+from headtohead.strict import ConfigError, build
 
 
 def config_of(run: Run) -> RunConfig:

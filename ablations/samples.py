@@ -3,7 +3,9 @@ several times a design."""
 
 from __future__ import annotations
 
+import contextlib
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +14,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ablations.curves import design_of, order
-from headtohead.records import GRIDS, Run
+from headtohead.records import GRIDS, RecordError, Run
 
 Pictures = NDArray[np.uint8]
+MOST = 8  # designs in one figure: more are too small to look at
+KINDS = {"prompts": 1, "often": 4}  # pictures that a grid holds of each of its prompts
 
 
 def shown(found: list[Run], sweep: str) -> dict[str, Run]:
@@ -26,55 +30,77 @@ def shown(found: list[Run], sweep: str) -> dict[str, Run]:
     return out
 
 
-def last_grid(run: Run, kind: str) -> Path | None:
-    paths = sorted((run.folder / GRIDS).glob(f"*-{kind}.webp"))
-    return paths[-1] if paths else None
+def grids(run: Run, kind: str) -> dict[int, Path]:
+    """By step, the last one last."""
+    return {int(path.name.split("-")[0]): path for path in sorted((run.folder / GRIDS).glob(f"[0-9]*-{kind}.webp"))}
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[Image.Image]:
+    """A kept picture, or a clear line about a damaged one."""
+    try:
+        with Image.open(path) as whole:
+            whole.load()
+            yield whole
+    except (OSError, SyntaxError):  # what PIL says of damage
+        raise RecordError(f"{path}: is no whole picture; remove it to do without") from None
 
 
 def tiles(path: Path, number: int) -> list[Pictures]:
     """The square pictures of a grid without margins, row by row."""
-    whole = np.asarray(Image.open(path).convert("RGB"))
+    with opened(path) as picture:
+        whole = np.asarray(picture.convert("RGB"))
     side = round((whole.shape[0] * whole.shape[1] / number) ** 0.5)
     rows, columns = whole.shape[0] // side, whole.shape[1] // side
     return [whole[r * side : (r + 1) * side, c * side : (c + 1) * side] for r in range(rows) for c in range(columns)]
 
 
 def _table(columns: list[str], rows: list[str], cells: list[list[Pictures]], size: float, gap: int) -> Figure:
-    """Pictures in a table; `gap` puts air after every so many columns."""
-    left, top, width = 1.9, 0.3, len(cells[0]) * size + (len(cells[0]) // gap - 1) * 0.12
-    figure = Figure(figsize=(left + width + 0.05, top + len(rows) * size + 0.05))
-    w, h = figure.get_size_inches()
+    """Pictures in a table; `gap` puts air after every so many columns. One image in all: hundreds of axes are slow."""
+    left, top, side = 1.9, 0.3, cells[0][0].shape[0]
+    edge, air = max(1, side // 25), round(0.12 / size * side)
+    pitch = side + edge
+    block = gap * pitch + air
+    sheet = np.full((len(rows) * pitch - edge, len(columns) * block - air - edge, 3), 255, np.uint8)
     for r, line in enumerate(cells):
-        y = 1 - (top + (r + 1) * size) / h
-        label = "\n".join(textwrap.wrap(rows[r], 26))
-        figure.text((left - 0.1) / w, y + size / 2 / h, label, ha="right", va="center", fontsize=7.5)
         for c, picture in enumerate(line):
-            x = left + c * size + (c // gap) * 0.12
-            ax = figure.add_axes((x / w, y, size * 0.96 / w, size * 0.96 / h))
-            ax.imshow(picture, interpolation="nearest")
-            ax.axis("off")
+            x = c // gap * block + c % gap * pitch
+            sheet[r * pitch : r * pitch + side, x : x + side] = picture
+    inch = size / pitch
+    high, wide = sheet.shape[0] * inch, sheet.shape[1] * inch
+    figure = Figure(figsize=(left + wide + 0.05, top + high + 0.05))
+    w, h = figure.get_size_inches()
+    ax = figure.add_axes((left / w, 0.05 / h, wide / w, high / h))
+    ax.imshow(sheet, interpolation="none", aspect="auto")  # a PDF then holds the pictures themselves
+    ax.axis("off")
+    for r, row in enumerate(rows):
+        label = "\n".join(textwrap.wrap(row, 26))
+        y = 1 - (top + (r * pitch + side / 2) * inch) / h
+        figure.text((left - 0.1) / w, y, label, ha="right", va="center", fontsize=7.5, parse_math=False)
     for c, title in enumerate(columns):
-        x = left + c * (gap * size + 0.12) + gap * size / 2
-        figure.text(x / w, 1 - top * 0.6 / h, title, ha="center", va="center", fontsize=8.5, weight="bold")
+        x = left + (c * block + (gap * pitch - edge) / 2) * inch
+        figure.text(x / w, 1 - top * 0.6 / h, title, ha="center", va="center", fontsize=8.5, weight="bold",
+                    parse_math=False)  # fmt: skip
     return figure
 
 
 def prompts(found: list[Run], sweep: str) -> Figure | None:
     """A row a prompt, a column a design: what the last point paints."""
-    return _compare(found, sweep, "prompts", 1, 0.78)
+    return _compare(found, sweep, "prompts", 0.78)
 
 
 def often(found: list[Run], sweep: str) -> Figure | None:
     """A row a prompt, several pictures a design: how much they differ."""
-    return _compare(found, sweep, "often", 4, 0.5)
+    return _compare(found, sweep, "often", 0.5)
 
 
-def _compare(found: list[Run], sweep: str, kind: str, times: int, size: float) -> Figure | None:
-    own = {d: (r, path) for d, r in shown(found, sweep).items() if (path := last_grid(r, kind))}
+def _compare(found: list[Run], sweep: str, kind: str, size: float) -> Figure | None:
+    times = KINDS[kind]
+    own = {d: (r, list(paths.values())[-1]) for d, r in shown(found, sweep).items() if (paths := grids(r, kind))}
     if not own:
         return None
     texts = next(iter(own.values()))[0].state["shown"][kind]
-    same = {d: path for d, (r, path) in own.items() if r.state["shown"][kind] == texts}
+    same = dict([(d, path) for d, (r, path) in own.items() if r.state["shown"][kind] == texts][:MOST])
     parts = [tiles(path, len(texts) * times) for path in same.values()]
     cells = [[p for part in parts for p in part[k * times : (k + 1) * times]] for k in range(len(texts))]
     return _table(list(same), texts, cells, size, times)

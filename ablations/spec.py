@@ -13,8 +13,10 @@ from typing import Any
 import yaml
 
 from headtohead import records
-from headtohead.config import ConfigError, RunConfig, configure, known
+from headtohead.config import RunConfig
 from headtohead.design import DESIGNS
+from headtohead.presets import configure
+from headtohead.strict import ConfigError, known
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
 SWEEP = "sweep.json"  # beside a sweep's runs: how it was asked for

@@ -9,31 +9,29 @@ import shlex
 import sys
 import time
 import traceback
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ablations import report, spec
+from ablations import arguments, report, spec
+from ablations.launch import Launch
+from ablations.outlook import announce
+from ablations.states import state_of
 from headtohead import records
 from headtohead.command import Parser, duration, isolated, positive, say, seeds
-from headtohead.config import PRESETS, ConfigError, RunConfig, known
+from headtohead.config import RunConfig
 from headtohead.design import DESIGNS
-
-if TYPE_CHECKING:
-    from headtohead.pace import Pace
+from headtohead.portion import Portion
+from headtohead.presets import PRESETS
+from headtohead.strict import ConfigError, known
 
 SWEEPS = Path("sweeps")
 TRACEBACK = "error.txt"
-FOUNDED = ("micro",)  # the scales whose foundations and data can be had
+RUN = "headtohead.run"
 
 
 def chosen(options: argparse.Namespace) -> spec.Sweep:
     """The sweep of the command line: a file's, or one made of DESIGN; options override the file."""
-    overrides: dict[str, Any] = {}
-    for key, value in map(_pair, options.set or ()):
-        if key in overrides:
-            raise ConfigError(f"--set: {key} stands twice")
-        overrides[key] = value
+    overrides: dict[str, Any] = dict(arguments.settings(options.set))
     if options.steps is not None:
         overrides["train.steps"] = options.steps
     file = SWEEPS / f"{options.name}.yaml" if options.name else None
@@ -59,36 +57,7 @@ def named(name: str, overrides: dict[str, Any]) -> str:
     return f"{name}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
 
 
-def _pair(text: str) -> tuple[str, str]:
-    key, mark, value = text.partition("=")
-    if not mark or not key:
-        raise ConfigError(f"--set: expected KEY=VALUE such as head.dim=256, got {text!r}")
-    return key, value
-
-
-def state_of(folder: Path, config: RunConfig) -> str:
-    """finished, started or new; a folder that holds another configuration is refused with what differs."""
-    path = folder / records.CONFIG
-    if not path.exists():
-        return "new"
-    (run,) = records.runs(folder)
-    if run.config.get("hash") != config.hash:
-        raise ConfigError(f"{path}: holds another configuration ({_differs(run.config, config.plain())}); move it away")
-    return "finished" if run.state["state"] == "finished" else "started"
-
-
-def _differs(old: dict[str, object], new: dict[str, object], prefix: str = "") -> str:
-    out = []
-    for key in sorted({*old, *new} - {"hash"}):
-        a, b = old.get(key), new.get(key)
-        if isinstance(a, dict) and isinstance(b, dict):
-            out.append(_differs(a, b, f"{prefix}{key}."))
-        elif a != b:
-            out.append(f"{prefix}{key}: {a} there, {b} here")
-    return ", ".join(filter(None, out))
-
-
-def main(arguments: list[str] | None = None) -> int:
+def main(given: list[str] | None = None) -> int:
     parser = Parser("ablations.sweep", __doc__)
     parser.add_argument("name", nargs="?", help=f"a file of {SWEEPS}/ without its ending")
     parser.add_argument(
@@ -101,13 +70,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_folder("--results", Path("results"), "where records go")
     parser.add_folder("--cache", Path(".cache/headtohead"), "where encoded pictures are kept")
     parser.add_device()
+    arguments.add_launch(parser)
     parser.add_argument("--no-estimate", action="store_true", help="begin without measuring how long it will take")
-    options = parser.parse_args(arguments)
+    options = parser.parse_args(given)
     try:
         sweep = chosen(options)
-        if sweep.scale in PRESETS and sweep.scale not in FOUNDED:
-            raise ConfigError(f"scale {sweep.scale}: its foundations and data are still to come; there is {FOUNDED[0]}")
         runs = sweep.runs()
+        launch = arguments.launch(options)
+        for run in runs.values():
+            Portion.of(run.train.batch, run.compute.micro_batch, 0, launch.devices)
         states = {name: state_of(options.results / sweep.name / name, run) for name, run in runs.items()}
     except (ConfigError, records.RecordError) as error:
         print(f"sweep: {error}", file=sys.stderr)
@@ -120,7 +91,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     announce(sweep, runs, states, options)
     try:
-        codes = {name: _train(sweep, name, runs[name], options) for name in runs if states[name] != "finished"}
+        codes = {name: _train(sweep, name, runs[name], options, launch) for name in runs if states[name] != "finished"}
     except KeyboardInterrupt:
         say("sweep: stopped; the same command goes on from the last point")
         return 130
@@ -143,46 +114,6 @@ def again(options: argparse.Namespace) -> str:
     return " ".join(["make sweep", *(f"{key}={shlex.quote(str(value))}" for key, value in words.items() if value)])
 
 
-def announce(
-    sweep: spec.Sweep, runs: dict[str, RunConfig], states: dict[str, str], options: argparse.Namespace
-) -> None:
-    """What is going to happen, and about how long it takes on this machine."""
-    say(f"sweep {sweep.name}: {len(runs)} run{'s' * (len(runs) != 1)} in {options.results / sweep.name}")
-    todo = {name: run for name, run in runs.items() if states[name] != "finished"}
-    paces: dict[str, Pace] = {}
-    if todo and not options.no_estimate:
-        say("timing a few steps of each design ...")
-    whole = 0.0
-    for name, run in runs.items():
-        t, e = run.train, run.evaluation
-        line = f"  {name:24} {states[name]:9} {t.steps:,} steps of {t.batch}, a point every {e.every:,}"
-        if name in todo and not options.no_estimate:
-            key = replace(run, seed=0).hash
-            try:
-                paces[key] = paces.get(key) or isolated(_pace, run, options)
-            except Exception as error:
-                say(f"{line}; cannot be timed: {error}")
-                continue
-            left = paces[key].seconds(run, reached(options.results / sweep.name / name))
-            whole += left
-            line += f", about {duration(left)}"
-        say(line)
-    if whole and len(todo) > 1:
-        say(f"about {duration(whole)} in all; finished runs are skipped, unfinished ones go on from their last point")
-
-
-def reached(folder: Path) -> int:
-    """The last step that a run has on record."""
-    path = folder / records.CURVE
-    return max((line["step"] for line in records.read_lines(path)), default=0) if path.exists() else 0
-
-
-def _pace(config: RunConfig, options: argparse.Namespace) -> Pace:
-    from headtohead import pace, store
-
-    return pace.measure(config, options.device or store.best_device())
-
-
 def _fit(config: RunConfig, folder: Path, options: argparse.Namespace) -> None:
     from headtohead import store
     from headtohead.run import train  # torch and lightning, once it is sure that something is to be done
@@ -190,12 +121,29 @@ def _fit(config: RunConfig, folder: Path, options: argparse.Namespace) -> None:
     train(config, folder, options.cache, device=options.device or store.best_device(), say=say)
 
 
-def _train(sweep: spec.Sweep, name: str, config: RunConfig, options: argparse.Namespace) -> int:
+def _launched(config: RunConfig, folder: Path, options: argparse.Namespace, launch: Launch) -> int | None:
+    """A run's exit code from processes of its own, or none when it was only put into a queue."""
+    records.Recorder(folder).begin({**config.plain(), "hash": config.hash})
+    words = [str(folder), "--cache", str(options.cache), *(["--device", options.device] if options.device else [])]
+    if launch.by == "slurm":
+        job = launch.submit(folder, f"{folder.parent.name}/{folder.name}", RUN, words)
+        records.Recorder(folder).status("queued", job=job)
+        say(f"{folder.name}: job {job}")
+        return None
+    return launch.run(RUN, words)
+
+
+def _train(sweep: spec.Sweep, name: str, config: RunConfig, options: argparse.Namespace, launch: Launch) -> int:
     """One run's exit code; what breaks it is recorded and said, and the sweep goes on."""
     folder = options.results / sweep.name / name
     started = time.monotonic()
     try:
-        isolated(_fit, config, folder, options)
+        if launch.by == "local":
+            isolated(_fit, config, folder, options)
+        elif code := _launched(config, folder, options, launch):
+            return _broke(folder, "its processes ended with an error", code)
+        elif launch.by == "slurm":
+            return 0
     except (ConfigError, OSError) as error:  # a setting or the disk: nothing to debug
         return _broke(folder, f"{error}", 2)
     except Exception as error:

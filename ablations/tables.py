@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -41,6 +41,11 @@ class Group:
     curves: dict[str, Curve]
     runs: list[Run] = field(default_factory=list)
 
+    @property
+    def whole(self) -> Curve:
+        """A curve that goes to the end: diversity may be missing there."""
+        return max(self.curves.values(), key=lambda c: len(c.steps))
+
     def state(self, key: str) -> list[float]:
         return [run.state[key] for run in self.runs if key in run.state]
 
@@ -57,6 +62,12 @@ def groups(sweep: str, found: list[Run], curves: list[Curve]) -> list[Group]:
     ]
 
 
+def longest(own: list[Group]) -> list[Group]:
+    """Those that have come as far as any: only they are ranked, for the others may still catch up."""
+    most = max(g.whole.steps[-1] for g in own)
+    return [g for g in own if g.whole.steps[-1] == most]
+
+
 def interval(values: Numbers, digits: int) -> str:
     """Mean and half-width of the 95 % t interval over the seeds that have a number; one seed has no interval."""
     values = values[~np.isnan(values)]
@@ -67,11 +78,11 @@ def interval(values: Numbers, digits: int) -> str:
 
 
 def _scores(own: list[Group], title: str, pick: Callable[[Curve, bool], Numbers], note: str) -> Table:
-    rows, means = [], np.full((len(own), len(METRICS)), np.nan)
+    rows, means, compared = [], np.full((len(own), len(METRICS)), np.nan), longest(own)
     for k, g in enumerate(own):
-        some = next(iter(g.curves.values()))
+        some = g.whole
         for m, (metric, (_, _, up)) in enumerate(METRICS.items()):
-            if metric in g.curves:
+            if metric in g.curves and g in compared:
                 means[k, m] = pick(g.curves[metric], up).mean() * (1 if up else -1)
         cells = [
             interval(pick(g.curves[metric], up), digits) if metric in g.curves else "–"
@@ -125,7 +136,7 @@ def best(own: list[Group]) -> Table:
 def cost(own: list[Group]) -> Table:
     rows = []
     for g in own:
-        some = next(iter(g.curves.values()))
+        some = g.whole
         at = reached(g.curves["geneval/overall"], TARGET) if "geneval/overall" in g.curves else None
         rows.append(
             [
@@ -155,7 +166,7 @@ def diversity(groups: list[Group]) -> Table | None:
              "diversity/renders": "true renders"}  # fmt: skip
     rows = []
     for g in groups:
-        end = max(c.steps[-1] for c in g.curves.values())
+        end = g.whole.steps[-1]
         own = {k: g.curves[k] for k in kinds if k in g.curves and g.curves[k].steps[-1] == end}
         if "diversity/fixed" in own:
             cells = [interval(own[k].values[:, -1], 2) if k in own else "–" for k in kinds]
@@ -165,6 +176,14 @@ def diversity(groups: list[Group]) -> Table | None:
         "point, over the seeds of which enough pictures were accepted there."
     )
     return Table("Diversity", ["design", *kinds.values(), "accepted pictures"], rows, note) if rows else None
+
+
+def lines(metric: str, representations: Iterable[str]) -> list[tuple[str, float, bool]]:
+    """Ceilings of what is compared and the floor of shuffled prompts: name, value, and whether it is a floor. FID has
+    none of the latter: pictures of other prompts are as like true ones as those of the right prompts."""
+    rows = [(f"{r.upper()} ceiling", limits.ceiling(r), False) for r in sorted(set(representations)) if r]
+    rows += [("shuffled prompts", limits.floor(), True)] if METRICS[metric][2] else []
+    return [(name, row[metric], floor) for name, row, floor in rows if metric in row]
 
 
 def bounds(own: list[Group]) -> Table | None:

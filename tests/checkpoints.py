@@ -7,14 +7,17 @@ from pathlib import Path
 
 import open_clip
 import torch
+from diffusers import AutoencoderKL, UNet2DConditionModel
 from safetensors.torch import save_file
-from tokenizers import Tokenizer, models, pre_tokenizers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     BertTokenizerFast,
     BlipConfig,
     BlipForQuestionAnswering,
     BlipImageProcessor,
     BlipProcessor,
+    LlamaConfig,
+    LlamaForCausalLM,
     Mask2FormerConfig,
     Mask2FormerForUniversalSegmentation,
     PreTrainedTokenizerFast,
@@ -112,6 +115,63 @@ def clip(folder: Path) -> str:
     model = open_clip.create_model("tiny-clip")
     save_file({k: v.contiguous() for k, v in model.state_dict().items()}, folder / "tiny.safetensors")
     return f"tiny-clip:{folder / 'tiny.safetensors'}"
+
+
+TURN = (
+    "{% for m in messages %}<|start_header_id|>{{m['role']}}<|end_header_id|>\n\n{% if loop.first %}"
+    "Today Date: {{ date_string if date_string is defined else strftime_now('%d %b %Y') }}\n\n{% endif %}"
+    "{{m['content'] | trim}}<|eot_id|>{% endfor %}"
+    "{% if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>\n\n{% endif %}"
+)
+
+
+def llama(folder: Path, *, tied: bool = True) -> Path:
+    """Of Llama 3.2's kind: byte-level tokens without one for padding, a chat template that writes the date."""
+    torch.manual_seed(0)
+    inner = Tokenizer(models.BPE())
+    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    inner.decoder = decoders.ByteLevel()
+    special = ["<|begin_of_text|>", "<|eot_id|>", "<|start_header_id|>", "<|end_header_id|>"]
+    trainer = trainers.BpeTrainer(
+        vocab_size=400,
+        special_tokens=special,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    inner.train_from_iterator(["Please generate an image based on the following caption: a red circle"], trainer)
+    reads = PreTrainedTokenizerFast(tokenizer_object=inner, bos_token=special[0], eos_token=special[1])
+    reads.chat_template = TURN
+    config = LlamaConfig(
+        vocab_size=len(reads), hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
+        num_key_value_heads=2, max_position_embeddings=512, bos_token_id=0, eos_token_id=1, tie_word_embeddings=tied,
+    )  # fmt: skip
+    LlamaForCausalLM(config).save_pretrained(folder)
+    reads.save_pretrained(folder)
+    return folder
+
+
+def vae(folder: Path, *, channels: int = 4, shift: float | None = None) -> Path:
+    """Of SDXL's kind, and with 16 channels and a shift of FLUX's; 4 pixels a latent."""
+    torch.manual_seed(0)
+    AutoencoderKL(
+        block_out_channels=(8, 8, 8), down_block_types=("DownEncoderBlock2D",) * 3, norm_num_groups=4,
+        up_block_types=("UpDecoderBlock2D",) * 3, latent_channels=channels, layers_per_block=1, sample_size=32,
+        scaling_factor=0.13025, shift_factor=shift,
+    ).save_pretrained(folder)  # fmt: skip
+    return folder
+
+
+def unet(folder: Path) -> Path:
+    """Of SDXL's kind: text and time are added, cross-attention reads vectors of the text encoders' width."""
+    torch.manual_seed(0)
+    UNet2DConditionModel(
+        sample_size=16, in_channels=4, out_channels=4, block_out_channels=(16, 32), layers_per_block=1,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"), up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        cross_attention_dim=24, attention_head_dim=(2, 4), norm_num_groups=4, use_linear_projection=True,
+        addition_embed_type="text_time", addition_time_embed_dim=8, projection_class_embeddings_input_dim=20 + 6 * 8,
+        transformer_layers_per_block=(1, 1),
+    ).save_pretrained(folder / "unet")  # fmt: skip
+    return folder
 
 
 class _Layers(torch.nn.Module):

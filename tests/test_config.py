@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from headtohead.config import PRESETS, ConfigError, RunConfig, build, configure
+from headtohead.config import RunConfig
 from headtohead.design import DESIGNS, Backbone, Design, Head, Objective, Representation
+from headtohead.presets import PRESETS, configure
+from headtohead.strict import ConfigError, build
 
 
 @pytest.mark.parametrize("scale", PRESETS)

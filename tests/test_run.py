@@ -13,10 +13,11 @@ from small import SMALL
 
 from headtohead import measure
 from headtohead.assemble import assemble
-from headtohead.config import RunConfig, configure
+from headtohead.config import RunConfig
 from headtohead.data.encoded import STREAM
 from headtohead.design import DESIGNS
 from headtohead.kept import kept
+from headtohead.presets import configure
 from headtohead.records import CURVE, runs
 from headtohead.run import train
 

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from headtohead.config import RunConfig
-from headtohead.data.encoded import Source, StepBatch, Steps, encoded
+from headtohead.data.encoded import StepBatch
 from headtohead.design import Backbone
-from headtohead.foundations import representation, shipped, tokenizer
-from headtohead.foundations.recipes import CONTEXT
+from headtohead.foundations import reader, representation
 from headtohead.heads import build as heads
-from headtohead.module import Generator
+from headtohead.heads.draws import fresh
+from headtohead.module import PICTURES, Generator, pixels
 from headtohead.query import QueryEncoder
-
-
-def encode_text(texts: list[str]) -> tuple[Tensor, Tensor]:
-    ids = tokenizer.encode(texts, CONTEXT)
-    return ids, (ids != tokenizer.PAD).long()
 
 
 @dataclass(frozen=True)
@@ -36,11 +28,12 @@ class Parts:
 
 def assemble(config: RunConfig, device: str) -> Parts:
     """Foundations and head of a configuration; first weights follow from its seed."""
-    codec = representation.build(config.design.representation, config.codec, device)
+    codec = representation.build(config.design.representation, config.foundations, config.codec, device)
+    model, encode = reader.build(config.foundations, config.query, device)
     torch.manual_seed(config.seed)
     query = QueryEncoder(
-        shipped.language_model(device),
-        encode_text,
+        model,
+        encode,
         replace(config.query, number=heads.queries(config, codec.grid)),
         trained=config.design.backbone is Backbone.TRAINED,
     )
@@ -48,23 +41,12 @@ def assemble(config: RunConfig, device: str) -> Parts:
     return Parts(codec, Generator(query, head).to(device))
 
 
-def training_data(
-    config: RunConfig, codec: representation.Codec, cache: Path, device: str, say: Callable[[str], None]
-) -> Callable[[int], Steps]:
-    """The batches of a run from any step on."""
-    tokens = encoded(Source(codec.key, config.data.pictures), codec.encode, cache, device, say)
-    t = config.train
-    return lambda start: Steps(
-        tokens, seed=config.seed, batch=t.batch, start=start, stop=t.steps, dense=config.data.dense
-    )
-
-
-def flops_a_step(generator: Generator, batch: StepBatch) -> float:
-    """Counted by torch on one real step, forward and backward, of head and language model."""
-    state = torch.random.get_rng_state()
-    with FlopCounterMode(display=False) as counter:
+def flops_a_picture(parts: Parts, batch: StepBatch, device: str) -> float:
+    """Counted by torch on one real portion of a step, forward and backward, of head and language model."""
+    generator, x_1 = parts.generator, batch.x_1.to(device)
+    x_1 = parts.codec.encode(pixels(x_1)) if x_1.dim() == PICTURES else x_1.float()
+    with FlopCounterMode(display=False) as counter, torch.compiler.set_stance("force_eager"):
         condition = generator.condition(batch.captions)
-        generator.generation.loss(batch.x_1, condition).backward()
+        generator.generation.loss(x_1, condition, fresh(x_1)).backward()
     generator.zero_grad(set_to_none=True)
-    torch.random.set_rng_state(state)
-    return float(counter.get_total_flops())
+    return float(counter.get_total_flops()) / len(x_1)

@@ -48,8 +48,13 @@ class Parser(argparse.ArgumentParser):
 
 def isolated(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Work in a process of its own: its memory is its own, and what kills it does not kill the command."""
-    with ProcessPoolExecutor(1, mp.get_context("spawn"), initializer=_end_with_parent) as pool:
+    with processes(1) as pool:
         return pool.submit(work, *args, **kwargs).result()
+
+
+def processes(number: int) -> ProcessPoolExecutor:
+    """Processes that end with their command."""
+    return ProcessPoolExecutor(number, mp.get_context("spawn"), initializer=_end_with_parent)
 
 
 def _end_with_parent() -> None:
@@ -62,6 +67,10 @@ def _end_with_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def quiet(line: str) -> None:
+    """For processes beside the first."""
 
 
 def say(line: str) -> None:

@@ -1,53 +1,61 @@
-"""A generator's point on the curves: it sits the run's exam, several pictures of a prompt are drawn, losses taken."""
+"""A generator's point in the embedded world: it sits the exam, several pictures of a prompt are drawn, losses taken."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 from torchvision.utils import make_grid
 
+from headtohead import rounds
 from headtohead.assemble import Parts
+from headtohead.computing import autocast
 from headtohead.config import EvalConfig, RunConfig, Sampling
 from headtohead.eval import points
 from headtohead.eval.exam import SEED, Exam, exam, shown
 from headtohead.foundations import shipped
+from headtohead.measured import HELD_OUT, HeldOut, Measured, losses
 from headtohead.module import Generator
-from headtohead.sampler import decode, noise, sample
+from headtohead.sampler import paint
 from headtohead.world import judge as judges
 from headtohead.world.captions import captions
 from headtohead.world.render import render
 from headtohead.world.scenes import draw
 
-HELD_OUT = 102  # the stream of pictures on which the loss is measured
 NOISE, DECODER = 900_000, 910_000  # seeds of diversity's draws
 A_TASK = 2  # prompts a task in a sample grid, the same ones at every point of every design
 OFTEN = (0, 2, 6, 8)  # of those, the prompts of which several pictures are shown
 TIMES = 4
 
 
-@dataclass(frozen=True)
-class Measured:
-    """One evaluation: its numbers, what was asked, and pictures to look at."""
-
-    point: points.Point
-    exam: Exam
-    grids: dict[str, Tensor]  # (3, H, W) by kind
+def held_out(config: RunConfig, parts: Parts, device: str) -> HeldOut:
+    index = np.arange(config.evaluation.held_out)
+    scenes = draw(HELD_OUT, index)
+    return HeldOut(captions(scenes, HELD_OUT, index), parts.codec.encode(render(scenes, device)))
 
 
 class Meter:
-    """Measures any generator of one configuration, always with the same prompts and noise."""
+    """The embedded world's examiner: its prompts, its judge, independent renders as FID's reference."""
+
+    mode = "world"
 
     def __init__(self, config: RunConfig, parts: Parts, device: str, judge: Path | None = None) -> None:
         self.config, self.codec, self.device = config, parts.codec, device
         self.judge, self.net = judges.load(device, judge), shipped.feature_net(device)
         self._exams: dict[bool, tuple[Exam, points.Features]] = {}
-        index = np.arange(config.evaluation.held_out)
-        scenes = draw(HELD_OUT, index)
-        self.held_out = captions(scenes, HELD_OUT, index), parts.codec.encode(render(scenes, device))
+        self.held_out = held_out(config, parts, device)
+
+    @property
+    def name(self) -> str:
+        return self.judge.name
+
+    @property
+    def about(self) -> dict[str, Any]:
+        sizes = dict(zip(("renders", "dimensions"), self.exam(last=True)[1].shape, strict=True))
+        return {"fid": sizes, "shown": shown_prompts(self.config.evaluation)}
 
     def exam(self, last: bool) -> tuple[Exam, points.Features]:
         """What is asked at a point on the way or at the end, and features of independent renders of it."""
@@ -59,54 +67,50 @@ class Meter:
             self._exams[last] = exam(e.split, limit=limit, device=self.device), reference
         return self._exams[last]
 
-    def tokens(self, generator: Generator, prompts: list[str], how: Sampling, seed: int = 0) -> Tensor:
+    def paint(
+        self,
+        generator: Generator,
+        prompts: list[str],
+        how: Sampling,
+        seed: int = 0,
+        decodings: tuple[int | None, ...] = (None,),
+    ) -> Tensor:
         """Noise is fixed within a run and differs between seeds."""
         own, batch = seed + 1_000 * self.config.seed, self.config.evaluation.batch
-        return sample(generator, self.codec, prompts, how, seed=own, batch=batch)
-
-    def paint(self, generator: Generator, prompts: list[str], how: Sampling) -> Tensor:
-        tokens = self.tokens(generator, prompts, how)
-        return decode(self.codec, tokens, batch=self.config.evaluation.batch)
-
-    def spread(self, generator: Generator, how: Sampling, test: Exam) -> points.Point:
-        """Several pictures a prompt: from other noise each, with the decoder's noise fixed and drawn."""
-        lines = points.several(test, self.config.evaluation.diverse)
-        tokens = self.tokens(generator, [line["prompt"] for line in lines], how, NOISE)
-        seeds = {"fixed": None, "drawn": DECODER}
-        drawn = {name: decode(self.codec, tokens, seed=seed) for name, seed in seeds.items()}
-        return points.spread(lines, drawn, self.judge, self.net)
+        with autocast(self.config.compute, self.device):
+            return paint(generator, self.codec, prompts, how, seed=own, batch=batch, decodings=decodings)
 
     def losses(self, generator: Generator) -> dict[str, float]:
-        """The loss on pictures that no run trains on, with one draw of noise for the whole run."""
-        told, x_1 = self.held_out
-        x_0 = noise(HELD_OUT, np.arange(len(x_1)), *x_1.shape[1:]).to(x_1)
-        was_training = generator.training
-        generator.eval()
-        with torch.no_grad():
-            parts = generator.generation.held_out(x_1, x_0, generator.condition(told))
-        generator.train(was_training)
-        return {f"loss/{name}": value for name, value in parts.items()}
+        return losses(self.config, generator, self.held_out, self.device)
 
-    def scores(self, generator: Generator, how: Sampling, last: bool) -> tuple[points.Point, Tensor]:
-        """The exam alone, with its pictures."""
+    def scores(self, generator: Generator, how: Sampling, last: bool) -> points.Point:
+        """The exam alone."""
         test, reference = self.exam(last)
-        pictures = self.paint(generator, test.texts, how)
-        return points.score(test, pictures, self.judge, self.net, reference), pictures
+        pictures = self.paint(generator, test.texts, how)[:, 0]
+        return points.score(test, pictures, self.judge, self.net, reference)
 
-    def measure(self, generator: Generator, last: bool) -> Measured:
+    def measure(self, generator: Generator, last: bool, step: int) -> Measured | None:
         how, e = self.config.sampling, self.config.evaluation
-        test, _ = self.exam(last)
-        point, _ = self.scores(generator, how, last)
-        spread = self.spread(generator, how, test)
-        values = {**point.values, **spread.values, **self.losses(generator)}
-        whole = replace(point, values=values, n={**point.n, **spread.n, "loss": e.held_out})
-        return Measured(whole, test, self.grids(generator, how))
+        test, reference = self.exam(last)
+        lines = points.several(test, e.diverse)
+        pictures = self.paint(generator, test.texts, how)[:, 0]
+        many = self.paint(generator, [li["prompt"] for li in lines], how, NOISE, decodings=(None, DECODER))
+        grids = self.grids(generator, how)
+        lost = self.losses(generator)
+        if not rounds.first():
+            return None
+        point = points.score(test, pictures, self.judge, self.net, reference)
+        spread = points.spread(lines, {"fixed": many[:, 0], "drawn": many[:, 1]}, self.judge, self.net)
+        values = {**point.values, **spread.values, **lost}
+        return Measured(replace(point, values=values, n={**point.n, **spread.n, "loss": e.held_out}), test.asked, grids)
 
     def grids(self, generator: Generator, how: Sampling) -> dict[str, Tensor]:
         """One picture each of many prompts, and several pictures each of few."""
         texts = shown(self.config.evaluation.split, A_TASK)
         often = [texts[k] for k in OFTEN for _ in range(TIMES)]
-        pictures = self.paint(generator, [*texts, *often], how)
+        pictures = self.paint(generator, [*texts, *often], how)[:, 0]
+        if not rounds.first():
+            return {}
         one, more = pictures.split([len(texts), len(often)])
         return {"prompts": make_grid(one, nrow=len(texts) // 2, padding=0), "often": make_grid(more, TIMES, padding=0)}
 

@@ -15,6 +15,7 @@ from headtohead.config import RunConfig
 from headtohead.data.encoded import StepBatch, Steps
 from headtohead.eval import points
 from headtohead.eval.exam import exam
+from headtohead.heads.draws import fresh
 from headtohead.measure import Meter, limit_of
 from headtohead.module import DesignModule
 
@@ -42,7 +43,7 @@ class Pace:
 def measure(config: RunConfig, device: str) -> Pace:
     """Encoded pictures are not needed for it: noise trains as fast."""
     parts = assemble(config, device)
-    module = DesignModule(parts.generator, config.train, config.seed)
+    module = DesignModule(parts.generator, config, parts.codec.encode)
     batch, grid = config.train.batch, parts.codec.grid
     tokens = torch.randn(batch * (STEPS + 1), grid.tokens, grid.channels)
     steps = Steps(tokens, seed=0, batch=batch, start=0, stop=STEPS + 1, dense=config.data.dense)
@@ -50,7 +51,8 @@ def measure(config: RunConfig, device: str) -> Pace:
 
     def train(batch: StepBatch) -> None:
         condition = parts.generator.condition(batch.captions)
-        parts.generator.generation.loss(batch.x_1.to(device), condition).backward()
+        x_1 = batch.x_1.to(device)
+        parts.generator.generation.loss(x_1, condition, fresh(x_1)).backward()
         optimizer.step()
         optimizer.zero_grad()
         module.average.step(1)

@@ -6,16 +6,13 @@ once, without gradient, and only the query positions with it: the same numbers f
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 from transformers import LlamaForCausalLM
 
 from headtohead.config import QueryConfig
+from headtohead.foundations.reader import Encode
 from headtohead.shapes import Condition
-
-Encode = Callable[[list[str]], tuple[Tensor, Tensor]]  # texts -> ids (B, L), mask (B, L); padding on the right
 
 
 class QueryEncoder(nn.Module):
@@ -24,6 +21,8 @@ class QueryEncoder(nn.Module):
         self.model, self.encode, self.template, self.trained = model, encode, config.template, trained
         self.groups = config.groups
         model.requires_grad_(trained)
+        if not model.config.tie_word_embeddings:  # queries end in states, not in words: nothing would train these
+            model.get_output_embeddings().requires_grad_(False)
         self.queries = nn.Parameter(config.std * torch.randn(config.number, model.config.hidden_size))
 
     @property

@@ -43,7 +43,7 @@ def rescore(
             if (step, key) in done:
                 continue
             say(f"{run.sweep}/{run.name}: step {step:,}, " + ", ".join(f"{k} {v}" for k, v in label.items()))
-            point, _ = meter.scores(parts.generator, how, last=True)
+            point = meter.scores(parts.generator, how, last=True)
             at = Spent(step, *(ends[step][name] for name in ("samples", "flops", "seconds")))
             representation = asked.design.representation
             recorder.rescored(label, numbers(at, point.values, point.n, representation, meter.judge.name, "world"))

@@ -1,8 +1,10 @@
-"""A configuration to a finished run: the one place that builds a Trainer."""
+"""A configuration to a finished run: `python -m headtohead.run FOLDER` trains the run whose config.json lies there.
+
+One process on one device, or as many as a launcher starts; all of them paint, the first one judges and writes.
+"""
 
 from __future__ import annotations
 
-import logging
 import sys
 import time
 import warnings
@@ -14,17 +16,25 @@ from typing import Any
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import TQDMProgressBar
-from torch.utils.data import DataLoader
+from safetensors.torch import save_file
 from torchvision.transforms.functional import to_pil_image
 
-from headtohead.assemble import assemble, flops_a_step, training_data
+from headtohead import command, devices, examining, records, store, training_data
+from headtohead.assemble import assemble, flops_a_picture
 from headtohead.config import RunConfig
+from headtohead.data.shards.places import ShardError
 from headtohead.kept import keep
+from headtohead.loading import ModelError
 from headtohead.machine import describe, peak_mb
-from headtohead.measure import Meter, shown_prompts
+from headtohead.measured import Examiner
 from headtohead.module import DesignModule
+from headtohead.portion import Portion
 from headtohead.records import HEADLINE, Recorder, Spent
+from headtohead.stopping import Stopping, stepped
+from headtohead.store import fingerprint
+from headtohead.strict import ConfigError, build
 
+STANDARD = "standard.safetensors"  # by what CLIP's channels were standardised
 CHECKPOINT = "checkpoints/last.ckpt"  # to go on from; removed when the run is finished
 
 # What Lightning says at every start: of its own parts, of frozen foundations, of batches that cost no time to make.
@@ -34,8 +44,8 @@ NEWS = (".*isinstance.treespec.*", "Found .* module.s. in eval mode", ".*does no
 class Curves(L.Callback):
     """Measures the averaged weights every so many steps, and writes the record and a checkpoint."""
 
-    def __init__(self, config: RunConfig, meter: Meter, recorder: Recorder, flops: float) -> None:
-        self.config, self.meter, self.recorder, self.flops = config, meter, recorder, flops
+    def __init__(self, config: RunConfig, examiner: Examiner, recorder: Recorder, flops: float) -> None:
+        self.config, self.examiner, self.recorder, self.flops = config, examiner, recorder, flops
         self.training = self.measuring = self.peak = 0.0
         self._since = time.monotonic()
 
@@ -44,7 +54,7 @@ class Curves(L.Callback):
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any) -> None:
         step, last = trainer.global_step, trainer.global_step == self.config.train.steps
-        if step % self.config.evaluation.every and not last:
+        if not stepped(trainer) or (step % self.config.evaluation.every and not last):
             return
         assert isinstance(pl_module, DesignModule)
         started = time.monotonic()
@@ -52,26 +62,30 @@ class Curves(L.Callback):
         self.point(pl_module, step, last, partial(_beside_the_bar, trainer))
         self._since = time.monotonic()
         self.measuring += self._since - started
-        self.peak = max(self.peak, peak_mb(self.meter.device))
-        trainer.save_checkpoint(self.recorder.folder / CHECKPOINT)
+        self.peak = max(self.peak, peak_mb(self.examiner.device))
+        trainer.save_checkpoint(self.recorder.folder / CHECKPOINT)  # by all processes together
 
     def point(self, module: DesignModule, step: int, last: bool, say: Callable[[str], None]) -> None:
         with module.average as generator:
-            measured = self.meter.measure(generator, last)
+            measured = self.examiner.measure(generator, last, step)
+        weights = module.average.whole()
+        if measured is None:  # not the first process
+            return
         if last or self.config.evaluation.keep == "all":
-            keep(module.average.weights, self.recorder.folder, step)
+            keep(weights, self.recorder.folder, step)
         at = Spent(step, step * self.config.train.batch, step * self.flops, round(self.training, 2))
         for kind, grid in measured.grids.items():
             to_pil_image(grid.cpu()).save(self.recorder.grid(step, kind), quality=90)
-        point, exam = measured.point, measured.exam
-        self.recorder.exam(exam.id, exam.asked)
-        self.recorder.prompts(step, exam.id, point.scores, point.reasons or {})
+        point, exam = measured.point, fingerprint(measured.asked)
+        self.recorder.exam(exam, measured.asked)
+        self.recorder.prompts(step, exam, point.scores, point.reasons or {})
         self.recorder.append(
             at,
             point.values,
             point.n,
             representation=self.config.design.representation,
-            judge=self.meter.judge.name,
+            judge=self.examiner.name,
+            mode=self.examiner.mode,
         )
         told = [f"{name} {point.values[metric]:.3f}" for metric, name in HEADLINE.items() if metric in point.values]
         say(f"step {step:,}: {', '.join(told)}")
@@ -92,36 +106,35 @@ def _beside_the_bar(trainer: L.Trainer, line: str) -> None:
 
 def train(config: RunConfig, folder: Path, cache: Path, *, device: str, say: Callable[[str], None] = print) -> None:
     """Train a run to its end, going on from its checkpoint when there is one."""
-    recorder = Recorder(folder)
-    recorder.begin({**config.plain(), "hash": config.hash})
-    recorder.status("running")
-    parts = assemble(config, device)
-    data = training_data(config, parts.codec, cache, device, say)
-    module = DesignModule(parts.generator, config.train, config.seed)
-    flops = flops_a_step(parts.generator, data(0).at(0))
-    curves = Curves(config, Meter(config, parts, device), recorder, flops)
+    t = config.train
     checkpoint = folder / CHECKPOINT
+    callbacks: list[L.Callback] = [Stopping(checkpoint), TQDMProgressBar(refresh_rate=10)]
+    trainer = devices.trainer(config.compute, device, steps=t.steps, batch=t.batch, callbacks=callbacks)
+    own, writes, recorder = str(trainer.strategy.root_device), trainer.global_rank == 0, Recorder(folder)
+    parts = assemble(config, own)
+    if writes:
+        recorder.begin({**config.plain(), "hash": config.hash})
+        recorder.status("running")
+        if parts.codec.statistics:
+            save_file({k: v.contiguous() for k, v in parts.codec.statistics.items()}, folder / STANDARD)
+    portion = Portion.of(config.train.batch, config.compute.micro_batch, trainer.global_rank, trainer.world_size)
+    data = training_data.build(config, portion, parts.codec, cache, own, say if writes else command.quiet)
+    module = DesignModule(parts.generator, config, parts.codec.encode)
+    flops = config.train.batch * flops_a_picture(parts, next(iter(data.batches(0))), own)
+    curves = Curves(config, examining.build(config, parts, own, folder), recorder, flops)
+    trainer.callbacks.insert(0, curves)  # type: ignore[attr-defined]
     start = 0
     if checkpoint.exists():
         start = int(torch.load(checkpoint, map_location="cpu", weights_only=True)["global_step"])
-        recorder.cut_behind(start)
-        say(f"{folder.name}: going on at step {start}")
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # it advertises and repeats what we say ourselves
-    trainer = L.Trainer(
-        max_steps=config.train.steps,
-        accelerator="gpu" if device == "cuda" else "cpu",
-        devices=1,
-        callbacks=[curves, TQDMProgressBar(refresh_rate=10)],
-        logger=False,
-        enable_checkpointing=False,
-        enable_model_summary=False,
-        use_distributed_sampler=False,
-    )
-    loader = DataLoader(data(start), batch_size=None)
+        if writes:
+            recorder.cut_behind(start)
+            say(f"{folder.name}: going on at step {start}")
     with warnings.catch_warnings():
         for told in NEWS:
             warnings.filterwarnings("ignore", told)
-        trainer.fit(module, loader, ckpt_path=checkpoint if start else None, weights_only=True)
+        trainer.fit(module, data.batches(start), ckpt_path=checkpoint if start else None, weights_only=True)
+    if not writes:
+        return
     recorder.status(
         "finished",
         steps=config.train.steps,
@@ -131,8 +144,29 @@ def train(config: RunConfig, folder: Path, cache: Path, *, device: str, say: Cal
         seconds_training=round(curves.training, 1),
         seconds_measuring=round(curves.measuring, 1),
         peak_mb=round(curves.peak),
-        fid=dict(zip(("renders", "dimensions"), curves.meter.exam(last=True)[1].shape, strict=True)),
-        shown=shown_prompts(config.evaluation),
+        **curves.examiner.about,
+        **data.about(),
+        processes=trainer.world_size,
         **describe(device),
     )
     checkpoint.unlink()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = command.Parser("headtohead.run", __doc__)
+    parser.add_argument("folder", type=Path, help="holds the config.json of a run that a sweep prepared")
+    parser.add_folder("--cache", Path(".cache/headtohead"), "where encoded pictures are kept")
+    parser.add_device()
+    options = parser.parse_args(arguments)
+    try:
+        given = records.read_json(options.folder / records.CONFIG)
+        given.pop("hash", None)
+        config = build(RunConfig, given, str(options.folder / records.CONFIG))
+        train(config, options.folder, options.cache, device=options.device or store.best_device(), say=command.say)
+    except (ConfigError, ModelError, ShardError, records.RecordError, OSError) as error:
+        parser.error(" ".join(str(error).split()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
 
+from headtohead import rounds
 from headtohead.config import Sampling
 from headtohead.foundations.representation import Codec
 from headtohead.module import Generator
@@ -19,25 +22,46 @@ def noise(seed: int, index: np.ndarray, tokens: int, channels: int) -> Tensor:
 
 @torch.no_grad()
 def sample(
-    generator: Generator, codec: Codec, prompts: list[str], how: Sampling, *, seed: int, batch: int = 128
+    generator: Generator,
+    codec: Codec,
+    prompts: Sequence[str],
+    how: Sampling,
+    *,
+    seed: int,
+    numbers: Sequence[int] | None = None,
 ) -> Tensor:
-    """(len(prompts), N, D) image tokens."""
+    """(len(prompts), N, D) image tokens of one batch; pictures are numbered from 0 when not told otherwise."""
     device = next(generator.parameters()).device
     was_training = generator.training
     generator.eval()
-    out = []
-    for start in range(0, len(prompts), batch):
-        part = prompts[start : start + batch]
-        x_0 = noise(seed, np.arange(start, start + len(part)), codec.grid.tokens, codec.grid.channels).to(device)
-        out.append(generator.generation.sample(generator.condition(part), x_0, how))
+    index = np.array(range(len(prompts)) if numbers is None else numbers)
+    x_0 = noise(seed, index, codec.grid.tokens, codec.grid.channels).to(device)
+    out = generator.generation.sample(generator.condition(list(prompts)), x_0, how)
     generator.train(was_training)
-    return torch.cat(out)
+    return out
 
 
 @torch.no_grad()
-def decode(codec: Codec, tokens: Tensor, *, seed: int | None = None, batch: int = 128) -> Tensor:
-    """(B, 3, H, W) pictures; a seed draws the decoder's own noise too, which is else fixed."""
-    parts = [
-        codec.decode(part, None if seed is None else seed + k * batch) for k, part in enumerate(tokens.split(batch))
-    ]
-    return torch.cat(parts)
+def paint(
+    generator: Generator,
+    codec: Codec,
+    prompts: Sequence[str],
+    how: Sampling,
+    *,
+    seed: int,
+    batch: int = 128,
+    decodings: tuple[int | None, ...] = (None,),
+    numbers: Sequence[int] | None = None,
+) -> Tensor:
+    """(len(prompts), len(decodings), 3, H, W) pictures; on other processes than the first, none.
+
+    A decoding with a seed draws the decoder's own noise too, anew for each picture; it is else fixed.
+    """
+
+    def painted(rows: Tensor) -> Tensor:
+        first, last = int(rows[0]), int(rows[-1]) + 1
+        own = (numbers or range(len(prompts)))[first:last]
+        tokens = sample(generator, codec, prompts[first:last], how, seed=seed, numbers=own)
+        return torch.stack([codec.decode(tokens, None if d is None else d + first) for d in decodings], 1).float()
+
+    return rounds.shared(list(torch.arange(len(prompts)).split(batch)), painted)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ablations import choose, guidance
-from headtohead.config import CHOSEN
+from headtohead.presets import CHOSEN
 from headtohead.records import Recorder, Spent, read_json
 
 GRID = {"clip_flow+train.lr=0.004-s0": 0.2, "clip_flow+train.lr=0.008-s0": 0.3, "vae_flow+train.lr=0.004-s0": 0.1}

@@ -92,20 +92,23 @@ def test_plotting_imports_nothing_heavy() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
-def test_the_report_is_one_file_with_tables_and_figures(results: Path) -> None:
+def test_the_report_is_one_page_with_tables_curves_and_pictures(results: Path) -> None:
     bad = results / "micro" / "vae_mse-s0"
     Recorder(bad).begin({})
     Recorder(bad).status("failed", reason="<script>alert(1)</script>")
     assert report.main([str(results)]) == 0
     page, text = (results / "report.html").read_text(), (results / "report.md").read_text()
-    assert 'src="data:image/png;base64,' in page
-    assert "http" not in page.split("</style>")[1].split("base64")[0]
-    assert "<script>" not in page
+    assert "data:image/webp;base64," in page
+    assert "http:" not in page.replace("http://www.w3.org/2000/svg", "")
+    assert "https:" not in page
+    assert page.count("<script") == 2  # its data and its own
+    assert "&lt;script&gt;alert(1)" in page
     assert "| clip_flow | 3 | 600 |" in text
     assert "0.410 ± 0.025" in text  # 0.4 + (0, 0.01, 0.02): t(2) 4.303 x 0.01 / sqrt 3
     assert "Failed: vae_mse-s0: &lt;script>alert(1)&lt;/script>" in text
     assert "6 runs, 6 of them finished" in text
     assert "not reached" in text  # vae_flow ends at 0.28
+    assert "| ✓ supported | After as many steps, CLIP" not in text  # nobody said what these designs are
     table = (results / "comparison.csv").read_text().splitlines()
     assert "micro,clip_flow,geneval/overall,0,600,600000000000.0,0.4," in "\n".join(table)
 
@@ -117,4 +120,4 @@ def test_a_result_says_how_to_run_it_again(results: Path) -> None:
     text = (results / "micro" / "report.md").read_text()
     assert "make sweep DESIGN=clip_flow\nmake sweep NAME=reference\n```" in text
     assert report.main([str(results / "micro-dim384")]) == 0
-    assert 'make sweep DESIGN="clip_flow vae_flow" SEEDS=0,1,2' in (results / "micro-dim384/report.md").read_text()
+    assert "make sweep DESIGN='clip_flow vae_flow' SEEDS=0,1,2" in (results / "micro-dim384/report.md").read_text()

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from ablations import spec, sweep
-from headtohead.config import ConfigError, configure
+from headtohead.presets import configure
 from headtohead.records import Recorder
+from headtohead.strict import ConfigError
 
 
 def read(tmp_path: Path, text: str, name: str = "my") -> spec.Sweep:

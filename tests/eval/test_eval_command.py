@@ -2,78 +2,25 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from pathlib import Path
 from typing import Any
 
-import checkpoints
-import numpy as np
 import pytest
-from PIL import Image
+from on_disk import Place, geneval_folder, questions, questions_file, save
 
-from headtohead.eval import scoring
+from headtohead.command import Parser
+from headtohead.eval import __main__ as command
+from headtohead.eval import options, scoring
 from headtohead.eval.__main__ import main
-
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::FutureWarning"),
-    pytest.mark.filterwarnings("ignore::UserWarning"),
-]
-LINES = [
-    {"tag": "single_object", "include": [{"class": "class 1", "count": 1}], "prompt": "a photo of a class 1"},
-    {"tag": "single_object", "include": [{"class": "class 2", "count": 1}], "prompt": "a photo of a class 2"},
-    {"tag": "colors", "include": [{"class": "class 3", "count": 1, "color": "red"}], "prompt": "a red class 3"},
-]
-PIXELS = np.random.default_rng(0)
-
-
-def save(path: Path, side: int = 48) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(PIXELS.integers(0, 255, (side, side, 3), np.uint8)).save(path)
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = tmp_path_factory.mktemp("eval")
-    for k, line in enumerate(LINES):
-        folder = place / "geneval" / f"{k:05d}"
-        for sample in range(2):
-            save(folder / "samples" / f"{sample:04d}.png")
-        (folder / "metadata.jsonl").write_text(json.dumps(line))
-    (place / "prompts.jsonl").write_text("".join(json.dumps(line) + "\n" for line in LINES))
-    (place / "names.txt").write_text("".join(f"class {k}\n" for k in range(80)))
-    with (place / "dpg.csv").open("w", newline="") as f:
-        rows = csv.writer(f)
-        columns = "item_id text keywords proposition_id dependency category_broad category_detailed tuple"
-        rows.writerow([*columns.split(), "question_natural_language"])
-        for item in ("p0", "p1"):
-            for number, parents in ((1, "0"), (2, "0"), (3, "2")):
-                rows.writerow([item, f"text of {item}", "", number, parents, "entity", "whole",
-                               f"entity - whole (dog {number})", "is there a dog ?"])  # fmt: skip
-            save(place / "dpg" / f"{item}.png", 64)
-    for category, many in (("animals", 30), ("art", 25)):
-        for k in range(many):
-            save(place / "mjhq" / category / f"{category}{k}.jpg")
-            save(place / "made" / category / f"{category}{k}.jpg")
-    checkpoints.mask2former(place / "detector")
-    checkpoints.blip(place / "blip")
-    checkpoints.inception(place / "inception")
-    (place / "clip.txt").write_text(checkpoints.clip(place / "clip"))
-    return place
-
-
-def geneval(place: Path, *more: str, images: str = "geneval") -> list[str]:
-    return ["geneval", "--images", str(place / images), "--names", str(place / "names.txt"), "--detector",
-            str(place / "detector"), "--colours", (place / "clip.txt").read_text(), "--short", "64", "--device", "cpu",
-            "--quiet", *more]  # fmt: skip
+from headtohead.judges import features, mask2former, vqa
 
 
 def test_geneval_prints_and_keeps_everything_that_identifies_a_score(
-    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "a.json"
-    assert main(geneval(place, "--prompts", str(place / "prompts.jsonl"), "--out", str(out))) == 0
+    assert main(place.geneval("--prompts", place.root / "prompts.jsonl", "--out", out)) == 0
     told = capsys.readouterr().out
     assert "geneval (official)" in told
     assert "not comparable to published scores" in told
@@ -81,24 +28,22 @@ def test_geneval_prints_and_keeps_everything_that_identifies_a_score(
     assert set(kept["scores"]) == {"single_object", "colors", "overall", "any picture of a prompt"}
     assert kept["n"] == {"overall": 6, "single_object": 4, "colors": 2}
     assert kept["judge"]["detector"]["weights"]
+    assert kept["settings"]["short"] == 64
+    assert len(kept["settings"]["names"]) == 64
     assert kept["picture_size"] == ["48x48"]
     assert kept["comparable_to_published"] is False
     assert "blind to the variance between trainings" in kept["interval_is"]
     assert [len(row["pictures"]) for row in kept["prompts"]] == [2, 2, 2]
-    assert kept["packages"]["transformers"]
+    assert {"headtohead", "transformers", "torchvision", "pillow", "numpy"} <= set(kept["packages"])
 
 
 def test_what_is_missing_or_damaged_is_named_and_counted(
-    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    broken = tmp_path / "broken"  # a picture, a metadata file and, because of it, a prompt
-    for k, line in enumerate(LINES):
-        save(broken / f"{k:05d}" / "samples" / "0000.png")
-        (broken / f"{k:05d}" / "metadata.jsonl").write_text(json.dumps(line))
+    broken = geneval_folder(tmp_path / "broken")
     (broken / "00000" / "samples" / "0001.png").write_bytes(b"no picture")
     (broken / "00001" / "metadata.jsonl").write_text("{")
-    asked = geneval(place, "--prompts", str(place / "prompts.jsonl"), "--out", str(tmp_path / "x.json"))
-    asked[2] = str(broken)
+    asked = place.geneval("--prompts", place.root / "prompts.jsonl", "--out", tmp_path / "x.json", images=broken)
     assert main(asked) == 1
     told = capsys.readouterr().err
     assert "0001.png: is no picture" in told
@@ -109,136 +54,157 @@ def test_what_is_missing_or_damaged_is_named_and_counted(
     assert main([*asked, "--allow-missing", "--batch", "1"]) == 0
 
 
-def test_an_interrupted_command_goes_on(
-    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    asked = geneval(place, "--batch", "2", "--out", str(tmp_path / "a.json"))
-    own, calls = scoring._detected, []
-
-    def cut(*given: Any) -> Any:
-        calls.append(len(given[0]))
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-        return own(*given)
-
-    monkeypatch.setattr(scoring, "_detected", cut)
-    assert main(asked) == 130
-    assert "goes on from here" in capsys.readouterr().err
-    assert main(asked) == 0
-    assert calls == [2, 2, 2, 2]  # the first batch is not done again
-    monkeypatch.undo()
-    assert main(geneval(place, "--out", str(tmp_path / "whole.json"))) == 0
-    a, b = (json.loads((tmp_path / f"{n}.json").read_text()) for n in ("a", "whole"))
-    assert a == b
-    assert not list(tmp_path.glob("*.partial.jsonl"))
-
-
-def test_dpg_in_both_modes(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    out = tmp_path / "d.json"
-    asked = ["dpg", "--images", str(place / "dpg"), "--prompts", str(place / "dpg.csv"), "--judge", str(place / "blip"),
-             "--device", "cpu", "--quiet", "--out", str(out)]  # fmt: skip
-    assert main([*asked, "--mode", "both"]) == 0
+def test_dpg_in_both_modes_side_by_side(place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(place.dpg("--out", tmp_path / "res-v1.0", "--mode", "both")) == 0
     told = capsys.readouterr().out
-    assert "dpg (official)" in told
-    assert "dpg (fixed)" in told
-    official, fixed = (json.loads((tmp_path / f"d.{m}.json").read_text()) for m in ("official", "fixed"))
+    (heads,) = [line for line in told.splitlines() if line.split() == ["dpg", "(official)", "dpg", "(fixed)"]]
+    (overall,) = [line for line in told.splitlines() if line.startswith("  overall")]
+    official, fixed = (json.loads((tmp_path / f"res-v1.0.{m}.json").read_text()) for m in ("official", "fixed"))
+    assert overall[heads.index("dpg (official)") :].split()[0] == f"{official['scores']['overall']:.4f}"
+    assert overall[heads.index("dpg (fixed)") :].split()[0] == f"{fixed['scores']['overall']:.4f}"
     assert set(fixed["scores"]) == {"entity", "entity - whole", "overall"}
     assert official["picture_size"] == ["32x32"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["res-v1.0.fixed.json", "res-v1.0.official.json"]
     save(tmp_path / "odd" / "p0.png", 63)
-    asked[2] = str(tmp_path / "odd")
-    assert main(asked) == 2
+    assert main(place.dpg(images=tmp_path / "odd")) == 2
     assert "63 x 63 does not divide into 2 x 2 pictures" in capsys.readouterr().err
 
 
-def fid(place: Path, images: str, reference: Path, cache: Path, *more: str) -> list[str]:
-    return ["fid", "--images", str(place / images), "--reference", str(reference), "--cache", str(cache), "--weights",
-            str(place / "inception" / "inception-2015-12-05.pt"), "--device", "cpu", "--quiet", *more]  # fmt: skip
+def test_a_prompt_whose_only_question_is_lost_is_dropped(
+    place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The official scorer loses the file's first row."""
+    one = questions_file(tmp_path / "one.csv", questions("0"))
+    save(tmp_path / "own" / "p0.png", 64)
+    assert main(place.dpg(images=tmp_path / "own", prompts=one)) == 2
+    assert "p0 is dropped, as the official scorer does: its only question is the lost one" in capsys.readouterr().err
+    assert main(place.dpg("--mode", "fixed", images=tmp_path / "own", prompts=one)) == 0
 
 
-def test_fid_overall_and_by_category(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_fid_overall_and_by_category(place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out, cache = tmp_path / "f.json", tmp_path / "cache"
-    assert main(fid(place, "made", place / "mjhq", cache, "--out", str(out))) == 0
+    assert main(place.fid(place.root / "mjhq", cache, "--out", out)) == 0
+    assert "fid-inception (clean)" in capsys.readouterr().out
     kept = json.loads(out.read_text())
     assert set(kept["scores"]) == {"fid", "animals", "art"}
     assert kept["reference"]["n"] == 55
     assert kept["resizer"] == "clean"
     assert kept["intervals"]["fid"]["low"] < kept["scores"]["fid"] < kept["intervals"]["fid"]["high"]
     (saved,) = cache.glob("*.safetensors")
-    capsys.readouterr()
-    assert main(fid(place, "made", saved, cache, "--out", str(tmp_path / "g.json"))) == 0
+    assert main(place.fid(saved, cache, "--out", tmp_path / "g.json")) == 0
     assert json.loads((tmp_path / "g.json").read_text())["scores"] == kept["scores"]
-    assert main(fid(place, "mjhq", place / "mjhq", cache, "--draws", "0")) == 0
+    assert main(place.fid(place.root / "mjhq", cache, "--draws", "0", images=place.root / "mjhq")) == 0
     assert "fid                             0.0000" in capsys.readouterr().out
-    assert main(fid(place, "made", saved, cache, "--mode", "legacy_tensorflow")) == 2
+    assert main(place.fid(saved, cache, "--mode", "legacy_tensorflow")) == 2
     assert "its resizer is clean, not legacy_tensorflow" in capsys.readouterr().err
 
 
-def test_few_pictures_are_said_to_be_few(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_few_pictures_are_said_to_be_few(place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for k in range(5):
         save(tmp_path / "few" / f"{k}.png")
-    assert main(fid(place, str(tmp_path / "few"), place / "mjhq", tmp_path, "--draws", "0")) == 0
-    assert "5 pictures are fewer than the 48 dimensions" in capsys.readouterr().out
-
-
-def test_diversity_of_accepted_pictures(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    weights = str(place / "inception" / "inception-2015-12-05.pt")
-    asked = ["diversity", "--images", str(place / "geneval"), "--weights", weights, "--device", "cpu", "--quiet"]
+    asked = place.fid(place.root / "mjhq", tmp_path, "--draws", "0", images=tmp_path / "few")
     assert main(asked) == 0
+    assert "5 pictures are fewer than the 48 dimensions" in capsys.readouterr().out
+    for k in range(1, 5):
+        (tmp_path / "few" / f"{k}.png").unlink()
+    assert main(asked) == 2
+    assert "one picture has no spread" in capsys.readouterr().err
+
+
+def test_diversity_of_accepted_pictures(place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(place.diversity()) == 0
     assert "every picture counts" in capsys.readouterr().out
-    row = {"id": "00000", "score": 1.0, "pictures": [{"file": f"{k:04d}.png", "correct": True} for k in range(2)]}
-    told = {"metric": "geneval", "mode": "official", "judge": {}, "scores": {}, "prompts": [row]}
-    (tmp_path / "r.json").write_text(json.dumps(told))
-    assert main([*asked, "--accepted", str(tmp_path / "r.json")]) == 0
+    judged = tmp_path / "r.json"
+    assert main(place.geneval("--out", judged)) == 0
+    told = json.loads(judged.read_text())
+    for row in told["prompts"]:
+        for p in row["pictures"]:
+            p["correct"] = row["id"] == "00000"
+    judged.write_text(json.dumps(told))
+    capsys.readouterr()
+    assert main(place.diversity("--accepted", judged, "--out", tmp_path / "d.json")) == 0
     assert "n 2" in capsys.readouterr().out
-
-
-def result(path: Path, scores: list[float], **more: Any) -> Path:
-    rows = [{"id": f"{k:05d}", "task": ("colors", "position")[k % 2], "score": s} for k, s in enumerate(scores)]
-    told = {"metric": "geneval", "mode": "official", "judge": {"detector": "x"}, "scores": {}, "prompts": rows}
-    path.write_text(json.dumps({**told, **more}))
-    return path
-
-
-def test_two_results_are_compared_on_their_prompts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    rng = np.random.default_rng(1)
-    base = rng.integers(0, 2, 200) * 0.5
-    a, b = result(tmp_path / "a.json", list(base)), result(tmp_path / "b.json", list(base + 0.25))
-    assert main(["compare", str(a), str(b)]) == 0
-    told = capsys.readouterr().out
-    assert "B - A = +0.2500, +0.2500 to +0.2500, p = 0.001" in told
-    assert "200 shared prompts" in told
-
-
-@pytest.mark.parametrize(
-    ("more", "says"),
-    [({"mode": "fixed"}, "mode is"), ({"judge": {"detector": "y"}}, "judge is"), ({"resizer": "clean"}, "resizer is")],
-)
-def test_results_that_do_not_compare_are_refused(
-    more: dict[str, Any], says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    a, b = result(tmp_path / "a.json", [1.0]), result(tmp_path / "b.json", [1.0], **more)
-    assert main(["compare", str(a), str(b)]) == 2
-    told = capsys.readouterr().err
-    assert says in told
-    assert told.count("\n") == 1
+    kept = json.loads((tmp_path / "d.json").read_text())
+    assert kept["accepted"]["file"] == str(judged)
+    assert kept["accepted"]["judge"] == told["judge"]
+    other = geneval_folder(tmp_path / "other")  # the same prompts, another model's pictures
+    assert main(place.diversity("--accepted", judged, images=other)) == 2
+    assert "has judged other pictures (00000/0000.png differs)" in capsys.readouterr().err
+    judged.write_text(json.dumps({**told, "metric": "dpg"}))
+    assert main(place.diversity("--accepted", judged)) == 2
+    assert "is a result of dpg, not of geneval" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("asked", "says"),
     [
-        (["geneval", "--images", "nowhere"], "--names: needs object_names.txt"),
-        (["fid", "--images", "x", "--reference", "y"], ""),
-        (["dpg", "--images", "x", "--prompts", "nowhere.csv"], "nowhere.csv: No such file"),
-        (["compare", "nowhere.json", "b"], "nowhere.json: No such file"),
+        ("geneval --images nowhere", "--names: needs object_names.txt"),
+        ("geneval --images nowhere --names {names}", "--images nowhere: no such folder"),
+        ("dpg --images nowhere --prompts {dpg}", "--images nowhere: no such folder"),
+        ("dpg --images x --prompts nowhere.csv", "nowhere.csv: No such file"),
+        ("fid --images nowhere --reference {made}", "--images nowhere: no such folder"),
+        ("fid --images {made} --reference nowhere", "--reference nowhere: no such file or folder"),
+        ("fid --images {made} --reference {made} --cache {names}", "--cache {names}/statistics: cannot be written"),
+        ("fid --images {made} --reference {made} --out {made}", "--out {made}: is a folder, not a file"),
+        (
+            "fid --images {made} --reference {made} --space clip --mode legacy_pytorch",
+            "--mode legacy_pytorch: resizers",
+        ),
+        ("diversity --images nowhere", "--images nowhere: no such folder"),
+        ("dpg --images {images} --prompts {dpg} --out {names}/a.json", "--out {names}/a.json: cannot be written"),
+        ("compare nowhere.json b", "nowhere.json: No such file"),
     ],
 )
-def test_bad_input_is_one_line_and_exit_code_2(
-    asked: list[str], says: str, place: Path, capsys: pytest.CaptureFixture[str]
+def test_bad_input_is_one_line_before_any_model_is_loaded(
+    asked: str, says: str, place: Place, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if asked[0] == "fid":
-        asked = fid(place, "nowhere", place / "mjhq", place / "cache")
-        says = "no such folder"
-    assert main(asked) == 2
+    for judge in (mask2former, vqa, features):
+        monkeypatch.setattr(judge, "load", lambda *_: pytest.fail("a model was loaded"))
+    at = {"names": place.root / "names.txt", "dpg": place.root / "dpg.csv", "images": place.root / "dpg"}
+    there = {**at, "made": place.root / "made"}
+    assert main(asked.format(**there).split()) == 2
     told = capsys.readouterr().err
-    assert says in told
+    assert says.format(**there) in told
     assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize("draws", ["-3", "1", "x"])
+def test_draws_are_none_or_some(draws: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["fid", "--images", "x", "--reference", "y", "--draws", draws])
+    assert "expected 0, or a whole number from 2 on" in capsys.readouterr().err
+
+
+def test_helps_say_what_is_needed_and_where_it_comes_from() -> None:
+    helps = {}
+    for add in (options.geneval, options.dpg, options.fid):
+        parser = Parser("x", "x")
+        add(parser)
+        helps[add.__name__] = " ".join(parser.format_help().split())
+    assert "required: the detector's class names" in helps["geneval"]
+    assert "NAME.official.json and NAME.fixed.json" in helps["dpg"]
+    assert "huggingface.co/datasets/playgroundai/MJHQ-30K" in helps["fid"]
+
+
+def test_a_stop_in_the_first_seconds_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Parsers and packages are imported then."""
+
+    def stopped(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "Parser", stopped)
+    assert main(["geneval"]) == 130
+    assert capsys.readouterr().err == "eval: stopped\n"
+
+
+def test_a_full_disk_is_one_line(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device", "a.json")
+
+    monkeypatch.setattr(scoring.Done, "add", full)
+    assert main(place.geneval("--out", tmp_path / "a.json")) == 2
+    assert capsys.readouterr().err == "eval: a.json: No space left on device\n"

@@ -13,8 +13,8 @@ import torch
 from torch.nn import functional as F
 
 from headtohead.judges import colours, features, mask2former, vqa
-from headtohead.judges.loading import Identity, JudgeError
 from headtohead.judging import Detection
+from headtohead.loading import Identity, ModelError
 
 NAMES = [f"class {k}" for k in range(80)]
 pytestmark = [
@@ -70,7 +70,7 @@ def test_a_detector_loads_from_its_folder_and_is_known_by_its_weights(tmp_path: 
     assert len(found) == 2
     assert all(d.mask.shape == (60, 80) for row in found for d in row)
     assert judge.identity == mask2former.load(str(folder), NAMES, "cpu", short=64).identity
-    with pytest.raises(JudgeError, match="knows 80 classes, not the 3"):
+    with pytest.raises(ModelError, match="knows 80 classes, not the 3"):
         mask2former.load(str(folder), NAMES[:3], "cpu")
 
 
@@ -106,16 +106,16 @@ def test_answers_lose_their_punctuation(text: str, want: str) -> None:
 
 
 def test_what_cannot_be_fetched_says_what_to_download(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(JudgeError, match=r"download https://huggingface.co/some/detector .* --detector FOLDER"):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)  # the variable is read on import
+    with pytest.raises(ModelError, match=r"download https://huggingface.co/some/detector .* --detector FOLDER"):
         mask2former.load("some/detector", NAMES, "cpu")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(JudgeError, match=r"--judge .*empty: cannot be loaded"):
+    with pytest.raises(ModelError, match=r"--judge .*empty: cannot be loaded"):
         vqa.load(str(tmp_path / "empty"), "cpu")
-    with pytest.raises(JudgeError, match="open_clip knows no model nothing"):
+    with pytest.raises(ModelError, match="open_clip knows no model nothing"):
         colours.load("nothing:openai", "cpu")
     (tmp_path / "bad.pt").write_text("no network")
-    with pytest.raises(JudgeError, match="is no Inception"):
+    with pytest.raises(ModelError, match="is no Inception"):
         features.load("inception", "cpu", "clean", str(tmp_path / "bad.pt"))
 
 

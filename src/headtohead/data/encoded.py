@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
+from headtohead.portion import Portion
 from headtohead.store import fingerprint
 from headtohead.world.captions import captions
 from headtohead.world.fingerprint import world
@@ -64,16 +65,28 @@ def encoded(source: Source, encode: Encode, folder: Path, device: str, say: Call
 
 class StepBatch(NamedTuple):  # Lightning moves tuples to the device, frozen dataclasses it refuses
     captions: list[str]
-    x_1: Tensor  # (B, N, D)
+    x_1: Tensor  # (B, N, D) image tokens, or (B, 3, H, W) pictures that are encoded on the way
+    start: int = 0  # of its rows in the step's global batch
 
 
 class Steps(IterableDataset[StepBatch]):
     """Batches from step `start` on, in an order that only the seed decides."""
 
-    def __init__(self, tokens: Tensor, *, seed: int, batch: int, start: int, stop: int, dense: float) -> None:
+    def __init__(
+        self,
+        tokens: Tensor,
+        *,
+        seed: int,
+        batch: int,
+        start: int,
+        stop: int,
+        dense: float,
+        portion: Portion | None = None,
+    ) -> None:
         if batch > len(tokens):
             raise ValueError(f"train.batch={batch} is more than data.pictures={len(tokens)}")
         self.tokens, self.seed, self.batch, self.start, self.stop = tokens, seed, batch, start, stop
+        self.portion = portion or Portion.of(batch)
         self.shares = (1 - dense, 0.0, dense)
         self.scenes = draw(STREAM, np.arange(len(tokens)))
 
@@ -84,11 +97,13 @@ class Steps(IterableDataset[StepBatch]):
         order = np.random.default_rng((self.seed, epoch)).permutation(len(self.tokens))
         return epoch, order[at * self.batch : (at + 1) * self.batch]
 
-    def at(self, step: int) -> StepBatch:
+    def at(self, step: int, first: int = 0) -> StepBatch:
         epoch, rows = self.rows(step)
+        rows = rows[first : first + self.portion.at_once]
         told = captions(self.scenes[rows], self.seed * 100_003 + epoch, rows, self.shares)
-        return StepBatch(told, self.tokens[torch.from_numpy(rows)].float())
+        return StepBatch(told, self.tokens[torch.from_numpy(rows)].float(), first)
 
     def __iter__(self) -> Iterator[StepBatch]:
         for step in range(self.start, self.stop):
-            yield self.at(step)
+            for first in self.portion.starts:
+                yield self.at(step, first)

@@ -5,197 +5,114 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from headtohead.command import Parser, positive, say
+from headtohead.command import Parser, say
+from headtohead.eval import options as told
 
 SHOWN = 10  # troubles that are printed; the result holds all
-NAMES = "object_names.txt"
-CHECKED = {
-    "evaluation_metadata.jsonl": "5c48e0813e812e3c373fa5c8ed07a8f0a483be30272b4427b0559c8048e67c13",
-    NAMES: "608f6a0e5c8ca1c7a92b818430141fe268c85b7930b50f4160f1d65893b5bacd",
-}
-WHERE = "https://github.com/djghosh13/geneval: prompts/evaluation_metadata.jsonl, evaluation/object_names.txt"
 
 
 def main(arguments: list[str] | None = None) -> int:
+    given = argparse.Namespace()
+    try:
+        return _run(arguments, given)
+    except KeyboardInterrupt:
+        goes_on = "; the same command goes on from here" if getattr(given, "out", None) else ""
+        say(f"eval: stopped{goes_on}")
+        return 130
+    except OSError as error:
+        print(f"eval: {error.filename or 'input or output'}: {error.strerror or error}", file=sys.stderr)
+        return 2
+
+
+def _run(arguments: list[str] | None, given: argparse.Namespace) -> int:
     parser = Parser("headtohead.eval", __doc__)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_sub)  # type: ignore[call-overload]
-    for name, (run, add, told) in COMMANDS.items():
-        own = commands.add_parser(name, help=told)
+    for name, (run, add, what) in COMMANDS.items():
+        own = commands.add_parser(name, help=what)
         add(own)
         own.set_defaults(run=run)
-    options = parser.parse_args(arguments)
-    from headtohead.eval.folders import FolderError
-    from headtohead.judges.loading import JudgeError
+    parser.parse_args(arguments, given)
+    from headtohead.eval.pictures import FolderError
+    from headtohead.loading import ModelError, without_bars
 
+    if getattr(given, "quiet", False):
+        without_bars()
     try:
-        code: int = options.run(options)
-    except (FolderError, JudgeError) as error:
+        code: int = given.run(given)
+    except (FolderError, ModelError) as error:
         print(f"eval: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        say("eval: stopped; the same command goes on from here when it was given --out")
-        return 130
     return code
 
 
 def _sub(**given: Any) -> Parser:
-    return Parser(f"headtohead.eval {given['prog'].rsplit(' ', 1)[-1]}", COMMANDS[given["prog"].rsplit(" ", 1)[-1]][2])
-
-
-def _common(parser: Parser) -> None:
-    parser.add_argument("--images", type=Path, required=True, help="the folder of pictures, in the official layout")
-    parser.add_argument("--out", type=Path, help="the result as JSON; with it, an interrupted command goes on")
-    parser.add_argument("--batch", type=positive, default=16, help="pictures at once")
-    parser.add_argument("--allow-missing", action="store_true", help="exit 0 though pictures are missing or damaged")
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
-    parser.add_device()
-
-
-def _geneval_options(parser: Parser) -> None:
-    from headtohead.judges.names import COLOURS, DETECTOR
-
-    _common(parser)
-    parser.add_argument("--prompts", type=Path, help="evaluation_metadata.jsonl: prompts without pictures are named")
-    parser.add_argument("--names", type=Path, help=f"the detector's class names in order ({NAMES}); from {WHERE}")
-    parser.add_argument("--detector", default=DETECTOR, help="a Mask2Former by name or folder")
-    parser.add_argument("--colours", default=COLOURS, help="open_clip's MODEL:PRETRAINED or MODEL:FILE")
-    parser.add_argument("--short", type=positive, default=800, help="the detector's short side in pixels")
+    name = given["prog"].rsplit(" ", 1)[-1]
+    return Parser(f"headtohead.eval {name}", COMMANDS[name][2])
 
 
 def _geneval(options: argparse.Namespace) -> int:
-    from headtohead.eval import folders, scoring
+    from headtohead.eval import folders, geneval_data, scoring
     from headtohead.judges import colours, mask2former
-    from headtohead.judges.names import COLOURS, DETECTOR
 
-    names = class_names(options.names)
-    prompts = folders.lines(options.prompts) if options.prompts else None
-    if prompts:
-        _checked(options.prompts)
-    device = _device(options)
+    names = geneval_data.class_names(options.names, "--names")
+    prompts = geneval_data.prompts(options.prompts, names) if options.prompts else None
+    listed = folders.geneval(options.images, prompts, names)
+    how, device = _how(options), _device(options)
     detector = mask2former.load(options.detector, names, device, options.short)
     classifier = colours.load(options.colours, device)
-    judge = {"detector": detector.identity.plain(), "colours": classifier.identity.plain()}
-    official = (options.detector, options.colours, options.short) == (DETECTOR, COLOURS, 800)
-    result = scoring.score_geneval(
-        options.images, prompts, detector, classifier, judge, official=official, mode="official",
-        how=_how(options), device=device,
-    )  # fmt: skip
-    return _told([result], options)
-
-
-def class_names(path: Path | None) -> list[str]:
-    """GenEval's 80 classes, in the order of the detector's."""
-    from headtohead.eval.folders import FolderError
-
-    if path is None:
-        raise FolderError(f"--names: needs {NAMES}, the detector's class names in order; it is part of {WHERE}")
-    try:
-        names = path.read_text().split("\n")
-    except OSError as error:
-        raise FolderError(f"--names {path}: {error.strerror}") from None
-    _checked(path)
-    return [name.strip() for name in names if name.strip()]
-
-
-def _checked(path: Path) -> None:
-    """Say so when a file has the official name and not the official content."""
-    import hashlib
-
-    want = CHECKED.get(path.name)
-    if want and hashlib.sha256(path.read_bytes()).hexdigest() != want:
-        say(f"eval: {path} is not the published file (its sha256 differs): scores will not compare with published ones")
-
-
-def _dpg_options(parser: Parser) -> None:
-    from headtohead.judges.names import ANSWERER
-
-    _common(parser)
-    parser.add_argument("--prompts", type=Path, required=True, help="dpg_bench.csv, the questions")
-    parser.add_argument("--judge", default=ANSWERER, help="a BLIP or chat model that sees, by name or folder")
-    parser.add_argument("--mode", choices=("official", "fixed", "both"), default="official", help="official: bugs too")
-    parser.add_argument("--tiles", type=int, choices=(1, 4), default=4, help="pictures in a file: a 2 x 2 grid, or one")
+    return _told([scoring.score_geneval(listed, detector, classifier, how=how, device=device)], options)
 
 
 def _dpg(options: argparse.Namespace) -> int:
-    from headtohead.eval import folders, scoring
+    from headtohead.eval import dpg_data, folders, scoring
     from headtohead.judges import vqa
 
-    questions = folders.questions(options.prompts)
+    listed = folders.dpg(options.images, dpg_data.questions(options.prompts))
+    modes: tuple[Any, ...] = ("official", "fixed") if options.mode == "both" else (options.mode,)
+    how = _how(options, modes)
     answerer = vqa.load(options.judge, _device(options))
-    results = scoring.score_dpg(
-        options.images, questions, answerer, {"answerer": answerer.identity.plain()}, tiles=options.tiles,
-        modes=("official", "fixed") if options.mode == "both" else (options.mode,),
-        official=False,  # mPLUG on ModelScope is the published judge, and not to be had on today's stack
-        how=_how(options),
-    )  # fmt: skip
-    return _told(results, options)
-
-
-def _features_options(parser: Parser) -> None:
-    from headtohead.judges.names import RESIZERS, SPACES
-
-    _common(parser)
-    parser.add_argument("--space", choices=SPACES, default="inception", help="the features that are compared")
-    parser.add_argument(
-        "--mode", choices=RESIZERS, default="clean", help="Inception's resizer, as clean-fid names them"
-    )
-    parser.add_argument("--weights", default="", help="a file of weights, when they cannot be fetched")
-
-
-def _fid_options(parser: Parser) -> None:
-    _features_options(parser)
-    parser.add_argument("--reference", type=Path, required=True, help="a folder of pictures, or saved .safetensors")
-    parser.add_argument("--prompts", type=Path, help="meta_data.json of MJHQ-30k: names and categories")
-    parser.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "headtohead" / "references",
-                        help="where a reference's statistics are kept")  # fmt: skip
-    parser.add_argument("--draws", type=int, default=20, help="of the bootstrap over pictures; 0 for no interval")
+    return _told(scoring.score_dpg(listed, answerer, tiles=options.tiles, modes=modes, how=how), options)
 
 
 def _fid(options: argparse.Namespace) -> int:
     from headtohead.eval import folders, sets
-    from headtohead.judges import features
+    from headtohead.eval.pictures import FolderError
+    from headtohead.eval.work import writable
 
     meta = folders.categories(options.prompts) if options.prompts else None
-    net = features.load(options.space, _device(options), options.mode, options.weights)
-    result = sets.score_fid(
-        options.images, options.reference, net, meta=meta, cache=options.cache, how=_how(options), draws=options.draws
-    )
+    found = folders.mjhq(options.images, meta)
+    how = _how(options)
+    if options.reference.is_dir():
+        folders.mjhq(options.reference, flag="--reference")
+        writable(options.cache / "statistics", "--cache")
+    elif not options.reference.exists():
+        raise FolderError(f"--reference {options.reference}: no such file or folder")
+    net = _net(options)
+    result = sets.score_fid(found, options.reference, net, cache=options.cache, how=how, draws=options.draws)
     return _told([result], options)
 
 
-def _diversity_options(parser: Parser) -> None:
-    _features_options(parser)
-    parser.add_argument("--accepted", type=Path, help="a geneval result: only pictures that it found right count")
-
-
 def _diversity(options: argparse.Namespace) -> int:
-    from headtohead.eval import result, sets
-    from headtohead.judges import features
+    from headtohead.eval import folders, sets
 
-    accepted = None
-    if options.accepted:
-        rows = result.read(options.accepted)["prompts"]
-        accepted = {r["id"]: {p["file"] for p in r.get("pictures", ()) if p["correct"]} for r in rows}
-    net = features.load(options.space, _device(options), options.mode, options.weights)
-    return _told([sets.score_diversity(options.images, net, accepted, _how(options))], options)
-
-
-def _compare_options(parser: Parser) -> None:
-    parser.add_argument("a", type=Path)
-    parser.add_argument("b", type=Path)
+    listed = folders.geneval(options.images)
+    accepted = sets.Accepted.of(options.accepted, listed) if options.accepted else None
+    how = _how(options)
+    return _told([sets.score_diversity(listed, _net(options), accepted, how)], options)
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from headtohead.eval.result import compare
+    from headtohead.eval.comparison import compare
     from headtohead.eval.uncertainty import LABEL
 
     c = compare(options.a, options.b)
     print(f"{c.metric}: B - A = {c.difference:+.4f}, {c.interval.low:+.4f} to {c.interval.high:+.4f}, p = {c.p:.3g}")
     print(f"  over {c.prompts:,} shared prompts; {LABEL}")
+    for note in c.notes:
+        print(f"  note: {note}")
     return 0
 
 
@@ -205,20 +122,45 @@ def _device(options: argparse.Namespace) -> str:
     return options.device or store.best_device()
 
 
-def _how(options: argparse.Namespace) -> Any:
-    from headtohead.eval.scoring import How
+def _net(options: argparse.Namespace) -> Any:
+    from headtohead.judges import features
+    from headtohead.loading import ModelError
 
+    if options.mode and options.space != "inception":
+        raise ModelError(f"--mode {options.mode}: resizers belong to --space inception, not {options.space}")
+    return features.load(options.space, _device(options), options.mode or "clean", options.weights)
+
+
+def _how(options: argparse.Namespace, modes: tuple[str, ...] = ("",)) -> Any:
+    """Asked for before any model is loaded: what could not be written would be found out last."""
+    from headtohead.eval.work import How, writable
+
+    for path in _outs(options.out, modes) if options.out else ():
+        writable(path, "--out")
     return How(options.batch, options.out, options.quiet)
 
 
+def _outs(out: Path, modes: tuple[str, ...]) -> list[Path]:
+    """Several modes go to files of their own."""
+    if len(modes) == 1:
+        return [out]
+    stem = out.name.removesuffix(".json")
+    return [out.with_name(f"{stem}.{mode}.json") for mode in modes]
+
+
 def _told(results: list[Any], options: argparse.Namespace) -> int:
-    """Print tables and troubles, write results; several modes go to files of their own."""
-    for r in results:
-        print(r.table())
-        if options.out:
-            path = options.out if len(results) == 1 else options.out.with_suffix(f".{r.mode}.json")
-            replace(r).write(path)
+    """Print the table and troubles, write results; what was kept for an interruption goes last."""
+    from headtohead.eval.features_kept import forget
+    from headtohead.eval.result import table
+    from headtohead.eval.work import features_beside, rows_of
+
+    print(table(results))
+    if options.out:
+        for r, path in zip(results, _outs(options.out, tuple(r.mode for r in results)), strict=True):
+            r.write(path)
             print(f"  {path}")
+        rows_of(options.out).unlink(missing_ok=True)
+        forget(features_beside(options.out))
     troubles = results[0].troubles
     for line in troubles[:SHOWN]:
         say(f"eval: {line}")
@@ -228,11 +170,11 @@ def _told(results: list[Any], options: argparse.Namespace) -> int:
 
 
 COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], Callable[[Parser], None], str]] = {
-    "geneval": (_geneval, _geneval_options, "GenEval: six tasks, by a detector and a colour classifier"),
-    "dpg": (_dpg, _dpg_options, "DPG-Bench: dense prompts, by a model that answers questions"),
-    "fid": (_fid, _fid_options, "Fréchet distance to a reference, in Inception, DINOv2 or CLIP features"),
-    "diversity": (_diversity, _diversity_options, "how different the pictures of one prompt are"),
-    "compare": (_compare, _compare_options, "the paired difference of two results"),
+    "geneval": (_geneval, told.geneval, "GenEval: six tasks, by a detector and a colour classifier"),
+    "dpg": (_dpg, told.dpg, "DPG-Bench: dense prompts, by a model that answers questions"),
+    "fid": (_fid, told.fid, "Fréchet distance to a reference, in Inception, DINOv2 or CLIP features"),
+    "diversity": (_diversity, told.diversity, "how different the pictures of one prompt are"),
+    "compare": (_compare, told.compare, "the paired difference of two results"),
 }
 
 if __name__ == "__main__":

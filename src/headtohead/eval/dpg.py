@@ -21,7 +21,7 @@ Mode = Literal["official", "fixed"]
 
 
 class Lost(ValueError):
-    """A question hangs on one that was not asked: the official scorer drops its prompt."""
+    """A question hangs on one that was not asked, or none was: the official scorer drops its prompt."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,8 @@ def broad(category: str) -> str:
 
 def grade(rows: Sequence[Row], answers: Sequence[str], mode: Mode = "fixed") -> Graded:
     """Exactly `yes` scores 1; a question is zeroed when one that it hangs on scored 0."""
+    if not rows:
+        raise Lost("its only question is the lost one")
     raw = {int(row["proposition_id"]): float(a == "yes") for row, a in zip(rows, answers, strict=True)}
     above = {int(row["proposition_id"]): parents(row) for row in rows}
     points = _one_pass(raw, above) if mode == "official" else _cascade(raw, above, rows[0]["item_id"])

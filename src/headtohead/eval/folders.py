@@ -1,4 +1,4 @@
-"""Pictures on disk in the official layouts, with everything that is wrong with them named and counted.
+"""Folders in the official layouts: who answers which prompt, and what is missing, twice there or out of place.
 
 GenEval     NNNNN/metadata.jsonl, NNNNN/samples/*.png
 DPG-Bench   <item_id>.png, a grid of 2 x 2 or one picture
@@ -7,37 +7,20 @@ MJHQ-30k    <category>/<name>.jpg beside meta_data.json
 
 from __future__ import annotations
 
-import csv
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
-from torch import Tensor
-from torchvision.transforms.functional import pil_to_tensor
-
+from headtohead.eval import geneval_data, pictures
 from headtohead.eval.dpg import Row
+from headtohead.eval.pictures import FolderError, Troubles
+from headtohead.eval.sources import MJHQ_META
 
-ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
-COLUMNS = ("item_id", "proposition_id", "dependency", "tuple", "question_natural_language")
-
-
-class FolderError(ValueError):
-    """A folder or file that cannot be scored at all."""
-
-
-@dataclass
-class Troubles:
-    """What is missing or damaged, by its place; nothing is left out of a mean without standing here."""
-
-    said: list[str] = field(default_factory=list)
-
-    def add(self, place: Path | str, what: str) -> None:
-        self.said.append(f"{place}: {what}")
+SAMPLE = re.compile(r"\d+\.png")  # what the official scorer reads
 
 
 @dataclass(frozen=True)
@@ -51,145 +34,151 @@ class Asked:
     rows: tuple[Row, ...] = ()  # DPG-Bench's
 
 
-def picture(path: Path) -> Tensor:
-    """(3, H, W) in [0, 1], upright; an error names the file."""
-    try:
-        with Image.open(path) as opened:
-            upright = ImageOps.exif_transpose(opened).convert("RGB")
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise FolderError(f"{path}: is no picture ({' '.join(str(error).split())[:80]})") from None
-    return pil_to_tensor(upright).float() / 255
+@dataclass(frozen=True)
+class Listed:
+    """A folder's prompts, known before any judge is loaded."""
+
+    folder: Path
+    prompts: list[Asked]
+    troubles: Troubles
+    first: str = ""  # DPG-Bench's first item, of which the official scorer loses a question
 
 
-def read(paths: Iterable[Path], troubles: Troubles) -> Iterator[tuple[Path, Tensor]]:
-    """The pictures that can be read; the others are named."""
-    for path in paths:
-        try:
-            yield path, picture(path)
-        except FolderError as error:
-            troubles.said.append(str(error))
+@dataclass(frozen=True)
+class Sorted:
+    """A folder's pictures with their categories; "" where there are none."""
+
+    folder: Path
+    categories: dict[Path, str]
+    troubles: Troubles
 
 
-def crops(grid: Tensor, tiles: int, place: Path | str) -> Tensor:
-    """(4, 3, H/2, W/2) of a 2 x 2 grid, or the picture itself; a tile is a part of the picture, never a setting."""
-    if tiles == 1:
-        return grid[None]
-    side = round(tiles**0.5)
-    h, w = grid.shape[1:]
-    if h % side or w % side:
-        raise FolderError(f"{place}: {w} x {h} does not divide into {side} x {side} pictures")
-    parts = grid.unflatten(1, (side, h // side)).unflatten(3, (side, w // side))
-    return parts.permute(1, 3, 0, 2, 4).reshape(tiles, 3, h // side, w // side)
-
-
-def _folder(folder: Path) -> Path:
+def _folder(folder: Path, flag: str = "--images") -> Path:
     if not folder.is_dir():
-        raise FolderError(f"--images {folder}: no such folder")
+        raise FolderError(f"{flag} {folder}: {'is a file, not a folder' if folder.exists() else 'no such folder'}")
     return folder
 
 
-def geneval(folder: Path, prompts: Sequence[dict[str, Any]] | None, troubles: Troubles) -> list[Asked]:
-    """Every numbered folder with its metadata; with `prompts`, those whose folder is missing are named."""
-    out, met = [], set()
-    for own in sorted(p for p in _folder(folder).iterdir() if p.is_dir() and p.name.isdigit()):
+def geneval(folder: Path, prompts: Sequence[dict[str, Any]] | None = None, names: Collection[str] = ()) -> Listed:
+    """Every numbered folder with its metadata; `prompts` say which are due, and how often."""
+    troubles, out = Troubles(), list[Asked]()
+    due = Counter(geneval_data.text(line) for line in prompts or ())
+    met = dict[str, list[str]]()
+    for own in sorted(p for p in _folder(folder).iterdir() if p.is_dir()):
         path = own / "metadata.jsonl"
+        if not own.name.isdigit():
+            if path.exists():
+                troubles.add(own, "is not numbered (00000, 00001, ...)")
+            continue
         try:
-            line = json.loads(path.read_text())
-            if not {"tag", "prompt", "include"} <= set(line):
-                raise TypeError("holds no tag, prompt and include")
-        except OSError:
-            troubles.add(path, "is missing")
+            line = geneval_data.line(pictures.text(path), names)
+        except FolderError as error:
+            troubles.said.append(str(error))
             continue
-        except (ValueError, TypeError) as error:
-            troubles.add(path, f"is no line of GenEval's ({' '.join(str(error).split())[:80]})")
+        except ValueError as error:
+            troubles.add(path, f"is no line of GenEval's ({error})")
             continue
-        met.add(line["prompt"])
-        pictures = tuple(sorted(p for p in (own / "samples").glob("*.png") if re.fullmatch(r"\d+\.png", p.name)))
-        if not pictures:
-            troubles.add(own / "samples", "holds no pictures (0000.png, 0001.png, ...)")
+        asks = geneval_data.text(line)
+        if prompts is not None and asks not in due:
+            troubles.add(path, "asks nothing that --prompts holds, and does not count")
             continue
-        out.append(Asked(own.name, line["prompt"], pictures, line=line))
-    for line in prompts or ():
-        if line["prompt"] not in met:
-            troubles.add(folder, f"no pictures of {line['prompt']!r}")
-    return _some(out, folder, "numbered folders with metadata.jsonl and samples/", troubles)
+        if len(before := met.setdefault(asks, [])) >= (due[asks] if prompts is not None else 1):
+            troubles.add(path, f"asks what {before[0]} asks, and does not count")
+            continue
+        before.append(own.name)
+        if samples := _samples(own / "samples", troubles):
+            out.append(Asked(own.name, line["prompt"], samples, line=line))
+    for asks, many in due.items():
+        for _ in range(many - len(met.get(asks, ()))):
+            troubles.add(folder, f"no pictures of {json.loads(asks)['prompt']!r}")
+    most = max((len(a.pictures) for a in out), default=0)
+    for a in out:
+        if len(a.pictures) < most:
+            troubles.add(folder / a.id / "samples", f"pictures: {len(a.pictures)}, where other prompts have {most}")
+    return Listed(folder, _some(out, folder, "numbered folders with metadata.jsonl and samples/", troubles), troubles)
 
 
-def lines(path: Path) -> list[dict[str, Any]]:
-    """GenEval's prompts, a JSON object a line."""
-    out = []
-    for number, text in enumerate(_text(path).splitlines(), 1):
-        try:
-            line = json.loads(text)
-        except ValueError:
-            raise FolderError(f"{path}: line {number} is no JSON") from None
-        if not isinstance(line, dict) or not {"tag", "prompt", "include"} <= set(line):
-            raise FolderError(f"{path}: line {number} holds no tag, prompt and include")
-        out.append(line)
+def _samples(folder: Path, troubles: Troubles) -> tuple[Path, ...]:
+    there = sorted(folder.iterdir()) if folder.is_dir() else []
+    out = tuple(p for p in there if SAMPLE.fullmatch(p.name) and p.is_file())
+    for path in there:
+        if path not in out and pictures.is_picture(path):
+            troubles.add(path, "is no sample (0000.png, 0001.png, ...), and does not count")
+    if not out:
+        troubles.add(folder, "holds no pictures (0000.png, 0001.png, ...)")
     return out
 
 
-def questions(path: Path) -> dict[str, tuple[Row, ...]]:
-    """DPG-Bench's questions by item, in the file's order."""
-    rows = list(csv.DictReader(_text(path).splitlines(keepends=True)))
-    if not rows or (missing := [c for c in COLUMNS if c not in rows[0]]):
-        raise FolderError(f"{path}: no column {missing[0] if rows else COLUMNS[0]}")
-    out: dict[str, list[Row]] = {}
-    for number, row in enumerate(rows, 2):
-        try:
-            int(row["proposition_id"]), [int(p) for p in row["dependency"].split(",")]
-        except (ValueError, AttributeError):
-            raise FolderError(f"{path}: line {number}: proposition_id and dependency are no whole numbers") from None
-        out.setdefault(row["item_id"], []).append(row)
-    return {item: tuple(own) for item, own in out.items()}
-
-
-def dpg(folder: Path, asked: dict[str, tuple[Row, ...]], troubles: Troubles) -> list[Asked]:
+def dpg(folder: Path, asked: Mapping[str, tuple[Row, ...]]) -> Listed:
     """Each item's picture, by its file's name."""
-    there = {p.name.split(".")[0]: p for p in sorted(_folder(folder).iterdir()) if p.suffix.lower() in ENDINGS}
+    troubles = Troubles()
+    there = _once(pictures.listed(_folder(folder), troubles), troubles)
     for name in sorted(set(there) - set(asked)):
         troubles.add(there[name], "answers no prompt")
     for item in asked:
         if item not in there:
             troubles.add(folder, f"no picture of {item}")
     found = [Asked(i, rows[0].get("text", ""), (there[i],), rows=rows) for i, rows in asked.items() if i in there]
-    return _some(found, folder, "pictures named after items (item.png)", troubles)
+    found = _some(found, folder, "pictures named after items (item.png)", troubles)
+    return Listed(folder, found, troubles, next(iter(asked)))
 
 
-def mjhq(folder: Path, names: dict[str, str] | None, troubles: Troubles) -> dict[str, list[Path]]:
-    """Pictures by category: MJHQ-30k's folders, or any folder of pictures as one category."""
-    found = {
-        own.name: [p for p in sorted(own.iterdir()) if p.suffix.lower() in ENDINGS]
-        for own in sorted(_folder(folder).iterdir())
-        if own.is_dir()
-    }
-    flat = [p for p in sorted(folder.iterdir()) if p.suffix.lower() in ENDINGS]
-    out = {k: v for k, v in {**found, **({"": flat} if flat else {})}.items() if v}
-    met = {p.stem for paths in out.values() for p in paths}
-    for name in names or ():
+def mjhq(folder: Path, meta: Mapping[str, str] | None = None, flag: str = "--images") -> Sorted:
+    """Pictures by category: MJHQ-30k's folders, or a flat folder. With `meta`, only those that it names count."""
+    troubles, out = Troubles(), dict[Path, str]()
+    flat = list(_once(pictures.listed(_folder(folder, flag), troubles), troubles).values())
+    for own in sorted(p for p in folder.iterdir() if p.is_dir() and p.suffix.lower() not in pictures.ENDINGS):
+        out |= dict.fromkeys(_once(pictures.listed(own, troubles), troubles).values(), own.name)
+    if out and meta is None:
+        for path in flat:
+            troubles.add(path, "lies outside the categories, and does not count")
+    else:
+        out |= dict.fromkeys(flat, "")
+    if meta is not None:
+        out = _named(out, meta, folder, troubles)
+    if not out:
+        more = f"; {troubles.said[0]}" if troubles.said else ""
+        raise FolderError(f"{flag} {folder}: holds no pictures, nor folders of them{more}")
+    return Sorted(folder, out, troubles)
+
+
+def _named(found: dict[Path, str], meta: Mapping[str, str], folder: Path, troubles: Troubles) -> dict[Path, str]:
+    """By name, as meta_data.json sorts them."""
+    out = {}
+    for name, path in _once(list(found), troubles).items():
+        if name not in meta:
+            troubles.add(path, f"is not in {MJHQ_META}, and does not count")
+        elif found[path] not in ("", meta[name]):
+            troubles.add(path, f"belongs to {meta[name]} by {MJHQ_META}, and does not count")
+        else:
+            out[path] = meta[name]
+    met = {path.stem for path in out}
+    for name in meta:
         if name not in met:
             troubles.add(folder, f"no picture {name}")
-    if not out:
-        raise FolderError(f"--images {folder}: holds no pictures, nor folders of them")
+    return out
+
+
+def _once(paths: Sequence[Path], troubles: Troubles) -> dict[str, Path]:
+    """By name without ending; of two files of one name the first counts."""
+    out: dict[str, Path] = {}
+    for path in paths:
+        if path.stem in out:
+            troubles.add(path, f"has the name of {out[path.stem].name}, and does not count")
+        else:
+            out[path.stem] = path
     return out
 
 
 def categories(path: Path) -> dict[str, str]:
     """meta_data.json of MJHQ-30k: the category of each name."""
     try:
-        read = json.loads(_text(path))
+        read = json.loads(pictures.text(path))
         return {name: str(row["category"]) for name, row in read.items()}
+    except FolderError:
+        raise
     except (ValueError, AttributeError, TypeError, KeyError):
         raise FolderError(f"{path}: is no object of names with their category") from None
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text()
-    except OSError as error:
-        raise FolderError(f"{path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise FolderError(f"{path}: is no text") from None
 
 
 def _some(found: list[Asked], folder: Path, wanted: str, troubles: Troubles) -> list[Asked]:
@@ -197,11 +186,3 @@ def _some(found: list[Asked], folder: Path, wanted: str, troubles: Troubles) -> 
         more = f"; {troubles.said[0]}" if troubles.said else ""
         raise FolderError(f"--images {folder}: holds no {wanted}{more}")
     return found
-
-
-def stacked(pictures: list[Tensor]) -> list[tuple[list[int], Tensor]]:
-    """Batches of pictures of one size, with where each stood."""
-    sizes: dict[tuple[int, ...], list[int]] = {}
-    for k, p in enumerate(pictures):
-        sizes.setdefault(tuple(p.shape), []).append(k)
-    return [(rows, torch.stack([pictures[k] for k in rows])) for rows in sizes.values()]

@@ -1,19 +1,25 @@
-"""A score with everything that identifies it, as JSON; and the comparison of two, where they can be compared."""
+"""A score with everything that identifies it, as JSON and as a table."""
 
 from __future__ import annotations
 
 import json
+import math
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from headtohead.eval.folders import FolderError
-from headtohead.eval.uncertainty import Interval, paired
+from headtohead.eval import pictures
+from headtohead.eval.pictures import FolderError
+from headtohead.eval.uncertainty import Interval
 from headtohead.machine import PACKAGES, versions
 
-# What has to be equal before two results mean anything side by side, and what it is called in words.
-SAME = ("metric", "mode", "judge", "resizer", "reference", "exam")
+RAN_ON = ("headtohead", *PACKAGES, "torchvision", "pillow", "numpy", "scipy", "timm", "clean-fid")
+
+
+def packages() -> dict[str, str]:
+    return versions(RAN_ON)
 
 
 @dataclass
@@ -21,41 +27,66 @@ class Result:
     metric: str
     mode: str
     judge: dict[str, Any]  # by role: name and hash of weights
+    settings: dict[str, Any]  # what else moves the number
     images: str
     scores: dict[str, float]
     intervals: dict[str, dict[str, float]]
     interval_is: str
     n: dict[str, int]
-    comparable_to_published: bool
     picture_size: list[str]
-    exam: str = ""  # a hash of the prompts
+    exam: str = ""  # a hash of what is asked
     resizer: str = ""
     reference: dict[str, Any] = field(default_factory=dict)
+    accepted: dict[str, Any] = field(default_factory=dict)  # by which result, where only right pictures count
     prompts: list[dict[str, Any]] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    packages: dict[str, str] = field(default_factory=lambda: versions((*PACKAGES, "clean-fid", "timm", "scipy")))
+    not_comparable_because: list[str] = field(default_factory=list)  # with published numbers
+    packages: dict[str, str] = field(default_factory=packages)
+
+    def __post_init__(self) -> None:
+        for name, value in self.scores.items():
+            if not math.isfinite(value):
+                raise FolderError(f"--images {self.images}: {self.metric} {name} is no number ({value})")
+
+    @property
+    def comparable_to_published(self) -> bool:
+        return not self.not_comparable_because
+
+    def plain(self) -> dict[str, Any]:
+        return {**asdict(self), "comparable_to_published": self.comparable_to_published}
 
     def write(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_suffix(".part")
-        beside.write_text(json.dumps(asdict(self), indent=1) + "\n")
+        beside = path.with_name(f"{path.name}.{os.getpid()}.part")
+        beside.write_text(json.dumps(self.plain(), indent=1, allow_nan=False) + "\n")
         os.replace(beside, path)
 
-    def table(self) -> str:
-        """Scores with their intervals, a line each."""
-        lines = [f"{self.metric} ({self.mode}), {self.images}"]
-        for name, value in self.scores.items():
-            i = self.intervals.get(name)
-            spread = f"   {i['low']:.4f} to {i['high']:.4f}" if i else ""
-            number = self.n.get(name)
-            lines.append(f"  {name:28} {value:9.4f}{spread:24}{f'   n {number:,}' if number else ''}")
-        if self.intervals:
-            lines.append(f"  intervals: {self.interval_is}")
-        lines += [f"  note: {note}" for note in self.notes]
-        if not self.comparable_to_published:
-            lines.append("  not comparable to published scores: judge or weights are not the official ones")
-        return "\n".join(lines)
+
+def table(results: Sequence[Result]) -> str:
+    """Scores with their intervals, a line each; results of one folder in several modes stand side by side."""
+    rows = {name: [_cell(r, name) for r in results] for name in dict.fromkeys(n for r in results for n in r.scores)}
+    heads = [f"{r.metric} ({r.mode})" for r in results]
+    widths = [max(map(len, column)) for column in zip(heads, *rows.values(), strict=True)]
+    first = results[0]
+    lines = [f"{', '.join(heads)}, {first.images}"]
+    if len(results) > 1:
+        lines.append(f"  {'':28} {'   '.join(map(str.ljust, heads, widths))}".rstrip())
+    lines += [f"  {name:28} {'   '.join(map(str.ljust, cells, widths))}".rstrip() for name, cells in rows.items()]
+    if first.intervals:
+        lines.append(f"  intervals: {first.interval_is}")
+    lines += [f"  note: {note}" for note in dict.fromkeys(note for r in results for note in r.notes)]
+    if reasons := dict.fromkeys(reason for r in results for reason in r.not_comparable_because):
+        lines += ["  not comparable to published scores:", *(f"    {reason}" for reason in reasons)]
+    return "\n".join(lines)
+
+
+def _cell(r: Result, name: str) -> str:
+    if name not in r.scores:
+        return ""
+    i, number = r.intervals.get(name), r.n.get(name)
+    spread = f"   {i['low']:.4f} to {i['high']:.4f}" if i else ""
+    return f"{r.scores[name]:9.4f}{spread:24}{f'   n {number:,}' if number else ''}"
 
 
 def interval(i: Interval) -> dict[str, float]:
@@ -63,47 +94,41 @@ def interval(i: Interval) -> dict[str, float]:
 
 
 def read(path: Path) -> dict[str, Any]:
+    """A result as it was written; anything else is refused, with the key that is wrong."""
     try:
-        out = json.loads(path.read_text())
-    except OSError as error:
-        raise FolderError(f"{path}: {error.strerror}") from None
+        out = json.loads(pictures.text(path))
+    except FolderError:
+        raise
     except ValueError:
         raise FolderError(f"{path}: is no JSON") from None
-    if not isinstance(out, dict) or not {"metric", "mode", "judge", "scores", "prompts"} <= set(out):
+    if not isinstance(out, dict):
         raise FolderError(f"{path}: is no result of headtohead.eval")
+    for key, kind in WRITTEN.items():
+        if not isinstance(out.get(key), kind):
+            raise FolderError(f"{path}: is no result of this headtohead.eval ({key} is missing or of another kind)")
+    for k, row in enumerate(out["prompts"]):
+        if key := _wrong(row):
+            raise FolderError(f"{path}: prompts[{k}].{key} is missing or of another kind")
+    if len({row["id"] for row in out["prompts"]}) < len(out["prompts"]):
+        raise FolderError(f"{path}: prompts: an id stands there twice")
     return out
 
 
-@dataclass(frozen=True)
-class Comparison:
-    metric: str
-    difference: float  # B - A
-    interval: Interval
-    p: float
-    prompts: int
+WRITTEN: dict[str, type] = {
+    "metric": str, "mode": str, "judge": dict, "settings": dict, "scores": dict, "exam": str, "resizer": str,
+    "reference": dict, "accepted": dict, "prompts": list, "troubles": list,
+}  # fmt: skip
 
 
-def compare(a: Path, b: Path) -> Comparison:
-    """The paired difference of two results on the same prompts; refused where they differ in what they measure."""
-    one, other = read(a), read(b)
-    for name in SAME:
-        if one.get(name) != other.get(name):
-            raise FolderError(f"{a} and {b} do not compare: {name} is {_short(one, name)} and {_short(other, name)}")
-    rows = {row["id"]: row for row in one["prompts"]}, {row["id"]: row for row in other["prompts"]}
-    if not rows[0]:
-        raise FolderError(f"{a}: holds no scores by prompt; {one['metric']} compares whole samples")
-    if set(rows[0]) != set(rows[1]):
-        missing = min(set(rows[0]) ^ set(rows[1]))
-        raise FolderError(f"{a} and {b} do not compare: prompts differ, such as {missing}")
-    shared = list(rows[0])
-    tasks = sorted({rows[0][k].get("task", "") for k in shared})
-    difference, interval, p = paired(
-        [rows[0][k]["score"] for k in shared],
-        [rows[1][k]["score"] for k in shared],
-        [tasks.index(rows[0][k].get("task", "")) for k in shared],
-    )
-    return Comparison(one["metric"], difference, interval, p, len(shared))
-
-
-def _short(result: dict[str, Any], name: str) -> str:
-    return json.dumps(result.get(name))[:80]
+def _wrong(row: Any) -> str:
+    """The key of a prompt's row that is not as it was written; empty when all are."""
+    if not isinstance(row, dict) or not isinstance(row.get("id"), str):
+        return "id"
+    if type(row.get("score")) not in (int, float) or not math.isfinite(row["score"]):
+        return "score"
+    if not isinstance(row.get("task", ""), str):
+        return "task"
+    told = row.get("pictures", [])
+    if not isinstance(told, list) or not all(isinstance(p, dict) and isinstance(p.get("file"), str) for p in told):
+        return "pictures"
+    return ""

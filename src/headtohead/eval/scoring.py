@@ -2,106 +2,109 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 from torch import Tensor
 
-from headtohead.eval import dpg, folders, geneval
-from headtohead.eval.folders import Asked, FolderError, Troubles
-from headtohead.eval.result import Result, interval
+from headtohead.eval import dpg, geneval, geneval_data, pictures
+from headtohead.eval.folders import Asked, Listed
+from headtohead.eval.pictures import FolderError, Troubles
+from headtohead.eval.published import held_against
+from headtohead.eval.result import Result, interval, packages
 from headtohead.eval.uncertainty import LABEL, over_prompts
-from headtohead.eval.work import Done, Row, batches, digest, watched
-from headtohead.judging import Answerer, ColourClassifier, Detection, Detector
+from headtohead.eval.work import Done, How, Row, batches, digest, watched
+from headtohead.judges.colours import ClipColours
+from headtohead.judges.mask2former import Mask2Former
+from headtohead.judging import Answerer, Detection
+from headtohead.loading import Identity
 
 
-@dataclass(frozen=True)
-class How:
-    """What a user chooses beside pictures and judge."""
-
-    batch: int = 16  # pictures at once
-    out: Path | None = None
-    quiet: bool = False
+class KnownAnswerer(Answerer, Protocol):
+    identity: Identity
 
 
-def score_geneval(
-    folder: Path,
-    prompts: Sequence[dict[str, Any]] | None,
-    detector: Detector,
-    colours: ColourClassifier,
-    judge: dict[str, Any],
-    *,
-    official: bool,
-    mode: str,
-    how: How,
-    device: str,
-) -> Result:
-    troubles = Troubles()
-    asked = folders.geneval(folder, prompts, troubles)
-    done = Done(how.out, {"metric": "geneval", "judge": judge, "images": str(folder.resolve())})
+def score_geneval(listed: Listed, detector: Mask2Former, colours: ClipColours, *, how: How, device: str) -> Result:
+    asked, troubles = listed.prompts, Troubles([*listed.troubles.said])
+    judge = {"detector": detector.identity.plain(), "colours": colours.identity.plain()}
+    head = {"metric": "geneval", "judge": judge, "settings": detector.settings, "packages": packages()}
+    done = Done(how.out, head, {a.id: _made_of(a) for a in asked})
     todo = [a for a in asked if a.id not in done.rows]
-    groups = batches(todo, lambda a: len(a.pictures), how.batch)
-    for group in watched(groups, lambda a: len(a.pictures), sum(len(a.pictures) for a in todo), how.quiet):
-        rows: dict[str, Row] = {}
-        pictures = []
-        for a in group:
-            own = Troubles()
-            pictures += [(a, *pair) for pair in folders.read(a.pictures, own)]
-            rows[a.id] = {**_row(a), "damaged": own.said}
-        found = _detected([p.to(device) for _, _, p in pictures], detector, colours)
-        for (a, path, picture), objects in zip(pictures, found, strict=True):
-            v = geneval.verdict(a.line, objects)
-            told = {"file": path.name, "size": _size(picture), "correct": v.correct, "why": "; ".join(v.reasons)}
-            rows[a.id]["pictures"].append(told)
-        done.add(rows.values())
+    total, left = (sum(map(_pictures, part)) for part in (asked, todo))
+    groups = batches(todo, how.batch, _pictures)
+    for group in watched(groups, total, how, size=_pictures, done=total - left):
+        done.add(_verdicts(group, detector, colours, device))
     every = [done.rows[a.id] for a in asked]
-    troubles.said += [line for row in every for line in row.pop("damaged")]
-    rows_done = [row for row in every if row["pictures"]]
-    if not rows_done:
-        raise FolderError(f"--images {folder}: none of its pictures can be read; {troubles.said[-1]}")
-    for row in rows_done:
-        row["score"] = float(np.mean([p["correct"] for p in row["pictures"]]))
-    verdicts = [geneval.Verdict(row["task"], p["correct"]) for row in rows_done for p in row["pictures"]]
-    any_of = [geneval.Verdict(row["task"], row["score"] > 0) for row in rows_done]
-    scores = geneval.scores(verdicts) | {"any picture of a prompt": geneval.scores(any_of)["overall"]}
-    tasks = [row["task"] for row in rows_done]
+    troubles.said += [line for row in every for line in row["damaged"]]
+    rows = [
+        {**{k: v for k, v in row.items() if k != "damaged"}, "score": float(np.mean([p["correct"] for p in told]))}
+        for row in every
+        if (told := row["pictures"])
+    ]
+    if not rows:
+        raise FolderError(f"--images {listed.folder}: none of its pictures can be read; {troubles.said[-1]}")
+    verdicts = [geneval.Verdict(row["task"], p["correct"]) for row in rows for p in row["pictures"]]
+    any_of = [geneval.Verdict(row["task"], row["score"] > 0) for row in rows]
+    tasks = [row["task"] for row in rows]
     kinds = sorted(set(tasks))
-    spans = {"overall": over_prompts([r["score"] for r in rows_done], [kinds.index(t) for t in tasks])}
-    spans |= {t: over_prompts([r["score"] for r in rows_done if r["task"] == t]) for t in kinds}
-    done.finish()
-    return Result(
-        "geneval",
-        mode,
-        judge,
-        str(folder),
-        scores,
-        {name: interval(span) for name, span in spans.items()},
-        LABEL,
-        {"overall": len(verdicts), **{t: sum(v.tag == t for v in verdicts) for t in kinds}},
-        official and not troubles.said and len(asked) == 553,
-        sorted({p["size"] for row in rows_done for p in row["pictures"]}),
-        exam=digest([[r["prompt"], r["task"]] for r in rows_done]),
-        prompts=rows_done,
-        troubles=troubles.said,
+    spans = {"overall": over_prompts([r["score"] for r in rows], [kinds.index(t) for t in tasks])}
+    spans |= {t: over_prompts([r["score"] for r in rows if r["task"] == t]) for t in kinds}
+    scored = {row["id"] for row in rows}
+    return held_against(
+        Result(
+            metric="geneval",
+            mode="official",
+            judge=judge,
+            settings=detector.settings,
+            images=str(listed.folder),
+            scores=geneval.scores(verdicts) | {"any picture of a prompt": geneval.scores(any_of)["overall"]},
+            intervals={name: interval(span) for name, span in spans.items()},
+            interval_is=LABEL,
+            n={"overall": len(verdicts), **{t: sum(v.tag == t for v in verdicts) for t in kinds}},
+            picture_size=sorted({p["size"] for row in rows for p in row["pictures"]}),
+            exam=geneval_data.exam(a.line for a in asked if a.id in scored),
+            prompts=rows,
+            troubles=troubles.said,
+        )
     )
 
 
-def _row(a: Asked) -> Row:
-    return {"id": a.id, "prompt": a.prompt, "task": a.line["tag"], "pictures": []}
+def _pictures(a: Asked) -> int:
+    return len(a.pictures)
 
 
-def _size(picture: Tensor) -> str:
-    return f"{picture.shape[2]}x{picture.shape[1]}"
+def _made_of(a: Asked) -> str:
+    """Everything of a prompt that its row depends on."""
+    return digest([a.prompt, a.line, a.rows, [pictures.stamp(path) for path in a.pictures]])
 
 
-def _detected(
-    pictures: list[Tensor], detector: Detector, colours: ColourClassifier
-) -> list[list[tuple[Detection, str]]]:
-    out: list[list[tuple[Detection, str]]] = [[] for _ in pictures]
-    for rows, batch in folders.stacked(pictures):
+def _verdicts(group: list[Asked], detector: Mask2Former, colours: ClipColours, device: str) -> list[Row]:
+    rows: list[Row] = []
+    shown: list[tuple[Row, Asked, Path, Tensor]] = []
+    for a in group:
+        own = Troubles()
+        row: Row = {"id": a.id, "prompt": a.prompt, "task": a.line["tag"], "pictures": [], "damaged": own.said}
+        shown += [(row, a, *pair) for pair in pictures.read(a.pictures, own)]
+        rows.append(row)
+    found = _detected([p.to(device) for *_, p in shown], detector, colours)
+    for (row, a, path, picture), objects in zip(shown, found, strict=True):
+        v = geneval.verdict(a.line, objects)
+        row["pictures"].append(
+            {
+                "file": path.name,
+                "sha256": pictures.content(path),
+                "size": pictures.size(picture),
+                "correct": v.correct,
+                "why": "; ".join(v.reasons),
+            }
+        )
+    return rows
+
+
+def _detected(shown: list[Tensor], detector: Mask2Former, colours: ClipColours) -> list[list[tuple[Detection, str]]]:
+    out: list[list[tuple[Detection, str]]] = [[] for _ in shown]
+    for rows, batch in pictures.stacked(shown):
         found = detector.detect(batch)
         named = colours.colours(batch, found)
         for k, objects, names in zip(rows, found, named, strict=True):
@@ -110,48 +113,57 @@ def _detected(
 
 
 def score_dpg(
-    folder: Path,
-    questions: dict[str, tuple[dpg.Row, ...]],
-    answerer: Answerer,
-    judge: dict[str, Any],
-    *,
-    tiles: int,
-    modes: tuple[dpg.Mode, ...],
-    official: bool,
-    how: How,
+    listed: Listed, answerer: KnownAnswerer, *, tiles: int, modes: tuple[dpg.Mode, ...], how: How
 ) -> list[Result]:
     """A result for each mode, from one round of questions."""
-    troubles = Troubles()
-    asked = folders.dpg(folder, questions, troubles)
-    done = Done(how.out, {"metric": "dpg", "judge": judge, "images": str(folder.resolve()), "tiles": tiles})
+    asked, troubles = listed.prompts, Troubles([*listed.troubles.said])
+    judge, settings = {"answerer": answerer.identity.plain()}, {"tiles": tiles}
+    head = {"metric": "dpg", "judge": judge, "settings": settings, "packages": packages()}
+    done = Done(how.out, head, {a.id: _made_of(a) for a in asked})
     todo = [a for a in asked if a.id not in done.rows]
-    for (a,) in watched(batches(todo, lambda a: 1, 1), lambda a: 1, len(todo), how.quiet):
-        for path, picture in folders.read(a.pictures, troubles):
+    for (a,) in watched(batches(todo, 1), len(asked), how, done=len(asked) - len(todo)):
+        for path, picture in pictures.read(a.pictures, troubles):
             try:
-                parts = folders.crops(picture, tiles, path)
+                parts = pictures.crops(picture, tiles, path)
             except FolderError as error:
                 troubles.said.append(str(error))
                 continue
             texts = [row["question_natural_language"] for row in a.rows]
             said = answerer.answers(parts, [texts] * len(parts))
-            done.add([{"id": a.id, "prompt": a.prompt, "size": _size(parts[0]), "answers": said}])
+            done.add([{"id": a.id, "size": pictures.size(parts[0]), "answers": said}])
     kept = [a for a in asked if a.id in done.rows]
     if not kept:
-        raise FolderError(f"--images {folder}: none of its pictures can be scored; {troubles.said[-1]}")
-    first = next(iter(questions))  # of the file: the official scorer loses its first row
-    sizes = {done.rows[a.id]["size"] for a in kept}
-    results = [_dpg_result(kept, done.rows, first, mode) for mode in modes]
-    done.finish()
-    whole = official and not troubles.said and len(asked) == 1065
-    exam = digest([[a.id, a.prompt] for a in kept])
-    for result in results:
-        result.images, result.judge, result.picture_size = str(folder), judge, sorted(sizes)
-        result.comparable_to_published = whole and result.mode == "official"
-        result.exam, result.troubles = exam, troubles.said
+        raise FolderError(f"--images {listed.folder}: none of its pictures can be scored; {troubles.said[-1]}")
+    results = []
+    for mode in modes:
+        graded, notes = _graded(kept, done.rows, listed.first, mode)
+        if not graded:
+            raise FolderError(f"--images {listed.folder}: no prompt is left to score; {notes[0]}")
+        scores = {item: float(np.mean([g.score for g in own])) for item, own in graded.items()}
+        result = Result(
+            metric="dpg",
+            mode=mode,
+            judge=judge,
+            settings=settings,
+            images=str(listed.folder),
+            scores=dpg.by_prompt(graded.values(), mode, subcategories=True),
+            intervals={"overall": interval(over_prompts(list(scores.values())))},
+            interval_is=LABEL,
+            n={"overall": len(scores)},
+            picture_size=sorted({done.rows[a.id]["size"] for a in kept}),
+            exam=digest([[a.id, a.rows] for a in kept if a.id in scores]),
+            prompts=[{"id": a.id, "prompt": a.prompt, "score": scores[a.id]} for a in kept if a.id in scores],
+            troubles=troubles.said,
+            notes=notes,
+        )
+        results.append(held_against(result))
     return results
 
 
-def _dpg_result(asked: list[Asked], answers: dict[str, Row], first: str, mode: dpg.Mode) -> Result:
+def _graded(
+    asked: list[Asked], answers: dict[str, Row], first: str, mode: dpg.Mode
+) -> tuple[dict[str, list[dpg.Graded]], list[str]]:
+    """By prompt, and what the official scorer drops."""
     graded: dict[str, list[dpg.Graded]] = {}
     dropped = []
     for a in asked:
@@ -160,21 +172,4 @@ def _dpg_result(asked: list[Asked], answers: dict[str, Row], first: str, mode: d
             graded[a.id] = [dpg.grade(a.rows[lost:], said[lost:], mode) for said in answers[a.id]["answers"]]
         except dpg.Lost as error:
             dropped.append(f"{a.id} is dropped, as the official scorer does: {error}")
-    if not graded:
-        raise FolderError(f"{first}: no prompt is left to score")
-    scores = {item: float(np.mean([g.score for g in pictures])) for item, pictures in graded.items()}
-    rows: list[Row] = [{"id": a.id, "prompt": a.prompt, "score": scores[a.id]} for a in asked if a.id in scores]
-    return Result(
-        "dpg",
-        mode,
-        {},
-        "",
-        dpg.by_prompt(graded.values(), mode, subcategories=True),
-        {"overall": interval(over_prompts(list(scores.values())))},
-        LABEL,
-        {"overall": len(rows)},
-        False,
-        [],
-        prompts=rows,
-        notes=dropped,
-    )
+    return graded, dropped

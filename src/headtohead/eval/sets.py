@@ -2,175 +2,138 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
-from headtohead.eval import folders
+from headtohead.eval import geneval_data, pictures, result
 from headtohead.eval.diversity import pairwise
-from headtohead.eval.fid import Reference, infinity
-from headtohead.eval.folders import FolderError, Troubles
+from headtohead.eval.fid import infinity
+from headtohead.eval.folders import Listed, Sorted
+from headtohead.eval.pictures import FolderError
+from headtohead.eval.published import held_against
+from headtohead.eval.references import features_of, reference
 from headtohead.eval.result import Result, interval
-from headtohead.eval.scoring import How
 from headtohead.eval.uncertainty import LABEL, LABEL_PICTURES, over_pictures, over_prompts
-from headtohead.eval.work import batches, digest, watched
+from headtohead.eval.work import How, features_beside
 from headtohead.judges.features import Features
 
 DRAWS = 20  # of the bootstrap over pictures
-Array = NDArray[np.float64]
+LEAST_FOR_INFINITY = 100
 
 
-def features_of(
-    paths: Sequence[Path], net: Features, troubles: Troubles, how: How, sizes: set[str] | None = None
-) -> tuple[Array, list[Path]]:
-    """(n, d) and the files they belong to; files that are no pictures are named and left out."""
-    out, kept = [], []
-    for group in watched(batches(paths, lambda _: 1, how.batch), lambda _: 1, len(paths), how.quiet):
-        read = list(folders.read(group, troubles))
-        if read:
-            out.append(net([picture for _, picture in read]))
-            kept += [path for path, _ in read]
-        if sizes is not None:
-            sizes.update(f"{p.shape[2]}x{p.shape[1]}" for _, p in read)
-    if not out:
-        raise FolderError(f"none of {len(paths)} pictures can be read; {troubles.said[0]}")
-    return np.concatenate(out), kept
-
-
-def key_of(paths: Sequence[Path], net: Features) -> str:
-    """Of content, number and resizer: other bytes, other weights or another resizer are another reference."""
-    bytes_of = hashlib.sha256()
-    for path in paths:
-        bytes_of.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest([bytes_of.hexdigest(), len(paths), net.space, net.resizer, net.identity.plain()])
-
-
-def reference(
-    place: Path, net: Features, cache: Path, troubles: Troubles, how: How
-) -> tuple[dict[str, Reference], dict[str, Any]]:
-    """References by category, "" for all, from a folder or from saved statistics; and what identifies them."""
-    if place.suffix == ".safetensors":
-        return _load(place, net)
-    found = folders.mjhq(place, None, troubles)
-    paths = [p for own in found.values() for p in own]
-    key = key_of(paths, net)
-    saved = cache / f"{key}.safetensors"
-    if not saved.exists():
-        rows, kept = features_of(paths, net, troubles, how)
-        names = np.array([p.parent.name if "" not in found else "" for p in kept])
-        parts = {"": rows} | {name: rows[names == name] for name in found if name and (names == name).sum() > 1}
-        _save(saved, {name: Reference.of(own) for name, own in parts.items()}, key, net)
-    return _load(saved, net)
-
-
-def _save(path: Path, references: dict[str, Reference], key: str, net: Features) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    tensors: dict[str, Array] = {}
-    for name, r in references.items():
-        tensors |= {f"{name}/mean": r.mean, f"{name}/covariance": r.covariance, f"{name}/n": np.array(r.n)}
-    told = {"key": key, "space": net.space, "resizer": net.resizer, "weights": net.identity.weights}
-    beside = path.with_suffix(".part")
-    save_file(tensors, beside, metadata={"headtohead": json.dumps(told)})
-    beside.replace(path)
-
-
-def _load(path: Path, net: Features) -> tuple[dict[str, Reference], dict[str, Any]]:
-    try:
-        with safe_open(path, "np") as f:
-            told = json.loads((f.metadata() or {})["headtohead"])
-            names = sorted({key.rsplit("/", 1)[0] for key in list(f.keys())})
-            out = {
-                n: Reference(f.get_tensor(f"{n}/mean"), f.get_tensor(f"{n}/covariance"), int(f.get_tensor(f"{n}/n")))
-                for n in names
-            }
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
-        raise FolderError(f"--reference {path}: holds no statistics of this program ({error})") from None
-    for name, own in (("space", net.space), ("resizer", net.resizer), ("weights", net.identity.weights)):
-        if told[name] != own:
-            raise FolderError(f"--reference {path}: its {name} is {told[name]}, not {own}")
-    return out, {"key": told["key"], "n": out[""].n}
-
-
-def score_fid(
-    folder: Path, place: Path, net: Features, *, meta: dict[str, str] | None, cache: Path, how: How, draws: int = DRAWS
-) -> Result:
-    troubles, sizes = Troubles(), set[str]()
-    references, told = reference(place, net, cache, troubles, how)
-    found = folders.mjhq(folder, meta, troubles)
-    rows, kept = features_of([p for own in found.values() for p in own], net, troubles, how, sizes)
-    categories = np.array([(meta or {}).get(p.stem, p.parent.name if "" not in found else "") for p in kept])
+def score_fid(found: Sorted, place: Path, net: Features, *, cache: Path, how: How, draws: int = DRAWS) -> Result:
+    against = reference(place, net, cache, how)
+    troubles = [*against.troubles, *found.troubles.said]
+    beside = features_beside(how.out) if how.out else None
+    rows, kept, sizes = features_of(found.categories, net, troubles, how, beside)
+    if len(rows) < 2:
+        raise FolderError(f"--images {found.folder}: one picture has no spread; two are the least")
+    categories = np.array([found.categories[p] for p in kept])
     scores, n, notes = {}, {}, []
-    whole = references[""]
+    whole = against.parts[""]
     scores["fid"], n["fid"] = whole.distance(rows), len(rows)
-    if len(rows) >= 100:
+    if len(rows) >= LEAST_FOR_INFINITY:
         scores["fid infinity"] = infinity(whole, rows)
-    for name in sorted(set(references) - {""}):
+    for name in sorted({*against.parts, *map(str, categories)} - {""}):
         own = rows[categories == name]
-        if len(own) > 1:
-            scores[name], n[name] = references[name].distance(own), len(own)
+        if name in against.parts and len(own) > 1:
+            scores[name], n[name] = against.parts[name].distance(own), len(own)
+        elif (categories != "").any():
+            there = against.parts[name].n if name in against.parts else 0
+            notes.append(f"{name}: no distance, of {len(own)} pictures to {there} of the reference's")
     if len(rows) < rows.shape[1]:
         notes.append(f"{len(rows)} pictures are fewer than the {rows.shape[1]} dimensions: biased upwards")
     if net.space == "clip":
         notes.append("CLIP features favour designs that predict CLIP features")
-    span = over_pictures(rows, whole.distance, draws) if draws > 1 else None
-    official = net.space == "inception" and net.resizer == "clean" and whole.n == 30_000 and len(rows) == 30_000
-    return Result(
-        f"fid-{net.space}",
-        "official",
-        {"features": net.identity.plain()},
-        str(folder),
-        scores,
-        {"fid": interval(span)} if span else {},
-        LABEL_PICTURES,
-        n,
-        official and not troubles.said,
-        sorted(sizes),
-        resizer=net.resizer,
-        reference=told,
-        troubles=troubles.said,
-        notes=notes,
+    span = over_pictures(rows, whole.distance, draws, how.quiet) if draws else None
+    return held_against(
+        Result(
+            metric=f"fid-{net.space}",
+            mode=net.resizer,
+            judge={"features": net.identity.plain()},
+            settings={},
+            images=str(found.folder),
+            scores=scores,
+            intervals={"fid": interval(span)} if span else {},
+            interval_is=LABEL_PICTURES,
+            n=n,
+            picture_size=sizes,
+            resizer=net.resizer,
+            reference=against.told,
+            troubles=troubles,
+            notes=notes,
+        )
     )
 
 
-def score_diversity(folder: Path, net: Features, accepted: dict[str, set[str]] | None, how: How) -> Result:
-    """Pictures of one prompt, in GenEval's layout; `accepted` names the files that a judge found right."""
-    troubles, sizes = Troubles(), set[str]()
-    asked = folders.geneval(folder, None, troubles)
+@dataclass(frozen=True)
+class Accepted:
+    """The pictures that a GenEval result found right, known by their bytes."""
+
+    pictures: dict[str, list[Path]]  # by prompt
+    told: dict[str, Any]  # the result's file, and by which judge and rules it found them right
+
+    @staticmethod
+    def of(path: Path, listed: Listed) -> Accepted:
+        """Refused where the result is of other pictures."""
+        told = result.read(path)
+        if told["metric"] != "geneval":
+            raise FolderError(f"--accepted {path}: is a result of {told['metric']}, not of geneval")
+        rows = {row["id"]: {p["file"]: p for p in row.get("pictures", ())} for row in told["prompts"]}
+        right = dict[str, list[Path]]()
+        for a in listed.prompts:
+            right[a.id] = []
+            for own in a.pictures:
+                judged = rows.get(a.id, {}).get(own.name, {})
+                if judged.get("sha256") != pictures.content(own):
+                    raise FolderError(f"--accepted {path}: has judged other pictures ({a.id}/{own.name} differs)")
+                if judged.get("correct") is True:
+                    right[a.id].append(own)
+        return Accepted(right, {"file": str(path), **{key: told[key] for key in ("mode", "judge", "settings")}})
+
+
+def score_diversity(listed: Listed, net: Features, accepted: Accepted | None, how: How) -> Result:
+    """Pictures of one prompt, in GenEval's layout."""
+    counting = accepted.pictures if accepted else {a.id: list(a.pictures) for a in listed.prompts}
+    pairs = {item: paths for item, paths in counting.items() if len(paths) > 1}
+    if not pairs:
+        raise FolderError(f"--images {listed.folder}: no prompt has two pictures that count")
+    troubles = [*listed.troubles.said]
+    beside = features_beside(how.out) if how.out else None
+    every, kept, sizes = features_of([p for paths in pairs.values() for p in paths], net, troubles, how, beside)
+    features = dict(zip(kept, every, strict=True))
     rows: list[dict[str, Any]] = []
     used = 0
-    for a in asked:
-        paths = [p for p in a.pictures if accepted is None or p.name in accepted.get(a.id, set())]
-        if len(paths) > 1:
-            features, _ = features_of(paths, net, troubles, How(how.batch, None, True), sizes)
-            value, _ = pairwise(features[None], np.ones((1, len(features)), bool))
-            if np.isfinite(value):
-                rows.append({"id": a.id, "prompt": a.prompt, "score": value})
-                used += len(features)
+    for a in listed.prompts:
+        own = [features[p] for p in pairs.get(a.id, ()) if p in features]
+        if len(own) > 1:
+            value, _ = pairwise(np.stack(own)[None], np.ones((1, len(own)), bool))
+            rows.append({"id": a.id, "prompt": a.prompt, "score": value})
+            used += len(own)
     if not rows:
-        raise FolderError(f"--images {folder}: no prompt has two pictures that count")
-    notes = [] if accepted is not None else ["every picture counts, wrong ones too: --accepted takes a geneval result"]
-    scores = [float(r["score"]) for r in rows]
-    return Result(
-        f"diversity-{net.space}",
-        "fixed" if accepted is not None else "every picture",
-        {"features": net.identity.plain()},
-        str(folder),
-        {"mean pairwise distance": float(np.mean(scores))},
-        {"mean pairwise distance": interval(over_prompts(scores))},
-        LABEL,
-        {"mean pairwise distance": used},
-        False,
-        sorted(sizes),
-        exam=digest([r["prompt"] for r in rows]),
-        resizer=net.resizer,
-        prompts=rows,
-        troubles=troubles.said,
-        notes=notes,
+        raise FolderError(f"--images {listed.folder}: no prompt has two pictures with features; {troubles[-1]}")
+    notes = [] if accepted else ["every picture counts, wrong ones too: --accepted takes a geneval result"]
+    name, scores, scored = "mean pairwise distance", [float(r["score"]) for r in rows], {r["id"] for r in rows}
+    return held_against(
+        Result(
+            metric=f"diversity-{net.space}",
+            mode="accepted pictures" if accepted else "every picture",
+            judge={"features": net.identity.plain()},
+            settings={},
+            images=str(listed.folder),
+            scores={name: float(np.mean(scores))},
+            intervals={name: interval(over_prompts(scores))},
+            interval_is=LABEL,
+            n={name: used},
+            picture_size=sizes,
+            exam=geneval_data.exam(a.line for a in listed.prompts if a.id in scored),
+            resizer=net.resizer,
+            accepted=accepted.told if accepted else {},
+            prompts=rows,
+            troubles=troubles,
+            notes=notes,
+        )
     )

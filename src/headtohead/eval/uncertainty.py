@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 Array = NDArray[np.float64]
 DRAWS, SEED = 2000, 0
@@ -46,14 +47,15 @@ def over_prompts(values: Sequence[float], groups: Sequence[int] | None = None) -
     return _middle(grouped_mean(array, tasks, drawn(tasks)))
 
 
-def over_pictures(features: Array, statistic: Callable[[Array], float], draws: int) -> Interval:
+def over_pictures(features: Array, statistic: Callable[[Array], float], draws: int, quiet: bool = True) -> Interval:
     """Of a statistic of a whole sample, such as a Fréchet distance: 1.96 standard errors of few draws to each side.
 
     Quantiles would need hundreds of draws, each as dear as the statistic, and drawing with repetition moves a Fréchet
     distance upwards; its spread it does not move.
     """
     rng, whole = np.random.default_rng(SEED), statistic(features)
-    values = [statistic(features[rng.integers(len(features), size=len(features))]) for _ in range(draws)]
+    watched = tqdm(range(draws), unit="draw", disable=quiet, desc="interval")
+    values = [statistic(features[rng.integers(len(features), size=len(features))]) for _ in watched]
     half = 1.96 * float(np.std(values, ddof=1))
     return Interval(whole - half, whole + half)
 

@@ -1,52 +1,104 @@
-"""Scoring a folder, batch by batch, so that an interruption loses one batch: what is done is kept beside the result."""
+"""Scoring a folder, batch by batch, so that an interruption loses one batch: what is done is kept beside the result.
+
+A row is taken up again only if everything that it was made of is as it was: the judge, its settings and the packages
+(the head of the file), the prompt and the picture files (the row's own stamp), and its own bytes (its sum).
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from tqdm import tqdm
 
+from headtohead.command import say
+from headtohead.eval.pictures import FolderError
+
 T = TypeVar("T")
 Row = dict[str, Any]
 
 
-class Done:
-    """Rows by id in an append-only file, of one judge, mode and folder; another's rows are not taken up."""
+@dataclass(frozen=True)
+class How:
+    """What a user chooses beside pictures and judge."""
 
-    def __init__(self, out: Path | None, belongs: dict[str, Any]) -> None:
+    batch: int = 16  # pictures at once
+    out: Path | None = None
+    quiet: bool = False
+
+
+def rows_of(out: Path) -> Path:
+    return out.with_name(f"{out.name}.partial.jsonl")
+
+
+def features_beside(out: Path) -> Path:
+    return out.with_name(f"{out.name}.partial")
+
+
+def writable(path: Path, flag: str) -> None:
+    """Before anything is computed for it."""
+    if path.is_dir():
+        raise FolderError(f"{flag} {path}: is a folder, not a file")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        probe = path.with_name(f"{path.name}.{os.getpid()}.part")
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise FolderError(f"{flag} {path}: cannot be written ({error.strerror})") from None
+
+
+class Done:
+    """Rows by id in an append-only file; `of` says what each row is made of."""
+
+    def __init__(self, out: Path | None, head: Mapping[str, Any], of: Mapping[str, str]) -> None:
         self.rows: dict[str, Row] = {}
-        self.path = out.with_suffix(".partial.jsonl") if out else None
-        self._head = json.dumps(belongs, sort_keys=True)
-        if self.path and self.path.exists():
-            lines = self.path.read_text().splitlines()
-            if lines and lines[0] == self._head:
-                for line in lines[1:]:
-                    try:
-                        row = json.loads(line)
-                    except ValueError:
-                        break  # cut short by a kill
-                    self.rows[row["id"]] = row
-        if self.path:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.path.write_text("".join(f"{text}\n" for text in (self._head, *map(json.dumps, self.rows.values()))))
+        self.path, self.of = rows_of(out) if out else None, of
+        if not self.path:
+            return
+        first = json.dumps(head, sort_keys=True)
+        lines = self.path.read_bytes().split(b"\n") if self.path.exists() else []
+        if lines and lines[0] != first.encode():
+            say(f"eval: {self.path}: belongs to another judge, setting or folder; starting over")
+        elif lines:
+            self._take(lines[1:-1])  # the last one is empty, or was cut short
+        self.path.write_text("".join(f"{text}\n" for text in (first, *map(self._line, self.rows.values()))))
+
+    def _take(self, lines: Sequence[bytes]) -> None:
+        for number, line in enumerate(lines, 2):
+            try:
+                told = json.loads(line)
+                row, of, whole = told["row"], told["of"], told["sum"] == digest([told["of"], told["row"]])
+            except (ValueError, TypeError, KeyError):
+                whole = False
+            if not whole:
+                say(f"eval: {self.path}: line {number} is damaged; going on from the lines before it")
+                return
+            if self.of.get(row["id"]) == of:
+                self.rows[row["id"]] = row
+
+    def _line(self, row: Row) -> str:
+        of = self.of[row["id"]]
+        return json.dumps({"of": of, "row": row, "sum": digest([of, row])})
 
     def add(self, rows: Iterable[Row]) -> None:
         rows = list(rows)
         self.rows.update({row["id"]: row for row in rows})
         if self.path:
             with self.path.open("a") as f:
-                f.write("".join(json.dumps(row) + "\n" for row in rows))
-
-    def finish(self) -> None:
-        if self.path:
-            self.path.unlink(missing_ok=True)
+                f.write("".join(self._line(row) + "\n" for row in rows))
 
 
-def batches(items: Sequence[T], size: Callable[[T], int], most: int) -> Iterator[list[T]]:
+def one(_: Any) -> int:
+    return 1
+
+
+def batches(items: Iterable[T], most: int, size: Callable[[T], int] = one) -> Iterator[list[T]]:
     """Items in groups of about so many pictures."""
     group: list[T] = []
     total = 0
@@ -60,9 +112,11 @@ def batches(items: Sequence[T], size: Callable[[T], int], most: int) -> Iterator
         yield group
 
 
-def watched(groups: Iterable[list[T]], size: Callable[[T], int], total: int, quiet: bool) -> Iterator[list[T]]:
-    """With a progress bar that counts pictures."""
-    with tqdm(total=total, unit="picture", disable=quiet) as bar:
+def watched(
+    groups: Iterable[list[T]], total: int, how: How, *, size: Callable[[T], int] = one, done: int = 0, doing: str = ""
+) -> Iterator[list[T]]:
+    """With a progress bar that counts pictures, from those that were done before."""
+    with tqdm(total=total, initial=done, unit="picture", disable=how.quiet, desc=doing or None) as bar:
         for group in groups:
             yield group
             bar.update(sum(map(size, group)))

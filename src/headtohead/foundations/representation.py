@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import ClassVar, Protocol
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from headtohead.config import CodecConfig, ConfigError
+from headtohead.config import SHIPPED, CodecConfig, FoundationsConfig
 from headtohead.design import Representation
-from headtohead.foundations import shipped
+from headtohead.foundations import decoder, shipped, tower, vae
 from headtohead.foundations.recipes import RECIPES, recipe_hash
+from headtohead.foundations.tower import OpenTower
+from headtohead.foundations.vae import Vae
+from headtohead.loading import weights_hash
 from headtohead.shapes import Grid
+from headtohead.strict import ConfigError
 
 
 class Codec(Protocol):
@@ -23,8 +29,18 @@ class Codec(Protocol):
     def grid(self) -> Grid: ...
 
     @property
+    def side(self) -> int:
+        """Of the pictures that it encodes without resizing them."""
+        ...
+
+    @property
     def key(self) -> str:
         """Identifies the encoder: features computed under another key are other features."""
+        ...
+
+    @property
+    def statistics(self) -> dict[str, Tensor]:
+        """By which its tokens are standardised; empty where the encoder's own config does that."""
         ...
 
     def encode(self, pictures: Tensor) -> Tensor: ...
@@ -42,6 +58,11 @@ class ClipCodec:
     decoder: nn.Module
     grid: Grid
     key: str
+    side: int
+
+    @property
+    def statistics(self) -> dict[str, Tensor]:
+        return {"mean": self.tower.mean, "std": self.tower.std}  # type: ignore[dict-item]
 
     @torch.no_grad()
     def encode(self, pictures: Tensor) -> Tensor:
@@ -61,6 +82,8 @@ class VaeCodec:
     patch: int
     grid: Grid
     key: str
+    side: int
+    statistics: ClassVar[dict[str, Tensor]] = {}
 
     @torch.no_grad()
     def encode(self, pictures: Tensor) -> Tensor:
@@ -73,20 +96,59 @@ class VaeCodec:
         return self.vae.decode(F.pixel_shuffle(latents, self.patch))  # type: ignore[operator]
 
 
-def build(representation: Representation, config: CodecConfig, device: str = "cpu") -> Codec:
+def build(representation: Representation, given: FoundationsConfig, config: CodecConfig, device: str = "cpu") -> Codec:
     if representation is Representation.VAE:
-        unet, patch = RECIPES["decoder_clip"].config["unet"], config.patch
-        side, channels = unet["sample_size"], unet["in_channels"]
-        if side % patch:
-            raise ConfigError(f"codec.patch: {patch} does not divide the latents' side of {side}")
-        grid = Grid(side // patch, side // patch, channels * patch**2)
-        return VaeCodec(shipped.vae(device), patch, grid, f"{recipe_hash('vae')}-{patch}")
-    name = representation.value
+        return _vae(given, config.patch, device)
+    return _shipped(representation.value, device) if given.clip == SHIPPED else _named(representation, given, device)
+
+
+def vae_of(given: FoundationsConfig, device: str) -> tuple[Vae, str]:
+    """The VAE that latents and decoders stand on, and what identifies it."""
+    if given.vae == SHIPPED:
+        return shipped.vae(device), recipe_hash("vae")
+    out = vae.load(given.vae).to(device).eval().requires_grad_(False)
+    return out, weights_hash(out.state_dict())
+
+
+def tower_of(given: FoundationsConfig, device: str) -> tuple[OpenTower, str]:
+    """A named tower, not yet standardised, and what identifies its tokens."""
+    out, weights = tower.load(given.clip, given.clip_picture, given.clip_side)
+    return out.to(device).eval().requires_grad_(False), f"{weights}-{out.picture}-{given.clip_side}"
+
+
+def _vae(given: FoundationsConfig, patch: int, device: str) -> Codec:
+    out, key = vae_of(given, device)
+    side = given.picture // out.factor
+    if given.picture % out.factor or side % patch:
+        raise ConfigError(
+            f"foundations.picture={given.picture}: must be a multiple of {out.factor * patch}, "
+            f"the VAE's {out.factor} pixels a latent times codec.patch={patch}"
+        )
+    grid = Grid(side // patch, side // patch, out.channels * patch**2)
+    return VaeCodec(out, patch, grid, f"{key}-{patch}", given.picture)
+
+
+def _shipped(name: str, device: str) -> Codec:
     vision = RECIPES[name].config["vision_cfg"]
     side = vision["image_size"] // vision["patch_size"]
+    grid = Grid(side, side, vision["width"])
     return ClipCodec(
-        shipped.tower(name, device),
-        shipped.clip_decoder(name, device),
-        Grid(side, side, vision["width"]),
-        recipe_hash(name),
+        shipped.tower(name, device), shipped.clip_decoder(name, device), grid, recipe_hash(name), vision["image_size"]
     )
+
+
+def _named(representation: Representation, given: FoundationsConfig, device: str) -> Codec:
+    if representation is not Representation.CLIP:
+        raise ConfigError(f"design.representation={representation}: is a control of the shipped CLIP only")
+    tokens, key = tower_of(given, device)
+    latents, vae_key = vae_of(given, device)
+    back = decoder.load(given.decoder, latents, {"clip": key, "vae": vae_key})
+    if back.picture != given.picture:
+        raise ConfigError(
+            f"foundations.decoder {given.decoder}: gives pictures of {back.picture}, not foundations.picture="
+            f"{given.picture}: designs that are compared give pictures of one size"
+        )
+    tokens.standardise(load_file(Path(given.decoder) / decoder.STANDARD))
+    grid = Grid(given.clip_side, given.clip_side, tokens.width)
+    back = back.to(device).eval().requires_grad_(False)
+    return ClipCodec(tokens, back, grid, f"{key}-{tokens.statistics_hash}", tokens.picture)

@@ -1,4 +1,4 @@
-"""The VAE: diffusers' AutoencoderKL, small. 64 x 64 pictures to an 8 x 8 grid of 16 channels and back."""
+"""The VAE: diffusers' AutoencoderKL. The shipped one takes 64 x 64 pictures to 8 x 8 x 16 latents and back."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from diffusers import AutoencoderKL
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from headtohead.loading import fetched
 from headtohead.world.stream import pictures_of_step
 
 KL_WEIGHT = 1e-6
@@ -19,6 +20,18 @@ def build(config: dict[str, Any]) -> AutoencoderKL:
     return AutoencoderKL(
         down_block_types=("DownEncoderBlock2D",) * depth, up_block_types=("UpDecoderBlock2D",) * depth, **config
     )
+
+
+def load(name: str) -> Vae:
+    """By name or folder, with `:SUBFOLDER` where a model keeps it in one; scale and shift are its config's."""
+    place, _, inner = name.partition(":")
+    model = fetched(
+        "the VAE",
+        place,
+        "foundations.vae",
+        lambda: AutoencoderKL.from_pretrained(place, subfolder=inner or None, use_safetensors=True),
+    )
+    return Vae(model)
 
 
 def loss(model: nn.Module, seed: int, step: int, batch: int, device: str) -> dict[str, Tensor]:
@@ -41,6 +54,15 @@ class Vae(nn.Module):
     def __init__(self, model: AutoencoderKL) -> None:
         super().__init__()
         self.model = model
+
+    @property
+    def factor(self) -> int:
+        """Pixels a side of a latent."""
+        return int(2 ** (len(self.model.config["block_out_channels"]) - 1))
+
+    @property
+    def channels(self) -> int:
+        return int(self.model.config["latent_channels"])
 
     def encode(self, pictures: Tensor) -> Tensor:
         """(B, 3, H, W) in [0, 1] -> (B, c, h, w)."""

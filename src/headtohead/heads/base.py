@@ -7,13 +7,14 @@ from typing import Protocol
 from torch import Tensor
 
 from headtohead.config import Sampling
+from headtohead.heads.draws import Draws
 from headtohead.shapes import Condition
 
 
 class GenerationHead(Protocol):
     draws: bool  # whether samples are drawn, so that guidance and solver mean something
 
-    def loss(self, x_1: Tensor, condition: Condition) -> Tensor:
+    def loss(self, x_1: Tensor, condition: Condition, draws: Draws) -> Tensor:
         """Mean loss of predicting image tokens x_1 (B, N, D) under a condition."""
         ...
 

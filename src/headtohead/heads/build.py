@@ -19,7 +19,10 @@ def queries(run: RunConfig, grid: Grid) -> int:
 def build(run: RunConfig, grid: Grid, condition_dim: int) -> GenerationHead:
     if run.design.head is Head.LINEAR:
         return MseHead(Linear(grid, condition_dim))
-    net = Dit(run.head, grid, condition_dim)
+    net = Dit(run.head, grid, condition_dim, run.compute.checkpointing)
+    if run.compute.compile:
+        for block in net.blocks:
+            block.compile(fullgraph=True)
     if run.design.objective is Objective.MSE:
         return MseHead(DitRegressor(net))
     return FlowHead(net, run.head.drop_condition)

@@ -10,6 +10,7 @@ import math
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from headtohead.config import DitConfig
 from headtohead.heads import rotary
@@ -95,9 +96,9 @@ def time_features(t: Tensor, channels: int = TIME_CHANNELS) -> Tensor:
 class Dit(nn.Module):
     angle: Tensor
 
-    def __init__(self, c: DitConfig, grid: Grid, condition_dim: int) -> None:
+    def __init__(self, c: DitConfig, grid: Grid, condition_dim: int, checkpointing: bool = False) -> None:
         super().__init__()
-        self.grid = grid
+        self.grid, self.checkpointing = grid, checkpointing
         self.embed = nn.Linear(grid.channels, c.dim)
         self.time = nn.Sequential(
             nn.Linear(TIME_CHANNELS, c.modulation_dim), nn.SiLU(), nn.Linear(c.modulation_dim, c.modulation_dim)
@@ -113,10 +114,13 @@ class Dit(nn.Module):
         self.register_buffer("angle", rotary.angles(grid, c.dim // c.heads), persistent=False)
 
     def forward(self, x_t: Tensor, t: Tensor, condition: Condition) -> Tensor:
-        x = self.embed(x_t)
+        x: Tensor = self.embed(x_t)
         states = condition.states
         modulation = self.time(time_features(t).to(x)) + self.pooled(states.mean(1))
         for block in self.blocks:
-            x = block(x, states, modulation, self.angle)
+            if self.checkpointing and torch.is_grad_enabled():
+                x = checkpoint(block, x, states, modulation, self.angle, use_reentrant=False)
+            else:
+                x = block(x, states, modulation, self.angle)
         x = self.last_norm(x) * (1 + self.last_scale(F.silu(modulation))[:, None])
         return self.last(x)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from headtohead.config import Sampling
+from headtohead.heads.draws import Draws
 from headtohead.shapes import Condition
 
 HELD_OUT_TIMES = (0.1, 0.3, 0.5, 0.7, 0.9)
@@ -43,11 +44,11 @@ class FlowHead(nn.Module):
         super().__init__()
         self.net, self.drop_condition = net, drop_condition
 
-    def loss(self, x_1: Tensor, condition: Condition) -> Tensor:
+    def loss(self, x_1: Tensor, condition: Condition, draws: Draws) -> Tensor:
         """Some conditions are dropped, so that guidance has something to compare with."""
-        keep = torch.rand(len(x_1), device=x_1.device) >= self.drop_condition
-        t = torch.rand(len(x_1), device=x_1.device, dtype=x_1.dtype)
-        return self.loss_at(t, x_1, torch.randn_like(x_1), condition.dropped(keep)).mean()
+        keep = draws.uniform(x_1) >= self.drop_condition
+        t = draws.uniform(x_1)
+        return self.loss_at(t, x_1, draws.normal(x_1), condition.dropped(keep)).mean()
 
     def loss_at(self, t: Tensor, x_1: Tensor, x_0: Tensor, condition: Condition) -> Tensor:
         """(B,) the loss at chosen times and noise."""

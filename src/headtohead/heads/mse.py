@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from headtohead.config import Sampling
 from headtohead.heads.dit import Dit
+from headtohead.heads.draws import Draws
 from headtohead.shapes import Condition, Grid
 
 
@@ -48,12 +49,15 @@ class MseHead(nn.Module):
         super().__init__()
         self.predict = predict
 
-    def loss(self, x_1: Tensor, condition: Condition) -> Tensor:
+    def loss(self, x_1: Tensor, condition: Condition, draws: Draws) -> Tensor:
+        return self.error(x_1, condition)
+
+    def error(self, x_1: Tensor, condition: Condition) -> Tensor:
         return F.mse_loss(self.predict(condition).float(), x_1.float())
 
     @torch.no_grad()
     def held_out(self, x_1: Tensor, x_0: Tensor, condition: Condition) -> dict[str, float]:
-        return {"mse": float(self.loss(x_1, condition))}
+        return {"mse": float(self.error(x_1, condition))}
 
     def sample(self, condition: Condition, x_0: Tensor, how: Sampling) -> Tensor:
         return self.predict(condition)

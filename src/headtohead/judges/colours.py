@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 from torchvision.transforms.functional import to_pil_image
 
-from headtohead.judges import names
-from headtohead.judges.loading import Identity, JudgeError, fetched, weights_hash
+from headtohead.judges import clip
 from headtohead.judging import Detection
+from headtohead.loading import Identity
 
 COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white")
 TEMPLATES = ("a photo of a {colour} {name}", "a photo of a {colour}-colored {name}", "a photo of a {colour} object")
@@ -65,18 +64,5 @@ def load(name: str, device: str) -> ClipColours:
     """`MODEL:PRETRAINED` as open_clip names them, or `MODEL:FILE` with weights of one's own."""
     import open_clip
 
-    architecture, _, weights = name.partition(":")
-    if not weights:
-        raise JudgeError(f"--colours {name}: expected MODEL:PRETRAINED such as {names.COLOURS}, or MODEL:FILE")
-    if architecture not in open_clip.list_models():
-        raise JudgeError(f"--colours {name}: open_clip knows no model {architecture}")
-    if not Path(weights).exists() and weights not in open_clip.list_pretrained_tags_by_model(architecture):
-        raise JudgeError(f"--colours {name}: {weights} is neither a file nor a training that open_clip knows")
-    model, _, preprocess = fetched(
-        "the colour classifier",
-        name,
-        "--colours",
-        lambda: open_clip.create_model_and_transforms(architecture, pretrained=weights, device=device),
-    )
-    identity = Identity(architecture if Path(weights).exists() else name, weights_hash(model.state_dict()))
-    return ClipColours(model, preprocess, open_clip.get_tokenizer(architecture), identity, device)
+    model, preprocess, identity = clip.load(name, "the colour classifier", "--colours", device)
+    return ClipColours(model, preprocess, open_clip.get_tokenizer(name.partition(":")[0]), identity, device)

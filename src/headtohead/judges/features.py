@@ -16,10 +16,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from headtohead.judges.loading import Identity, JudgeError, fetched, weights_hash
-from headtohead.judges.names import COLOURS, DINOV2, Resizer
+from headtohead.judges import clip
+from headtohead.loading import Identity, ModelError, fetched, weights_hash
+from headtohead.model_names import COLOURS, DINOV2, INCEPTION, Resizer
 
-INCEPTION = "inception-2015-12-05.pt"
+INSIDE = 299  # the side that the network sees
 CACHE = Path.home() / ".cache" / "headtohead"
 
 
@@ -64,19 +65,24 @@ def _torchscript(device: str, resizer: Resizer, weights: str) -> tuple[Callable[
     from cleanfid.downloads_helper import check_download_inception, inception_url
 
     path = Path(weights) if weights else CACHE / INCEPTION
+    if weights and not path.is_file():
+        raise ModelError(f"--weights {path}: no such file")
     if not path.exists() and not weights:
         CACHE.mkdir(parents=True, exist_ok=True)
         try:
             check_download_inception(str(CACHE))
         except OSError as error:
             path.unlink(missing_ok=True)  # clean-fid leaves an empty file
-            raise JudgeError(
+            raise ModelError(
                 f"Inception: cannot be fetched ({error}); download {inception_url} and give --weights FILE"
             ) from None
     try:
         base = torch.jit.load(str(path), map_location=device).eval()
-    except (RuntimeError, ValueError, OSError) as error:
-        raise JudgeError(f"--weights {path}: is no Inception ({' '.join(str(error).split())[:80]})") from None
+        with torch.no_grad():
+            base.layers.forward(torch.zeros(1, 3, INSIDE, INSIDE, device=device))
+    except (RuntimeError, ValueError, OSError, AttributeError) as error:
+        place = f"--weights {path}" if weights else f"{path} (delete it, and it is fetched anew)"
+        raise ModelError(f"{place}: is no Inception ({' '.join(str(error).split())[:80]})") from None
 
     def model(x: Tensor) -> Tensor:
         if resizer == "legacy_tensorflow":
@@ -85,7 +91,7 @@ def _torchscript(device: str, resizer: Resizer, weights: str) -> tuple[Callable[
             out = base.layers.forward((x - 128) / 128)
         return out.view(len(x), -1)
 
-    return model, Identity(INCEPTION, weights_hash(dict(base.state_dict())))
+    return model, Identity(weights or INCEPTION, weights_hash(dict(base.state_dict())))
 
 
 def _pytorch(device: str, resizer: Resizer, weights: str) -> tuple[Callable[[Tensor], Tensor], Identity]:
@@ -93,11 +99,11 @@ def _pytorch(device: str, resizer: Resizer, weights: str) -> tuple[Callable[[Ten
     from cleanfid.inception_pytorch import FID_WEIGHTS_URL, InceptionV3
 
     if weights:
-        raise JudgeError("--weights: legacy_pytorch takes its weights from torch.hub's cache (TORCH_HOME)")
+        raise ModelError("--weights: legacy_pytorch takes its weights from torch.hub's cache (TORCH_HOME)")
     try:
         net = InceptionV3(output_blocks=[3], resize_input=False).to(device).eval()
     except OSError as error:
-        raise JudgeError(
+        raise ModelError(
             f"Inception (legacy_pytorch): cannot be fetched ({error}); download {FID_WEIGHTS_URL} into "
             f"{torch.hub.get_dir()}/checkpoints"
         ) from None
@@ -116,7 +122,9 @@ def _dinov2(device: str, resizer: Resizer, weights: str) -> Features:
             return timm.create_model(DINOV2, pretrained=True, num_classes=0, pretrained_cfg_overlay={"file": weights})
         return timm.create_model(DINOV2, pretrained=True, num_classes=0)
 
-    net = fetched("DINOv2", weights or f"timm/{DINOV2}", "--weights", make).to(device).eval()
+    if weights and not Path(weights).is_file():
+        raise ModelError(f"--weights {weights}: no such file")
+    net = fetched("DINOv2", f"timm/{DINOV2}", "--weights", make, file=weights or "FILE").to(device).eval()
     transform = create_transform(**resolve_model_data_config(net), is_training=False)
     identity = Identity(DINOV2, weights_hash(net.state_dict()))
     return Features("dinov2", "timm", identity, _through_pil(transform), net, device)
@@ -124,16 +132,7 @@ def _dinov2(device: str, resizer: Resizer, weights: str) -> Features:
 
 def _clip(device: str, resizer: Resizer, weights: str) -> Features:
     """Favours designs that predict CLIP features, which its records say."""
-    import open_clip
-
-    architecture, _, trained = (weights or COLOURS).partition(":")
-    net, _, transform = fetched(
-        "CLIP",
-        weights or COLOURS,
-        "--weights",
-        lambda: open_clip.create_model_and_transforms(architecture, pretrained=trained, device=device),
-    )
-    identity = Identity(weights or COLOURS, weights_hash(net.state_dict()))
+    net, transform, identity = clip.load(weights or COLOURS, "CLIP", "--weights", device)
     return Features("clip", "open_clip", identity, _through_pil(transform), net.eval().encode_image, device)
 
 

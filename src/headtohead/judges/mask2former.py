@@ -7,6 +7,7 @@ times the mask's mean confidence, boxes as the masks' extents.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,8 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from headtohead.judges.loading import Identity, JudgeError, fetched, weights_hash
 from headtohead.judging import Detection
+from headtohead.loading import Identity, ModelError, complete, fetched, weights_hash
 
 SHORT, LONG, MULTIPLE = 800, 1333, 32  # sides of the resized picture, and what its padded sides are multiples of
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -26,8 +27,13 @@ class Mask2Former:
     def __init__(self, model: Any, names: Sequence[str], identity: Identity, short: int = SHORT) -> None:
         if model.config.num_labels != len(names):
             known = model.config.num_labels
-            raise JudgeError(f"--detector {identity.name}: knows {known} classes, not the {len(names)} that are named")
+            raise ModelError(f"--detector {identity.name}: knows {known} classes, not the {len(names)} that are named")
         self.model, self.names, self.identity, self.short = model.eval(), tuple(names), identity, short
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What moves its detections beside its weights."""
+        return {"short": self.short, "names": names_hash(self.names)}
 
     @torch.no_grad()
     def detect(self, pictures: Tensor) -> list[list[Detection]]:
@@ -65,7 +71,7 @@ def resized(pictures: Tensor, short: int) -> Tensor:
     """The short side as trained, the long one in proportion and bounded."""
     h, w = pictures.shape[2:]
     scale = min(short / min(h, w), short * LONG / SHORT / max(h, w))
-    size = (int(h * scale + 0.5), int(w * scale + 0.5))
+    size = (max(1, int(h * scale + 0.5)), max(1, int(w * scale + 0.5)))
     return F.interpolate(pictures, size, mode="bilinear", align_corners=False) if size != (h, w) else pictures
 
 
@@ -74,13 +80,20 @@ def normalised(pictures: Tensor) -> Tensor:
     return (pictures - mean) / std
 
 
+def names_hash(names: Sequence[str]) -> str:
+    """The sha256 of the file that holds them, a name a line."""
+    return hashlib.sha256("".join(f"{name}\n" for name in names).encode()).hexdigest()
+
+
 def load(name: str, names: Sequence[str], device: str, short: int = SHORT) -> Mask2Former:
     from transformers import Mask2FormerForUniversalSegmentation
 
-    model = fetched(
-        "the detector",
-        name,
-        "--detector",
-        lambda: Mask2FormerForUniversalSegmentation.from_pretrained(name, use_safetensors=True, dtype=torch.float32),
-    )
+    def whole() -> Any:
+        return complete(
+            *Mask2FormerForUniversalSegmentation.from_pretrained(
+                name, use_safetensors=True, dtype=torch.float32, output_loading_info=True
+            )
+        )
+
+    model = fetched("the detector", name, "--detector", whole)
     return Mask2Former(model.to(device), names, Identity(name, weights_hash(model.state_dict())), short)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torchvision.transforms.functional import to_pil_image
 
-from headtohead.judges.loading import Identity, fetched, weights_hash
+from headtohead.loading import Identity, complete, fetched, weights_hash
 
 AT_ONCE = 32
 LONGEST = 8  # tokens of an answer; `yes` needs one
@@ -72,7 +72,8 @@ def load(name: str, device: str) -> Vqa:
     def both() -> tuple[type[Vqa], Any, Any]:
         blip = AutoConfig.from_pretrained(name).model_type == "blip"
         kind = BlipForQuestionAnswering if blip else AutoModelForImageTextToText
-        model = kind.from_pretrained(name, use_safetensors=True, dtype=torch.float32 if device == "cpu" else "auto")
+        dtype = torch.float32 if device == "cpu" else "auto"
+        model = complete(*kind.from_pretrained(name, use_safetensors=True, dtype=dtype, output_loading_info=True))
         processor = AutoProcessor.from_pretrained(name)
         processor.tokenizer.padding_side = "right" if blip else "left"  # a chat goes on at the right
         return Blip if blip else Chat, model, processor

@@ -1,4 +1,4 @@
-"""The names of judges, for helps and defaults: nothing is imported for them."""
+"""The names of full-size models, for helps and defaults: nothing is imported for them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Literal
 DETECTOR = "facebook/mask2former-swin-small-coco-instance"
 COLOURS = "ViT-L-14-quickgelu:openai"  # without quickgelu, open_clip 3 builds another model than it did
 ANSWERER = "Salesforce/blip-vqa-base"
+INCEPTION = "inception-2015-12-05.pt"  # the file that clean-fid fetches
 DINOV2 = "vit_small_patch14_dinov2.lvd142m"
 
 Resizer = Literal["clean", "legacy_pytorch", "legacy_tensorflow"]

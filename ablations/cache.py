@@ -1,0 +1,46 @@
+"""python -m ablations.cache: encode the pictures of a design's corpora once, for every run that predicts them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from ablations import arguments
+from headtohead.command import Parser, say
+from headtohead.design import DESIGNS
+from headtohead.presets import PRESETS, configure
+from headtohead.strict import ConfigError
+
+
+def main(given: list[str] | None = None) -> int:
+    parser = Parser("ablations.cache", __doc__)
+    parser.add_argument("--design", required=True, help=f"one of: {', '.join(DESIGNS)}; what it predicts is encoded")
+    parser.add_argument("--scale", default="paper", help=f"one of: {', '.join(PRESETS)}")
+    parser.add_argument("--set", nargs="+", metavar="KEY=VALUE", help="any setting, such as data.mix=mix.yaml")
+    parser.add_folder("--folder", Path("features"), "where features go; runs then take data.features=FOLDER")
+    parser.add_device()
+    options = parser.parse_args(given)
+    try:
+        config = configure(options.design, options.scale, 0, arguments.settings(options.set), "command line")
+        if config.data.mix == "world":
+            raise ConfigError("data.mix: the embedded world is encoded by its runs; give a YAML file of corpora")
+    except ConfigError as error:
+        print(f"cache: {error}", file=sys.stderr)
+        return 2
+    from headtohead import store, training_data
+    from headtohead.data.shards.places import ShardError
+    from headtohead.foundations import representation
+    from headtohead.loading import ModelError
+
+    device = options.device or store.best_device()
+    try:
+        codec = representation.build(config.design.representation, config.foundations, config.codec, device)
+        training_data.cache(config, codec, options.folder, device, say)
+    except (ConfigError, ModelError, ShardError, OSError) as error:
+        print(f"cache: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,100 @@
+"""Where a sweep's numbers come from: what each run was made of and on, and the command that makes it again."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from typing import Any
+
+from ablations.curves import design_of
+from ablations.spec import asked
+from ablations.tables import Table
+from headtohead.records import Run
+
+
+def runs(own: list[Run]) -> Table:
+    """A row a run; a column that no record has is left out, and said."""
+    columns: dict[str, Callable[[Run], Any]] = {
+        "seed": lambda r: r.config.get("seed"),
+        "state": lambda r: r.state["state"],
+        "config hash": lambda r: r.config.get("hash"),
+        "commit": lambda r: r.state.get("commit"),
+        "data": lambda r: r.state.get("data"),
+        "last exam": lambda r: max(r.exams().items(), default=(0, None))[1],
+        "machine": lambda r: _machine(r.state["machine"]) if "machine" in r.state else None,
+    }
+    cells = {name: [pick(r) for r in own] for name, pick in columns.items()}
+    has = [name for name, values in cells.items() if any(v is not None for v in values)]
+    rows = [
+        [r.name, *(str(cells[name][k]) if cells[name][k] is not None else "–" for name in has)]
+        for k, r in enumerate(own)
+    ]
+    lacking = ", ".join(name for name in columns if name not in has)
+    note = (
+        "Equal hashes are equal configurations; the exam's id is that of the prompts asked at the last point, which "
+        "exams/<id>.json lists." + (f" Not recorded: {lacking}." if lacking else "")
+    )
+    return Table("Runs", ["run", *has], rows, note)
+
+
+def _machine(m: dict[str, Any]) -> str:
+    return f"{m.get('name')} ({m.get('device')}, {m.get('threads')} of {m.get('cores')} cores)"
+
+
+def packages(own: list[Run]) -> list[str]:
+    """Each combination of versions that some run ran with."""
+    return sorted({", ".join(f"{k} {v}" for k, v in r.state["packages"].items()) for r in own if "packages" in r.state})
+
+
+def settings(own: list[Run]) -> str:
+    done = sum(r.state["state"] == "finished" for r in own)
+    config, told = own[0].config, ""
+    if "train" in config and "evaluation" in config:
+        train, evaluation = config["train"], config["evaluation"]
+        told = (
+            f" {train['steps']:,} steps of {train['batch']}, a point every {evaluation['every']:,} steps on the "
+            f"{evaluation['split']} prompts."
+        )
+    return f"{len(own)} runs, {done} of them finished.{told}"
+
+
+def troubles(own: list[Run]) -> list[str]:
+    """A line a run without an end: none of them may just be missing."""
+    failed = [f"Failed: {r.name}: {r.state.get('reason', 'no reason recorded')}" for r in own if _state(r) == "failed"]
+    return failed + [f"Not finished: {r.name}" for r in own if _state(r) not in ("failed", "finished")]
+
+
+def _state(run: Run) -> str:
+    return str(run.state["state"])
+
+
+def commands(own: list[Run]) -> list[str]:
+    """How a sweep was asked for when its folder knows, else what would ask for its runs."""
+    if known := asked(own[0].folder.parent):
+        return known
+    designs = " ".join(dict.fromkeys(design_of(r).split("+")[0] for r in own))
+    return [f"make sweep DESIGN={shlex.quote(designs)} SEEDS={_seeds(own)}"]
+
+
+def again(own: list[Run]) -> Table:
+    """The command that makes one row of the comparison again: the sweep's own, for one design and its seeds."""
+    words = [w for w in shlex.split(commands(own)[-1]) if not w.startswith(("DESIGN=", "SEEDS="))]
+    by: dict[str, list[Run]] = {}
+    for run in own:
+        by.setdefault(design_of(run), []).append(run)
+    rows = []
+    for design, runs in by.items():
+        asks = [*words, f"DESIGN={design.split('+')[0]}", f"SEEDS={_seeds(runs)}"]
+        rows.append([design, " ".join(map(_quoted, asks))])
+    varied = any("+" in design for design in by)
+    note = "A design's command makes all of its variants." if varied else ""
+    return Table("Commands", ["design", "command"], rows, note)
+
+
+def _quoted(word: str) -> str:
+    key, mark, value = word.partition("=")
+    return f"{key}={shlex.quote(value)}" if mark else shlex.quote(word)
+
+
+def _seeds(own: list[Run]) -> str:
+    return ",".join(str(s) for s in sorted({r.config.get("seed", 0) for r in own}))

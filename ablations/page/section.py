@@ -1,0 +1,152 @@
+"""What a report says of one sweep, once, for the page and for the Markdown file alike."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ablations import claims, effects, tables
+from ablations.cells import Cell
+from ablations.claims import Finding
+from ablations.curves import Curve
+from ablations.looks import Look, looks
+from ablations.page import origin, pictures
+from ablations.page.chart import chart
+from ablations.stats import SMALLEST, Verdict
+from ablations.study.answers import Answered, answered
+from ablations.tables import Table
+from headtohead.limits import ceiling
+from headtohead.records import Run
+from headtohead.world.prompts import TASKS
+
+MARKS = {Verdict.SUPPORTED: "✓", Verdict.CONTRADICTED: "✗", Verdict.UNDECIDED: "?", Verdict.NO_RECORDS: "–"}
+REACH = 100.0  # half of the width of an interval's drawing, whatever its unit
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A finding as it is shown: numbers as text, its interval as a drawing."""
+
+    finding: Finding
+    mark: str
+    cells: tuple[str, ...]  # effect, interval, unit, p, Holm, n, detectable
+    drawn: dict[str, float]  # x of effect, bounds and margin, on a scale that findings of one unit share
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A design's score of one task, with the least and the most of its seeds and its ceiling, from 0 to 1."""
+
+    text: str
+    mean: float
+    low: float
+    high: float
+    top: float | None
+
+
+@dataclass(frozen=True)
+class Section:
+    sweep: str
+    headline: str
+    counted: str
+    verdicts: list[Shown]
+    legend: tuple[str, str]
+    looks: dict[str, Look]
+    chart: dict[str, Any]
+    final: Table
+    details: list[Table]
+    cost: Table
+    diversity: Table | None
+    bounds: Table | None
+    effects: Table | None
+    tasks: dict[str, list[Bar]]
+    grids: list[pictures.Grid]
+    settings: str
+    commands: list[str]
+    again: Table
+    runs: Table
+    packages: list[str]
+    troubles: list[str]
+    study: Answered | None = None  # where raters did
+    figures: dict[str, str] = field(default_factory=dict)  # data URIs of drawings that other commands made
+
+    @property
+    def task_names(self) -> list[str]:
+        return [t.replace("_", " ") for t in TASKS]
+
+
+def section(sweep: str, found: list[Run], curves: list[Curve], cells: list[Cell], figures: dict[str, str]) -> Section:
+    runs, own = [r for r in found if r.sweep == sweep], tables.groups(sweep, found, curves)
+    judged = claims.findings(cells)
+    look = looks(g.design for g in own)
+    return Section(
+        sweep=sweep,
+        headline=headline(own),
+        counted=_counted(judged),
+        verdicts=_shown(judged),
+        legend=claims.legend(judged),
+        looks=look,
+        chart=chart([c for c in curves if c.sweep == sweep], look),
+        final=tables.final(own),
+        details=[tables.last(own), tables.best(own)],
+        cost=tables.cost(own),
+        diversity=tables.diversity(own),
+        bounds=tables.bounds(own),
+        effects=effects.table(cells),
+        tasks={g.design: bars for g in own if (bars := _bars(g))},
+        grids=pictures.of(found, sweep),
+        settings=origin.settings(runs),
+        commands=origin.commands(runs),
+        again=origin.again(runs),
+        runs=origin.runs(runs),
+        packages=origin.packages(runs),
+        troubles=origin.troubles(runs),
+        study=answered(runs[0].folder.parent),
+        figures=figures,
+    )
+
+
+def headline(own: list[tables.Group]) -> str:
+    """What the final table says, in a sentence."""
+    said, compared = [], tables.longest(own)
+    for metric, (name, digits, up) in tables.METRICS.items():
+        having = [g for g in compared if metric in g.curves]
+        if metric in ("geneval/overall", "dpg/overall", "fid") and having:
+            top = (max if up else min)(having, key=lambda g: g.curves[metric].mean[-1])
+            value = tables.interval(top.curves[metric].values[:, -1], digits)
+            said.append(f"{'highest' if up else 'lowest'} {name} {value} by {top.design}")
+    behind = [g.design for g in own if g not in compared]
+    left = f" Not ranked, for they have not come as far: {', '.join(behind)}." if behind else ""
+    return f"At the final point: {'; '.join(said)}.{left}" if said else ""
+
+
+def _counted(judged: list[Finding]) -> str:
+    count = Counter(f.verdict for f in judged)
+    return ", ".join(
+        f"{count[v]} {v if v is not Verdict.NO_RECORDS else 'without records'}" for v in Verdict if count[v]
+    )
+
+
+def _shown(judged: list[Finding]) -> list[Shown]:
+    most: dict[str, float] = {}
+    for f in judged:
+        most[f.unit] = float(np.nanmax([most.get(f.unit, 0.0), *np.abs([f.effect, f.low, f.high]), 2 * SMALLEST]))
+    out = []
+    for f in judged:
+        at = {"effect": f.effect, "low": f.low, "high": f.high, "margin": SMALLEST if f.unit != "share" else 0.0}
+        drawn = {name: round(v / most[f.unit] * REACH, 1) for name, v in at.items() if not np.isnan(v)} if f.n else {}
+        out.append(Shown(f, MARKS[f.verdict], claims.row(f)[2:], drawn))
+    return out
+
+
+def _bars(group: tables.Group) -> list[Bar]:
+    own = [group.curves[f"geneval/{t}"] for t in TASKS if f"geneval/{t}" in group.curves]
+    out = []
+    for c in own if len(own) == len(TASKS) else []:
+        last = c.values[:, -1]
+        ends = (float(last.mean()), float(last.min()), float(last.max()))
+        out.append(Bar(tables.interval(last, 2), *ends, ceiling(c.representation).get(c.metric)))
+    return out

@@ -1,0 +1,175 @@
+"""What raters answered: files checked against the key, win rates that respect the clusters prompts and raters.
+
+Answers to one prompt are alike, and so are those of one rater: hundreds of clicks on twelve prompts by three people
+are no hundreds of independent answers. The variance is Cameron, Gelbach and Miller's for two ways of clustering, by
+prompt plus by rater less by both, and never less than by either alone; t has the degrees of freedom of the fewer
+clusters. One rater's answers are clustered by prompts and speak for that rater only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import special
+
+from ablations.curves import Numbers
+from ablations.stats import LEVEL, holm
+from ablations.study.pairs import keys
+from ablations.tables import Table
+from headtohead.records import RecordError, read_json
+
+ANSWERS = "answers"
+TIE = "tie"
+QUESTIONS = {
+    "quality": "Which picture looks better: layout, clarity, shapes of objects, cleanliness?",
+    "alignment": "Which picture shows better what the text says?",
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    question: str
+    designs: tuple[str, str]
+    prompt: str
+    rater: str
+    score: float  # of the first design: 1 it was preferred, 0 the other, 0.5 neither
+
+
+@dataclass(frozen=True)
+class Rate:
+    """How often the first of two designs is preferred, with what other prompts and raters might say."""
+
+    question: str
+    designs: tuple[str, str]
+    rate: float
+    low: float
+    high: float
+    p: float
+    answers: int
+    prompts: int
+    raters: int
+
+
+@dataclass(frozen=True)
+class Answered:
+    rates: list[Rate]
+    refused: list[str]  # a line a file that could not be counted
+
+    @property
+    def table(self) -> Table:
+        return table(self.rates)
+
+
+def answered(folder: Path) -> Answered | None:
+    """Everything in a sweep's answers/; nothing where there are none."""
+    paths = sorted((folder / ANSWERS).glob("*.json"))
+    if not paths:
+        return None
+    known, found, refused = keys(folder), [], list[str]()
+    whose: dict[tuple[str, str], Path] = {}
+    for path in paths:
+        try:
+            rater, study, own = read(path, known)
+            if (first := whose.setdefault((rater, study), path)) != path:
+                raise RecordError(f"{path}: rater: {rater:.40} has answered already, in {first.name}")
+        except RecordError as error:
+            refused.append(f"{str(error).removeprefix(f'{folder}/')}; left out")
+        except UnicodeDecodeError:
+            refused.append(f"{path.relative_to(folder)}: is no text; left out")
+        else:
+            found += own
+    return Answered(rates(found), refused)
+
+
+def read(path: Path, known: dict[str, dict[str, Any]]) -> tuple[str, str, list[Answer]]:
+    """One rater's answers to one study; the file says rater, study and what was chosen of each pair."""
+    given = read_json(path)
+    study, rater, lines = given.get("study"), given.get("rater"), given.get("answers")
+    if not isinstance(rater, str) or not rater.strip():
+        raise RecordError(f"{path}: rater: expected a name, got {rater!r:.40}")
+    if not isinstance(lines, list):
+        raise RecordError(f"{path}: answers: expected a list, got {lines!r:.40}")
+    if not isinstance(study, str) or study not in known:
+        raise RecordError(f"{path}: study: {study!r:.40} is none of this sweep's ({', '.join(known) or 'it has none'})")
+    pairs, out, seen = known[study]["pairs"], [], set()
+    for number, line in enumerate(lines, 1):
+        where = f"{path}: answer {number}"
+        answer = _answer(line if isinstance(line, dict) else {}, pairs, rater.strip(), where)
+        if (line["pair"], answer.question) in seen:
+            raise RecordError(f"{where}: pair: {line['pair']} was answered before")
+        seen.add((line["pair"], answer.question))
+        out.append(answer)
+    return rater.strip(), study, out
+
+
+def _answer(line: dict[str, Any], pairs: dict[str, Any], rater: str, where: str) -> Answer:
+    pair, question, chosen = (line.get(key) for key in ("pair", "question", "chosen"))
+    if not isinstance(pair, str) or pair not in pairs:
+        raise RecordError(f"{where}: pair: {pair!r:.40} is none of the study's")
+    if not isinstance(question, str) or question not in QUESTIONS:
+        raise RecordError(f"{where}: question: expected {' or '.join(QUESTIONS)}, got {question!r:.40}")
+    one, other = pairs[pair]["pictures"]
+    scores = {one["name"]: 1.0, other["name"]: 0.0, TIE: 0.5}
+    if not isinstance(chosen, str) or chosen not in scores:
+        raise RecordError(f"{where}: chosen: {chosen!r:.40} is no picture of the pair")
+    return Answer(question, (one["design"], other["design"]), pairs[pair]["prompt"], rater, scores[chosen])
+
+
+def rates(found: Sequence[Answer]) -> list[Rate]:
+    by: dict[tuple[str, tuple[str, str]], list[Answer]] = {}
+    for answer in found:
+        by.setdefault((answer.question, answer.designs), []).append(answer)
+    out = []
+    for question in QUESTIONS:
+        for (asked, designs), own in by.items():
+            if asked == question:
+                prompts, raters = [a.prompt for a in own], [a.rater for a in own]
+                numbers = clustered([a.score for a in own], prompts, raters)
+                out.append(Rate(question, designs, *numbers, len(own), len(set(prompts)), len(set(raters))))
+    return out
+
+
+def clustered(
+    scores: Sequence[float], prompts: Sequence[str], raters: Sequence[str]
+) -> tuple[float, float, float, float]:
+    """Mean, bounds of its interval and the p-value of one half; NaN where there are too few clusters for any."""
+    x = np.asarray(scores, float)
+    mean = float(x.mean())
+    ways = [w for w in (prompts, raters) if len(set(w)) > 1]
+    if not ways:
+        return mean, float("nan"), float("nan"), float("nan")
+    single = [_variance(x - mean, w) for w in ways]
+    both = single[0] + single[1] - _variance(x - mean, list(zip(*ways, strict=True))) if len(ways) == 2 else 0.0
+    error = max(*single, both) ** 0.5 if len(single) > 1 else single[0] ** 0.5
+    df = min(len(set(w)) for w in ways) - 1
+    half = float(special.stdtrit(df, (1 + LEVEL) / 2)) * error
+    off = abs(mean - 0.5)
+    p = float(2 * special.stdtr(df, -off / error)) if error > 0 else float(off == 0)
+    return mean, max(0.0, mean - half), min(1.0, mean + half), p
+
+
+def _variance(residuals: Numbers, cluster: Sequence[Hashable]) -> float:
+    """Of the mean: squares of the clusters' sums, with the usual correction for their number."""
+    index = {name: k for k, name in enumerate(dict.fromkeys(cluster))}
+    sums = np.bincount([index[c] for c in cluster], residuals, len(index))
+    return float((sums**2).sum() / len(residuals) ** 2 * len(index) / (len(index) - 1))
+
+
+def table(found: Sequence[Rate]) -> Table:
+    corrected = holm([r.p for r in found])
+    rows = [
+        [r.question, *r.designs, f"{r.rate:.0%}", "–" if np.isnan(r.low) else f"{r.low:.0%} to {r.high:.0%}",
+         *("–" if np.isnan(p) else f"{p:.2g}" for p in (r.p, c)), str(r.answers), str(r.prompts), str(r.raters)]
+        for r, c in zip(found, corrected, strict=True)
+    ]  # fmt: skip
+    head = ["question", "design", "against", "preferred", "95 % interval", "p", "Holm", "answers", "prompts", "raters"]
+    note = (
+        "How often raters who see two pictures of one prompt, blind and on random sides, prefer the first design; who "
+        "cannot tell counts half for each. Intervals and p-values (of one half) respect that answers to one prompt and "
+        "of one rater are alike. With one rater they speak for that rater only."
+    )
+    return Table("What raters prefer", head, rows, note)

@@ -1,0 +1,146 @@
+"""The index of a shard: where each sample's picture and caption lie, and everything that is wrong with the others.
+
+24 bytes a sample: two offsets and two sizes (36 where a sample has text and JSON). It carries its shard's size and
+mark, so that a shard that changed is noticed before a wrong byte is read.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_arrays
+from safetensors.numpy import save as save_arrays
+
+from headtohead.data.shards import places
+from headtohead.data.shards.places import ShardError, Stamp
+
+VERSION = 1
+SAID = ("samples", "troubles", "crc", "cut", "verified")
+SUMMARY = 1 << 14  # bytes within which an index says what it is
+PARTS = ("picture", "txt", "json")
+AGAIN = "make index DATA=... makes it anew"
+
+
+class Trouble(NamedTuple):
+    """One thing that is wrong, by its place."""
+
+    shard: str
+    member: str
+    kind: str
+    told: str
+
+    def __str__(self) -> str:
+        return f"{self.shard}: {self.member}: {self.told}"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What is known of a shard without reading its index whole."""
+
+    shard: str
+    stamp: Stamp
+    samples: int
+    troubles: int
+    crc: int  # of the offsets and sizes: what makes the samples of this shard these and no others
+    cut: bool = False  # it ends too early, so that nobody knows how many samples it lost
+    verified: bool = False  # every picture was decoded once
+
+
+@dataclass(frozen=True)
+class Index:
+    summary: Summary
+    columns: dict[str, NDArray[Any]]  # picture_at, picture_size, and as much of text and JSON as there is
+    troubles: list[Trouble]
+
+    def part(self, name: str, row: int) -> tuple[int, int] | None:
+        """Offset and size of a part of a sample; None where it has none."""
+        if f"{name}_at" not in self.columns:
+            return None
+        size = int(self.columns[f"{name}_size"][row])
+        return (int(self.columns[f"{name}_at"][row]), size) if size else None
+
+
+def columns_of(rows: list[dict[str, tuple[int, int]]]) -> dict[str, NDArray[Any]]:
+    out: dict[str, NDArray[Any]] = {}
+    for part in PARTS:
+        if part == "picture" or any(part in row for row in rows):
+            found = [row.get(part, (0, 0)) for row in rows]
+            out[f"{part}_at"] = np.array([at for at, _ in found], np.int64)
+            out[f"{part}_size"] = np.array([size for _, size in found], np.uint32)
+    return out
+
+
+def checksum(columns: dict[str, NDArray[Any]]) -> int:
+    crc = 0
+    for name in sorted(columns):
+        crc = zlib.crc32(np.ascontiguousarray(columns[name]).tobytes(), zlib.crc32(name.encode(), crc))
+    return crc
+
+
+def packed(index: Index) -> bytes:
+    said = json.dumps([t[1:] for t in index.troubles]).encode()
+    s = index.summary
+    about = {"version": VERSION, "size": s.stamp.size, "mark": s.stamp.mark} | {name: getattr(s, name) for name in SAID}
+    arrays = {**index.columns, "troubles": np.frombuffer(said, np.uint8)}
+    return save_arrays(arrays, metadata={"headtohead": json.dumps(about)})  # one entry: several have no fixed order
+
+
+def summary(shard: str, folder: str = "") -> Summary | None:
+    """What a shard's index says of itself; None where there is none."""
+    place = places.index_of(shard, folder)
+    head = places.read(place, 0, SUMMARY)
+    return None if head is None else _summary(shard, place, head)
+
+
+def _summary(shard: str, place: str, head: bytes) -> Summary:
+    try:
+        length = int.from_bytes(head[:8], "little")
+        about = json.loads(json.loads(head[8 : 8 + length])["__metadata__"]["headtohead"])
+        found = Summary(shard, Stamp(about["size"], about["mark"]), **{name: about[name] for name in SAID})
+    except (ValueError, KeyError, TypeError):
+        raise _damaged(place) from None
+    if about.get("version") != VERSION:
+        raise ShardError(f"{place}: is an index of another version; {AGAIN}")
+    return found
+
+
+def _damaged(place: str) -> ShardError:
+    return ShardError(f"{place}: is damaged or no index; {AGAIN}")
+
+
+def load(shard: str, folder: str = "") -> Index:
+    place = places.index_of(shard, folder)
+    data = places.read(place)
+    if data is None:
+        raise ShardError(f"{shard}: has no index ({place}); {AGAIN}")
+    about = _summary(shard, place, data[:SUMMARY])
+    try:
+        columns = load_arrays(data)
+        said = json.loads(columns.pop("troubles").tobytes())
+    except (SafetensorError, KeyError, ValueError):
+        raise _damaged(place) from None
+    if checksum(columns) != about.crc or any(len(column) != about.samples for column in columns.values()):
+        raise _damaged(place)
+    return Index(about, columns, [Trouble(shard, *words) for words in said])
+
+
+def current(found: Summary, now: Stamp) -> Summary:
+    """The summary, if its shard is still the one that it was made from."""
+    if found.stamp != now:
+        what = f"{found.stamp.size:,} bytes then, {now.size:,} now" if found.stamp.size != now.size else "written since"
+        raise ShardError(f"{found.shard}: has changed since its index was made ({what}); {AGAIN}")
+    return found
+
+
+def troubles(summaries: list[Summary], folder: str = "") -> Iterator[Trouble]:
+    """Everything that is wrong, read from the indices that say that something is."""
+    for s in summaries:
+        if s.troubles:
+            yield from load(s.shard, folder).troubles

@@ -1,0 +1,180 @@
+"""Trains a decoder from CLIP tokens to pictures: `python -m headtohead.decoder_stage FOLDER` on its decoder config.
+
+The folder then holds what `foundations.decoder` points to: the UNet, the statistics by which tokens are standardised,
+and a card that says on which tower and VAE it stands.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import TQDMProgressBar
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchvision.transforms.functional import to_pil_image
+from torchvision.utils import make_grid
+
+from headtohead import command, devices, records, store, training_data
+from headtohead.computing import autocast
+from headtohead.config import DecoderConfig
+from headtohead.data.shards.places import ShardError
+from headtohead.foundations import decoder
+from headtohead.foundations.representation import tower_of, vae_of
+from headtohead.foundations.tower import OpenTower
+from headtohead.foundations.vae import Vae
+from headtohead.learner import Learner
+from headtohead.loading import ModelError
+from headtohead.module import pixels
+from headtohead.portion import Portion
+from headtohead.run import CHECKPOINT, NEWS
+from headtohead.stopping import Stopping, stepped
+from headtohead.strict import ConfigError, build
+
+CONFIG, FIGURE = "config.json", "reconstructions.png"
+SHOWN = 8
+
+
+class Trained(nn.Module):
+    """The UNet, as a learner wants it."""
+
+    def __init__(self, unet: nn.Module) -> None:
+        super().__init__()
+        self.unet = unet
+
+    def trained(self) -> dict[str, nn.Parameter]:
+        return dict(self.named_parameters())
+
+    def units(self) -> list[nn.Module]:
+        blocks = [*self.unet.down_blocks, self.unet.mid_block, *self.unet.up_blocks]  # type: ignore[misc]
+        return [*blocks, self.unet]
+
+
+class DecoderModule(Learner[Trained]):
+    def __init__(self, net: Trained, config: DecoderConfig, tower: OpenTower, vae: Vae) -> None:
+        super().__init__(net, config.train, config.compute, config.seed)
+        self.drop, self.picture = config.drop, config.foundations.picture
+        self.stands_on = (tower, vae)  # in a tuple: frozen, and no part of what is trained or saved
+
+    def training_step(self, batch: Any, _: int) -> Tensor:
+        torch.manual_seed(self.seed * 1_000_003 + self.global_step * 4099 + batch.start)
+        with autocast(self.compute, self.device):
+            tokens, latents = self.encoded(pixels(batch.x_1))
+            loss = decoder.loss(self.net.unet, latents, tokens, self.drop)["loss"]
+        self.log("loss", loss.detach(), prog_bar=True)
+        return loss
+
+    @torch.no_grad()
+    def encoded(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        tower, vae = self.stands_on
+        small = F.interpolate(pictures, (self.picture,) * 2, mode="bicubic", antialias=True).clamp(0, 1)
+        return tower.encode(pictures), vae.encode(small)
+
+
+class Figures(L.Callback):
+    """Now and then: a checkpoint, and pictures beside what the averaged decoder makes of their tokens."""
+
+    def __init__(self, config: DecoderConfig, folder: Path, pictures: Tensor) -> None:
+        self.config, self.folder, self.pictures = config, folder, pictures
+
+    def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any) -> None:
+        step, last = trainer.global_step, trainer.global_step == self.config.train.steps
+        if not stepped(trainer) or (step % self.config.every and not last):
+            return
+        assert isinstance(pl_module, DecoderModule)
+        tower, vae = pl_module.stands_on
+        shown = self.pictures.to(pl_module.device)
+        with pl_module.average as net, torch.no_grad(), autocast(self.config.compute, pl_module.device):
+            back = decoder.ClipDecoder(net.unet, vae, self.config.steps, self.config.guidance)
+            rebuilt = back.decode(tower.encode(shown)).float()
+        small = F.interpolate(shown, rebuilt.shape[2:], mode="bicubic", antialias=True).clamp(0, 1)
+        if trainer.is_global_zero:
+            grid = make_grid(torch.cat([small, rebuilt]), nrow=len(shown), padding=2)
+            to_pil_image(grid.cpu()).save(self.folder / FIGURE)
+            mse = F.mse_loss(rebuilt, small)
+            command.say(f"step {step:,}: reconstructions at {-10 * float(mse.log10()):.1f} dB, {self.folder / FIGURE}")
+        trainer.save_checkpoint(self.folder / CHECKPOINT)
+
+
+def train(config: DecoderConfig, folder: Path, *, device: str, say: Callable[[str], None]) -> None:
+    """Train to the end, going on from its checkpoint when there is one."""
+    if config.data.mix == training_data.WORLD:
+        raise ConfigError(
+            "data.mix: a named tower's decoder learns from corpora: give the YAML file that declares them"
+        )
+    given, t = config.foundations, config.train
+    checkpoint = folder / CHECKPOINT
+    callbacks: list[L.Callback] = [Stopping(checkpoint), TQDMProgressBar(refresh_rate=10)]
+    trainer = devices.trainer(config.compute, device, steps=t.steps, batch=t.batch, callbacks=callbacks)
+    own, writes = str(trainer.strategy.root_device), trainer.global_rank == 0
+    tower, tower_key = tower_of(given, own)
+    vae, vae_key = vae_of(given, own)
+    portion = Portion.of(t.batch, config.compute.micro_batch, trainer.global_rank, trainer.world_size)
+    mix = training_data.opened(config.data, max(tower.picture, given.picture))
+    data = training_data.from_shards(mix, config.data, t, config.seed, portion)
+    first = _pictures(training_data.from_shards(mix, config.data, t, config.seed, Portion.of(t.batch)), config.measured)
+    statistics = tower.measured(part.to(own) for part in first.split(64))
+    tower.standardise(statistics)
+    torch.manual_seed(config.seed)
+    unet = decoder.adapted(config.unet, tower.width, side=given.picture // vae.factor, channels=vae.channels)
+    module = DecoderModule(Trained(unet), config, tower, vae)
+    trainer.callbacks.insert(0, Figures(config, folder, first[:SHOWN]))  # type: ignore[attr-defined]
+    start = 0
+    if checkpoint.exists():
+        start = int(torch.load(checkpoint, map_location="cpu", weights_only=True)["global_step"])
+        say(f"{folder}: going on at step {start:,}")
+    with warnings.catch_warnings():
+        for told in NEWS:
+            warnings.filterwarnings("ignore", told)
+        trainer.fit(module, data.batches(start), ckpt_path=checkpoint if start else None, weights_only=True)
+    weights = module.average.whole()
+    if not writes:
+        return
+    unet.load_state_dict({name.removeprefix("unet."): w for name, w in weights.items()})
+    unet.save_pretrained(folder / "unet")
+    save_file({k: v.cpu() for k, v in statistics.items()}, folder / decoder.STANDARD)
+    card = {
+        "stands_on": {"clip": tower_key, "vae": vae_key},
+        "steps": config.steps,
+        "guidance": config.guidance,
+        "trained": asdict(config),
+        **data.about(),
+    }
+    records.write(folder / decoder.CARD, card)
+    checkpoint.unlink(missing_ok=True)
+    say(f"{folder}: done; foundations.decoder={folder} uses it")
+
+
+def _pictures(data: training_data.TrainingData, number: int) -> Tensor:
+    """The first pictures of the training, the same on every process: statistics must not differ between them."""
+    parts: list[Tensor] = []
+    for batch in data.batches(0):
+        parts.append(pixels(batch.x_1))
+        if sum(map(len, parts)) >= number:
+            break
+    return torch.cat(parts)[:number]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = command.Parser("headtohead.decoder_stage", __doc__)
+    parser.add_argument("folder", type=Path, help=f"holds the {CONFIG} that `make decoder` wrote")
+    parser.add_device()
+    options = parser.parse_args(arguments)
+    try:
+        config = build(DecoderConfig, json.loads((options.folder / CONFIG).read_text()), str(options.folder / CONFIG))
+        train(config, options.folder, device=options.device or store.best_device(), say=command.say)
+    except (ConfigError, ModelError, ShardError, OSError) as error:
+        parser.error(" ".join(str(error).split()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,103 @@
+"""What a run trains on, as its configuration says: the embedded world, or corpora in tar shards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from torch.utils.data import DataLoader
+
+from headtohead.config import DataConfig, RunConfig, TrainConfig
+from headtohead.data.encoded import Source, Steps, encoded
+from headtohead.data.shards import cached, declare, mixed, stream
+from headtohead.data.shards.features import Recipe, cache_features
+from headtohead.data.shards.mixed import Mix
+from headtohead.foundations.representation import Codec
+from headtohead.portion import Portion
+from headtohead.store import fingerprint
+from headtohead.strict import ConfigError
+
+WORLD = "world"
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Batches from any step on, and what a record says of where they come from."""
+
+    batches: Callable[[int], Iterable[Any]]
+    about: Callable[[], dict[str, Any]]
+
+
+def build(
+    config: RunConfig, portion: Portion, codec: Codec, cache: Path, device: str, say: Callable[[str], None]
+) -> TrainingData:
+    if config.data.mix == WORLD:
+        return _world(config, portion, codec, cache, device, say)
+    mix = opened(config.data, codec.side)
+    if config.data.features:
+        mix = cached.as_features(mix, recipes(mix, codec), config.data.features)
+    return from_shards(mix, config.data, config.train, config.seed, portion)
+
+
+def from_shards(mix: Mix, data: DataConfig, train: TrainConfig, seed: int, portion: Portion) -> TrainingData:
+    tally = stream.Tally(_declared(data.mix).max_damaged)
+
+    def batches(start: int) -> Iterable[Any]:
+        nonlocal tally  # of what is read from now on: whoever looks at a batch beforehand does not count
+        tally = stream.Tally(tally.most)
+        steps = stream.Steps(mix, seed=seed, batch=train.batch, start=start, stop=train.steps, portion=portion)
+        return stream.Loader(steps, tally, workers=data.workers)
+
+    known = {source.corpus.name: source.corpus.fingerprint for source in mix.sources}
+    about = {"mix": data.mix, "corpora": known, "samples": mix.samples, "fingerprint": fingerprint(known)}
+    return TrainingData(batches, lambda: {"data": {**about, **tally.plain()}})
+
+
+def _world(
+    config: RunConfig, portion: Portion, codec: Codec, cache: Path, device: str, say: Callable[[str], None]
+) -> TrainingData:
+    source, t = Source(codec.key, config.data.pictures), config.train
+    tokens = encoded(source, codec.encode, cache, device, say)
+
+    def batches(start: int) -> Iterable[Any]:
+        steps = Steps(
+            tokens,
+            seed=config.seed,
+            batch=t.batch,
+            start=start,
+            stop=t.steps,
+            dense=config.data.dense,
+            portion=portion,
+        )
+        return DataLoader(steps, batch_size=None)
+
+    return TrainingData(batches, lambda: {"data": {"fingerprint": source.key, "samples": config.data.pictures}})
+
+
+def _declared(path: str) -> declare.MixConfig:
+    try:
+        return declare.mix(yaml.safe_load(Path(path).read_text()), path)
+    except OSError as error:
+        raise ConfigError(f"data.mix: {path}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"data.mix: {path}: {' '.join(str(error).split())[:160]}") from None
+
+
+def opened(data: DataConfig, side: int) -> Mix:
+    """The declared mix as pictures of the size that is wanted."""
+    return mixed.opened(replace(_declared(data.mix), size=side))
+
+
+def recipes(mix: Mix, codec: Codec) -> list[Recipe]:
+    return [Recipe(source.corpus, codec.key, codec.side, torch.bfloat16) for source in mix.sources]
+
+
+def cache(config: RunConfig, codec: Codec, folder: Path, device: str, say: Callable[[str], None]) -> None:
+    """Encode every corpus of the mix once, for all runs that predict this representation."""
+    for recipe in recipes(opened(config.data, codec.side), codec):
+        place = cache_features(recipe, codec.encode, folder, device=device, say=say, quiet=False)
+        say(f"{recipe.corpus.name}: {place}")
