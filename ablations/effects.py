@@ -81,12 +81,11 @@ def _rank(factor: str, level: Any) -> tuple[float, str]:
 
 def _pairs(designs: Sequence[Cell], factor: str, before: Any, after: Any) -> list[tuple[Cell, Cell]]:
     """Those that differ in nothing else; what was tuned for each design belongs to it."""
+    one, other = ([c for c in designs if _level(c, factor) == level] for level in (before, after))
     return [
         (a, b)
-        for a, b in itertools.product(designs, designs)
-        if (_level(a, factor), _level(b, factor)) == (before, after)
-        and all(_level(a, axis) == _level(b, axis) for axis in AXES if axis != factor)
-        and set(unlike(a, b)) <= {factor}
+        for a, b in itertools.product(one, other)
+        if all(_level(a, axis) == _level(b, axis) for axis in AXES if axis != factor) and set(unlike(a, b)) <= {factor}
     ]
 
 
