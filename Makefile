@@ -8,7 +8,7 @@ LAUNCHED = $(if $(LAUNCH),--launch $(LAUNCH)) $(if $(NODES),--nodes $(NODES)) $(
 	$(if $(RENDEZVOUS),--rendezvous $(RENDEZVOUS)) $(if $(SBATCH),--sbatch $(SBATCH))
 
 .DEFAULT_GOAL := help
-.PHONY: help sweep plot guidance rescore foundations gallery prompts index decoder cache bench check test test-slow format clean
+.PHONY: help sweep plot study guidance rescore foundations gallery prompts index decoder cache bench check test test-slow format clean
 
 help:  ## This list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ sweep: $(READY)  ## Train and measure designs: DESIGN=clip_flow [SEEDS=0,1,2] [S
 
 plot: $(READY)  ## Draw the curves as PNG and PDF, and write the comparison [RESULTS=results/micro]
 	@$(PY) -m ablations.report $(RESULTS)
+
+study: $(READY)  ## A page on which people compare designs blind: RESULTS=results/micro [DESIGN="clip_flow vae_flow"]
+	@$(PY) -m ablations.study $(RESULTS) $(if $(DESIGN),--design $(DESIGN))
 
 guidance: $(READY)  ## FID against GenEval over guidance scales, from kept weights: RESULTS=results/micro
 	@$(PY) -m ablations.guidance $(RESULTS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,9 @@ AXES = {
 }
 
 
+MOST_LEVELS = 5  # a setting that takes more values was searched, not varied as a factor is
+
+
 @dataclass(frozen=True)
 class Effect:
     """The later level's score less the earlier one's, a mean over pairs of designs for each seed, then over seeds."""
@@ -42,10 +46,10 @@ class Effect:
 def main_effects(designs: Sequence[Cell], metric: str, by: str = STEPS) -> list[Effect]:
     """Of each axis, and of each setting that a grid varies; a seed counts that every pair of an effect has finished."""
     having = [c for c in designs if metric in c.curves]
-    factors = [*AXES, *sorted({key for c in having for key in c.varied})]
     found = []
-    for factor in factors:
-        levels = sorted({_level(c, factor) for c in having}, key=lambda level: _rank(factor, level))
+    for factor, levels in factors(having).items():
+        if len(levels) > MOST_LEVELS:
+            continue
         for before, after in itertools.combinations(levels, 2):
             rows, kept, refused = _differences(_pairs(having, factor, before, after), metric, by, factor)
             if rows or refused:
@@ -57,6 +61,12 @@ def main_effects(designs: Sequence[Cell], metric: str, by: str = STEPS) -> list[
         Effect(axis, before, after, metric, pairs, d, float(p), refused)
         for (axis, before, after, pairs, d, refused), p in zip(found, corrected, strict=True)
     ]
+
+
+def factors(designs: Sequence[Cell]) -> dict[str, list[Any]]:
+    """The axes and the settings that grids vary, with the levels that some design has."""
+    names = [*AXES, *sorted({key for c in designs for key in c.varied})]
+    return {f: sorted({_level(c, f) for c in designs}, key=partial(_rank, f)) for f in names}
 
 
 def _level(cell: Cell, factor: str) -> Any:
@@ -71,12 +81,11 @@ def _rank(factor: str, level: Any) -> tuple[float, str]:
 
 def _pairs(designs: Sequence[Cell], factor: str, before: Any, after: Any) -> list[tuple[Cell, Cell]]:
     """Those that differ in nothing else; what was tuned for each design belongs to it."""
+    one, other = ([c for c in designs if _level(c, factor) == level] for level in (before, after))
     return [
         (a, b)
-        for a, b in itertools.product(designs, designs)
-        if (_level(a, factor), _level(b, factor)) == (before, after)
-        and all(_level(a, axis) == _level(b, axis) for axis in AXES if axis != factor)
-        and set(unlike(a, b)) <= {factor}
+        for a, b in itertools.product(one, other)
+        if all(_level(a, axis) == _level(b, axis) for axis in AXES if axis != factor) and set(unlike(a, b)) <= {factor}
     ]
 
 
@@ -116,9 +125,11 @@ def table(designs: Sequence[Cell], metrics: Sequence[str] = ("geneval/overall", 
                 rows.append(
                     [f"{e.axis}: {e.before} → {e.after}", name, effect, between, *ps, str(d.n), str(len(e.pairs))]
                 )
+    searched = [f"{name} ({len(own)} values)" for name, own in factors(designs).items() if len(own) > MOST_LEVELS]
     note = (
         "What changing one axis alone does to a score at equal steps: a mean over all pairs of designs that differ in "
         "nothing else, with 95 % t intervals over seeds; Holm over the effects of one metric. A fall in FID is a gain."
     ) + "".join(f" Left out, for they do not compare: {'; '.join(refused)}." if refused else "")
+    note += f" Searched rather than varied: {', '.join(searched)}." if searched else ""
     head = ["change", "metric", "effect", "95 % interval", "p", "Holm", "seeds", "pairs"]
     return Table("Main effects of the axes", head, rows, note) if rows else None

@@ -19,10 +19,21 @@ PANELS = (("geneval/overall", "GenEval"), ("dpg/overall", "DPG"), ("fid", "FID, 
 AXES = {"steps": "training steps", "flops": "training {}FLOPs of head and language model"}
 PREFIXES = {"G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18, "Z": 1e21}
 GREY = "#777777"
+MOST = 16  # designs of a sweep in a figure, the first ones: nobody can tell more apart
 
 
 def line(look: Look) -> dict[str, Any]:
     return {"color": look.colour, "marker": look.marker, "ls": (0, look.dash) if look.dash else "-"}
+
+
+def legible(found: list[Curve]) -> tuple[list[Curve], dict[str, str]]:
+    """As many designs of each sweep as can be told apart, and the sweeps' names, which say when that is not all."""
+    first, names = set(), {}
+    for sweep in _sweeps(found):
+        designs = sorted({c.design for c in found if c.sweep == sweep}, key=order)
+        first |= {(sweep, design) for design in designs[:MOST]}
+        names[sweep] = f"{sweep}, {MOST} of {len(designs)} designs" if len(designs) > MOST else sweep
+    return [c for c in found if (c.sweep, c.design) in first], names
 
 
 def _sweeps(found: list[Curve]) -> list[str]:
@@ -50,7 +61,8 @@ def _bounds(ax: Axes, metric: str, representations: Iterable[str]) -> None:
 
 def curves(found: list[Curve], x: str) -> Figure:
     """A row a sweep, a panel a metric, a line a design; the band spans the seeds."""
-    sweeps, look = _sweeps(found), looks(c.design for c in found)
+    found, names = legible(found)
+    sweeps, look = list(names), looks(c.design for c in found)
     most = max(float(getattr(c, x)[-1]) for c in found)
     prefix = max((p for p, size in PREFIXES.items() if size <= most), key=PREFIXES.__getitem__, default="G")
     unit = PREFIXES[prefix] if "{}" in AXES[x] else 1
@@ -76,7 +88,7 @@ def curves(found: list[Curve], x: str) -> Figure:
             plain(ax)
         seeds = sorted({len(c.seeds) for c in found if c.sweep == sweep})
         many = "–".join(map(str, dict.fromkeys((seeds[0], seeds[-1]))))
-        row[0].set_ylabel(f"{sweep} ({many} seed{'s' * (seeds != [1])} a design)", fontsize=9)
+        row[0].set_ylabel(f"{names[sweep]} ({many} seed{'s' * (seeds != [1])} a design)", fontsize=9)
         # Below the panels, where it hides no curve.
         row[0].legend(fontsize=8, frameon=False, ncols=8, loc="upper left", bbox_to_anchor=(0, -0.16), borderpad=0)
     height = 3.9 * len(sweeps)
@@ -86,7 +98,8 @@ def curves(found: list[Curve], x: str) -> Figure:
 
 def tasks(found: list[Curve]) -> Figure:
     """The last point's GenEval tasks as bars, a row a sweep; whiskers span the seeds."""
-    sweeps, look = _sweeps(found), looks(c.design for c in found)
+    found, names = legible(found)
+    sweeps, look = list(names), looks(c.design for c in found)
     figure = Figure(figsize=(11.5, 3.1 * len(sweeps)))
     grid = figure.subplots(len(sweeps), 1, squeeze=False)
     for (ax,), sweep in zip(grid, sweeps, strict=True):
@@ -103,7 +116,7 @@ def tasks(found: list[Curve]) -> Figure:
                    error_kw={"lw": 0.8, "ecolor": "#333333"})  # fmt: skip
         ax.set_xticks([t + 0.42 - width / 2 for t in range(len(TASKS))], [t.replace("_", " ") for t in TASKS])
         ax.set_ylim(0, 1)
-        ax.set_title(f"{sweep}: GenEval by task at the last point", fontsize=10.5, loc="left")
+        ax.set_title(f"{names[sweep]}: GenEval by task at the last point", fontsize=10.5, loc="left")
         plain(ax)
         ax.grid(axis="x", visible=False)
         if ax.containers:
@@ -115,7 +128,8 @@ def tasks(found: list[Curve]) -> Figure:
 
 def losses(found: list[Curve]) -> Figure:
     """The held-out loss of the last point by time, where the objective has times: where a flow is good and bad."""
-    sweeps, look = _sweeps(found), looks(c.design for c in found)
+    found, names = legible(found)
+    sweeps, look = list(names), looks(c.design for c in found)
     figure = Figure(figsize=(5.6, 3.6 * len(sweeps)))
     grid = figure.subplots(len(sweeps), 1, squeeze=False)
     for (ax,), sweep in zip(grid, sweeps, strict=True):
@@ -125,7 +139,7 @@ def losses(found: list[Curve]) -> Figure:
                 by.setdefault(c.design, []).append((float(c.metric.split("=")[1]), float(c.mean[-1])))
         for design, points in by.items():
             ax.plot(*zip(*sorted(points), strict=True), **line(look[design]), ms=3.5, label=design)
-        ax.set_title(f"{sweep}: held-out flow loss by time", fontsize=10.5, loc="left")
+        ax.set_title(f"{names[sweep]}: held-out flow loss by time", fontsize=10.5, loc="left")
         ax.set_xlabel("t, from noise (0) to data (1)", fontsize=8.5)
         plain(ax)
         if by:

@@ -23,6 +23,7 @@ from headtohead.records import Run
 from headtohead.world.prompts import TASKS
 
 MARKS = {Verdict.SUPPORTED: "✓", Verdict.CONTRADICTED: "✗", Verdict.UNDECIDED: "?", Verdict.NO_RECORDS: "–"}
+MOST_POINTS = 1500
 REACH = 100.0  # half of the width of an interval's drawing, whatever its unit
 
 
@@ -72,6 +73,12 @@ class Section:
     troubles: list[str]
     study: Answered | None = None  # where raters did
     figures: dict[str, str] = field(default_factory=dict)  # data URIs of drawings that other commands made
+
+    @property
+    def points(self) -> list[dict[str, Any]]:
+        """Panels whose points are few enough for a table to be read or heard."""
+        panels = [p for p in self.chart["panels"] if "axis" not in p]
+        return panels if sum(len(s["y"]) for p in panels for s in p["series"]) <= MOST_POINTS else []
 
     @property
     def task_names(self) -> list[str]:

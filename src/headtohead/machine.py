@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import platform
 import resource
+import subprocess
 import sys
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,11 +21,26 @@ def describe(device: str) -> dict[str, Any]:
     return {
         "machine": {"device": device, "name": name, "cores": os.cpu_count(), "threads": torch.get_num_threads()},
         "packages": versions(PACKAGES),
+        "commit": commit(),
     }
 
 
 def versions(packages: tuple[str, ...]) -> dict[str, str]:
     return {"python": platform.python_version(), **{p: metadata.version(p) for p in packages}}
+
+
+def commit() -> str | None:
+    """Of the checkout that this code lies in, and whether it was changed since; an installed package has none."""
+    here = Path(__file__)
+    asked = ["git", "-C", str(here.parent)]
+    try:
+        subprocess.run([*asked, "ls-files", "--error-unmatch", here.name], check=True, capture_output=True)
+        told = subprocess.run(
+            [*asked, "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"], check=True, capture_output=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return told.stdout.decode().strip()
 
 
 def peak_mb(device: str) -> float:

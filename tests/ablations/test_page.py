@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import itertools
 import json
 import subprocess
@@ -16,6 +18,7 @@ from made import SETTINGS, record
 from PIL import Image
 
 from ablations import report
+from ablations.page import pictures
 from ablations.page.document import embedded
 from ablations.report import make
 from headtohead.records import Recorder, runs
@@ -227,6 +230,42 @@ def test_embedded_data_is_no_markup_and_reads_back(text: str) -> None:
     made = embedded({text: [text]})
     assert not set(made) & set("<>&")
     assert json.loads(made) == {text: [text]}
+
+
+def test_large_pictures_are_made_smaller_and_what_is_left_out_is_said(tmp_path: Path) -> None:
+    record(tmp_path / "s" / "clip_flow", 0.5, seeds=(0,))
+    (run,) = runs(tmp_path)
+    for step in range(100, 1300, 100):
+        Image.effect_noise((6 * 160, 2 * 160), 60).convert("RGB").save(Recorder(run.folder).grid(step, "prompts"))
+    Recorder(run.folder).status("finished", shown={"prompts": [str(k) for k in range(12)], "often": []})
+    (grid,) = pictures.of(runs(tmp_path), "s")
+    assert grid.steps[0] == 100
+    assert grid.steps[-1] == 1200
+    assert len(grid.steps) == pictures.MOST_STEPS
+    assert grid.left_out == "4 of 12 points"
+    first = base64.b64decode(grid.data["pictures"]["clip_flow"][0].split(",")[1])
+    assert Image.open(io.BytesIO(first)).size == (6 * pictures.SIDE, 2 * pictures.SIDE)
+    assert (grid.data["columns"], grid.data["rows"]) == (6, 2)
+
+
+def test_a_damaged_picture_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record(tmp_path / "s" / "clip_flow", 0.5, seeds=(0,))
+    (run,) = runs(tmp_path)
+    Recorder(run.folder).grid(900, "prompts").write_bytes(b"RIFF")
+    Recorder(run.folder).status("finished", shown={"prompts": ["a"], "often": ["a"]})
+    assert report.main([str(tmp_path)]) == 2
+    assert capsys.readouterr().err.startswith(f"report: {run.folder}/grids/0000900-prompts.webp: is no whole picture")
+
+
+def test_designs_that_have_not_come_as_far_are_not_ranked(tmp_path: Path) -> None:
+    record(tmp_path / "s" / "clip_flow", 0.5)
+    record(tmp_path / "s" / "vae_flow", 0.9)
+    path = tmp_path / "s" / "vae_flow-s1" / "curve.jsonl"
+    path.write_text("".join(line for line in path.read_text().splitlines(True) if '"step": 900' not in line))
+    make(tmp_path / "s")
+    text = (tmp_path / "s" / "report.md").read_text()
+    assert "highest GenEval 0.503 ± 0.013 by clip_flow" in text
+    assert "Not ranked, for they have not come as far: vae_flow." in text
 
 
 def test_markdown_says_the_same(sweep: Path) -> None:

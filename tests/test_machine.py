@@ -1,0 +1,30 @@
+"""A record says which code made it, and does not claim a checkout that it does not come from."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from headtohead import machine
+
+
+@pytest.mark.skipif(not shutil.which("git"), reason="git is not installed")
+def test_the_commit_is_that_of_the_codes_own_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = tmp_path / "machine.py"
+    code.write_text("1\n")
+    monkeypatch.setattr(machine, "__file__", str(code))
+    assert machine.commit() is None
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b"]
+    subprocess.run([*git, "init", "-q"], check=True)
+    assert machine.commit() is None  # installed into some other project's folder
+    for command in (["add", "machine.py"], ["commit", "-qm", "one"]):
+        subprocess.run([*git, *command], check=True)
+    commit = machine.commit()
+    head = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout
+    assert commit
+    assert head.startswith(commit)
+    code.write_text("2\n")
+    assert machine.commit() == f"{commit}-dirty"
