@@ -8,6 +8,7 @@ from pathlib import Path
 from ablations import arguments
 from headtohead.command import Parser, say
 from headtohead.design import DESIGNS
+from headtohead.errors import InputError
 from headtohead.presets import PRESETS, configure
 from headtohead.strict import ConfigError
 
@@ -28,15 +29,13 @@ def main(given: list[str] | None = None) -> int:
         print(f"cache: {error}", file=sys.stderr)
         return 2
     from headtohead import store, training_data
-    from headtohead.data.shards.places import ShardError
     from headtohead.foundations import representation
-    from headtohead.loading import ModelError
 
     device = options.device or store.best_device()
     try:
         codec = representation.build(config.design.representation, config.foundations, config.codec, device)
         training_data.cache(config, codec, options.folder, device, say)
-    except (ConfigError, ModelError, ShardError, OSError) as error:
+    except (InputError, OSError) as error:
         print(f"cache: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     return 0

@@ -11,6 +11,7 @@ from ablations import arguments
 from headtohead import presets, records
 from headtohead.command import Parser, say
 from headtohead.config import DecoderConfig
+from headtohead.errors import InputError
 from headtohead.portion import Portion
 from headtohead.strict import ConfigError, build
 
@@ -35,7 +36,7 @@ def main(given: list[str] | None = None) -> int:
         if launch.by == "slurm":
             say(f"{folder}: job {launch.submit(folder, folder.name, STAGE, [str(folder), *more])}")
             return 0
-    except (ConfigError, OSError) as error:
+    except (InputError, OSError) as error:
         print(f"decoder: {error}", file=sys.stderr)
         return 2
     return launch.run(STAGE, [str(folder), *more])

@@ -16,8 +16,7 @@ from ablations.looks import looks
 from ablations.plot import save
 from ablations.rescore import add_options, scorable, scored
 from headtohead.command import Parser, isolated, say
-from headtohead.records import RecordError
-from headtohead.strict import ConfigError
+from headtohead.errors import InputError
 
 SCALES = (1.0, 1.5, 2.0, 3.0, 5.0)
 
@@ -83,7 +82,7 @@ def main(arguments: list[str] | None = None) -> int:
         for run, config in scorable(options.results):
             hows = [replace(config.sampling, guidance=g) for g in options.scales]
             rows.append((run.sweep, design_of(run), config.seed, isolated(scored, run, config, hows, options)))
-    except (ConfigError, RecordError) as error:
+    except InputError as error:
         print(f"guidance: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -32,7 +32,7 @@ def announce(
         if name in todo and not options.no_estimate:
             key = replace(run, seed=0).hash
             try:
-                paces[key] = paces.get(key) or isolated(_pace, run, options)
+                paces[key] = paces.get(key) or isolated(_pace, run, options.results / sweep.name / name, options)
             except Exception as error:
                 say(f"{line}; cannot be timed: {error}")
                 continue
@@ -50,7 +50,7 @@ def reached(folder: Path) -> int:
     return max((line["step"] for line in records.read_lines(path)), default=0) if path.exists() else 0
 
 
-def _pace(config: RunConfig, options: argparse.Namespace) -> Pace:
+def _pace(config: RunConfig, folder: Path, options: argparse.Namespace) -> Pace:
     from headtohead import pace, store
 
-    return pace.measure(config, options.device or store.best_device())
+    return pace.measure(config, folder, options.device or store.best_device())

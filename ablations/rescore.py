@@ -11,6 +11,7 @@ from typing import Any
 
 from headtohead.command import Parser, isolated, say
 from headtohead.config import RunConfig, Sampling
+from headtohead.errors import InputError
 from headtohead.records import HEADLINE, KEPT, RecordError, Run, runs
 from headtohead.strict import ConfigError, build
 
@@ -87,7 +88,7 @@ def main(arguments: list[str] | None = None) -> int:
             lines = isolated(scored, run, config, [how], options)
             last = {line["metric"]: line["value"] for line in lines}
             print(f"{run.sweep}/{run.name}: " + ", ".join(f"{name} {last[m]:.3f}" for m, name in HEADLINE.items()))
-    except (ConfigError, RecordError) as error:
+    except InputError as error:
         print(f"rescore: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

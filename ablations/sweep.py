@@ -20,9 +20,10 @@ from headtohead import records
 from headtohead.command import Parser, duration, isolated, positive, say, seeds
 from headtohead.config import RunConfig
 from headtohead.design import DESIGNS
+from headtohead.errors import InputError
 from headtohead.portion import Portion
 from headtohead.presets import PRESETS
-from headtohead.strict import ConfigError, known
+from headtohead.strict import known
 
 SWEEPS = Path("sweeps")
 TRACEBACK = "error.txt"
@@ -80,7 +81,7 @@ def main(given: list[str] | None = None) -> int:
         for run in runs.values():
             Portion.of(run.train.batch, run.compute.micro_batch, 0, launch.devices)
         states = {name: state_of(options.results / sweep.name / name, run) for name, run in runs.items()}
-    except (ConfigError, records.RecordError) as error:
+    except InputError as error:
         print(f"sweep: {error}", file=sys.stderr)
         return 2
     folder = options.results / sweep.name
@@ -144,7 +145,7 @@ def _train(sweep: spec.Sweep, name: str, config: RunConfig, options: argparse.Na
             return _broke(folder, "its processes ended with an error", code)
         elif launch.by == "slurm":
             return 0
-    except (ConfigError, OSError) as error:  # a setting or the disk: nothing to debug
+    except (InputError, OSError) as error:  # a setting, a model, the disk: nothing to debug
         return _broke(folder, f"{error}", 2)
     except Exception as error:
         code = _broke(folder, f"{type(error).__name__}: {error}; {TRACEBACK} there says where", 1)

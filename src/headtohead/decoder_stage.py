@@ -26,13 +26,12 @@ from torchvision.utils import make_grid
 from headtohead import command, devices, records, store, training_data
 from headtohead.computing import autocast
 from headtohead.config import DecoderConfig
-from headtohead.data.shards.places import ShardError
+from headtohead.errors import InputError
 from headtohead.foundations import decoder
 from headtohead.foundations.representation import tower_of, vae_of
 from headtohead.foundations.tower import OpenTower
 from headtohead.foundations.vae import Vae
 from headtohead.learner import Learner
-from headtohead.loading import ModelError
 from headtohead.module import pixels
 from headtohead.portion import Portion
 from headtohead.run import CHECKPOINT, NEWS
@@ -171,7 +170,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         config = build(DecoderConfig, json.loads((options.folder / CONFIG).read_text()), str(options.folder / CONFIG))
         train(config, options.folder, device=options.device or store.best_device(), say=command.say)
-    except (ConfigError, ModelError, ShardError, OSError) as error:
+    except (InputError, OSError) as error:
         parser.error(" ".join(str(error).split()))
     return 0
 

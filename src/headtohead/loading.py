@@ -11,10 +11,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from headtohead.errors import InputError
+
 T = TypeVar("T")
 
 
-class ModelError(ValueError):
+class ModelError(InputError):
     """A model that cannot be had, with what to download, where to put it and which flag points there."""
 
 

@@ -17,11 +17,12 @@ from headtohead.config import EvalConfig, RunConfig, Sampling
 from headtohead.eval import points
 from headtohead.eval.exam import SEED, Exam, exam, shown
 from headtohead.foundations import shipped
-from headtohead.measured import HELD_OUT, HeldOut, Measured, losses
+from headtohead.measured import HELD_OUT, TRIED, HeldOut, Measured, losses
 from headtohead.module import Generator
 from headtohead.sampler import paint
 from headtohead.world import judge as judges
 from headtohead.world.captions import captions
+from headtohead.world.prompts import TASKS
 from headtohead.world.render import render
 from headtohead.world.scenes import draw
 
@@ -79,6 +80,17 @@ class Meter:
         own, batch = seed + 1_000 * self.config.seed, self.config.evaluation.batch
         with autocast(self.config.compute, self.device):
             return paint(generator, self.codec, prompts, how, seed=own, batch=batch, decodings=decodings)
+
+    def pictures(self, last: bool) -> int:
+        e = self.config.evaluation
+        limit = limit_of(e, last)
+        asked = sum(limit) if limit else len(exam(e.split).texts)
+        spread = 2 * points.A_PROMPT * e.diverse  # drawn once and decoded twice
+        return asked + spread + A_TASK * len(TASKS) + TIMES * len(OFTEN)
+
+    def trial(self, generator: Generator) -> None:
+        test = exam(self.config.evaluation.split, limit=(TRIED, 0), device=self.device)
+        self.judge.detect(self.paint(generator, test.texts, self.config.sampling)[:, 0])
 
     def losses(self, generator: Generator) -> dict[str, float]:
         return losses(self.config, generator, self.held_out, self.device)

@@ -15,6 +15,7 @@ from headtohead.eval.points import Point
 from headtohead.module import Generator
 from headtohead.sampler import noise
 
+TRIED = 48  # pictures by which a point is timed beforehand
 HELD_OUT = 102  # the stream of pictures on which the loss is measured
 
 
@@ -47,6 +48,14 @@ class Examiner(Protocol):
     @property
     def about(self) -> dict[str, Any]:
         """What a record says of it once."""
+        ...
+
+    def pictures(self, last: bool) -> int:
+        """That a point takes."""
+        ...
+
+    def trial(self, generator: Generator) -> None:
+        """What TRIED pictures of a point take, to be timed."""
         ...
 
     def measure(self, generator: Generator, last: bool, step: int) -> Measured | None:

@@ -27,7 +27,7 @@ from headtohead.eval.points import Point
 from headtohead.eval.result import Result
 from headtohead.eval.work import How
 from headtohead.judges import colours, features, mask2former, vqa
-from headtohead.measured import Measured
+from headtohead.measured import TRIED, Measured
 from headtohead.module import Generator
 from headtohead.sampler import paint
 from headtohead.strict import ConfigError
@@ -98,6 +98,18 @@ class Official:
             name, row = list(self.meta.items())[k]
             out["mjhq"].append(Wanted(f"mjhq/{row['category']}/{name}.jpg", row["prompt"], 200_000 + k))
         return out
+
+    def pictures(self, last: bool) -> int:
+        return sum(w.times for own in self.wanted(last).values() for w in own)
+
+    def trial(self, generator: Generator) -> None:
+        """Painting alone; what the judges take comes on top."""
+        prompts = [w.prompt for own in self.wanted(last=True).values() for w in own]
+        with autocast(self.config.compute, self.device):
+            paint(
+                generator, self.codec, (prompts * TRIED)[:TRIED], self.config.sampling,
+                seed=0, batch=self.config.evaluation.batch,
+            )  # fmt: skip
 
     def measure(self, generator: Generator, last: bool, step: int) -> Measured | None:
         """All processes paint, the first one writes and judges."""

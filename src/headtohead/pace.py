@@ -5,46 +5,44 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 import torch
 
+from headtohead import examining
 from headtohead.assemble import assemble
 from headtohead.config import RunConfig
 from headtohead.data.encoded import StepBatch, Steps
-from headtohead.eval import points
-from headtohead.eval.exam import exam
 from headtohead.heads.draws import fresh
-from headtohead.measure import Meter, limit_of
+from headtohead.measured import TRIED
 from headtohead.module import DesignModule
 
 T = TypeVar("T")
-STEPS, PICTURES = 4, 48  # timed, after one of each that is not
-BESIDE = 12 + 16  # pictures of the sample grids
+STEPS = 4  # timed, after one that is not
 
 
 @dataclass(frozen=True)
 class Pace:
     step: float  # seconds
     picture: float  # seconds to sample, decode and score one
+    a_point: int  # pictures
+    the_last: int
 
     def seconds(self, config: RunConfig, done: int = 0) -> float:
         """From step `done` to the end, points included."""
         e, t = config.evaluation, config.train
         on_the_way = len(range(e.every, t.steps, e.every)) - done // e.every
-        spread = 2 * points.A_PROMPT * e.diverse  # drawn once and decoded twice
-        a_point = sum(limit_of(e, last=False) or ()) + spread + BESIDE
-        limit = limit_of(e, last=True)
-        the_last = (sum(limit) if limit else len(exam(e.split).texts)) + spread + BESIDE
-        return (t.steps - done) * self.step + (on_the_way * a_point + the_last) * self.picture
+        return (t.steps - done) * self.step + (on_the_way * self.a_point + self.the_last) * self.picture
 
 
-def measure(config: RunConfig, device: str) -> Pace:
+def measure(config: RunConfig, folder: Path, device: str) -> Pace:
     """Encoded pictures are not needed for it: noise trains as fast."""
     parts = assemble(config, device)
     module = DesignModule(parts.generator, config, parts.codec.encode)
-    batch, grid = config.train.batch, parts.codec.grid
+    grid, whole = parts.codec.grid, config.train.batch
+    batch = config.compute.micro_batch or whole  # a step may be made of several
     tokens = torch.randn(batch * (STEPS + 1), grid.tokens, grid.channels)
     steps = Steps(tokens, seed=0, batch=batch, start=0, stop=STEPS + 1, dense=config.data.dense)
     optimizer = module.configure_optimizers()["optimizer"]
@@ -57,14 +55,13 @@ def measure(config: RunConfig, device: str) -> Pace:
         optimizer.zero_grad()
         module.average.step(1)
 
-    meter = Meter(config, parts, device)
-    test = exam(config.evaluation.split, limit=(PICTURES, 0), device=device)
+    examiner = examining.build(config, parts, device, folder)
 
     def point(_: object) -> None:
-        pictures = meter.paint(parts.generator, test.texts, config.sampling)
-        meter.judge.detect(pictures)
+        examiner.trial(parts.generator)
 
-    return Pace(_median(train, list(steps)), _median(point, [None, None]) / PICTURES)
+    picture, step = _median(point, [None, None]) / TRIED, _median(train, list(steps)) * whole / batch
+    return Pace(step, picture, examiner.pictures(last=False), examiner.pictures(last=True))
 
 
 def _median(work: Callable[[T], None], over: list[T]) -> float:

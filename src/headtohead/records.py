@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from headtohead.errors import InputError
 from headtohead.limits import relative
 
 HEADLINE = {"geneval/overall": "GenEval", "dpg/overall": "DPG", "fid": "FID"}  # figure 4 of the paper
@@ -38,7 +39,7 @@ CURVE_KEYS: dict[str, tuple[type, ...]] = {
 }
 
 
-class RecordError(ValueError):
+class RecordError(InputError):
     """A results folder that cannot be read, with the place."""
 
 

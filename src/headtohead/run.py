@@ -22,9 +22,8 @@ from torchvision.transforms.functional import to_pil_image
 from headtohead import command, devices, examining, records, store, training_data
 from headtohead.assemble import assemble, flops_a_picture
 from headtohead.config import RunConfig
-from headtohead.data.shards.places import ShardError
+from headtohead.errors import InputError
 from headtohead.kept import keep
-from headtohead.loading import ModelError
 from headtohead.machine import describe, peak_mb
 from headtohead.measured import Examiner
 from headtohead.module import DesignModule
@@ -32,7 +31,7 @@ from headtohead.portion import Portion
 from headtohead.records import HEADLINE, Recorder, Spent
 from headtohead.stopping import Stopping, stepped
 from headtohead.store import fingerprint
-from headtohead.strict import ConfigError, build
+from headtohead.strict import build
 
 STANDARD = "standard.safetensors"  # by what CLIP's channels were standardised
 CHECKPOINT = "checkpoints/last.ckpt"  # to go on from; removed when the run is finished
@@ -163,7 +162,7 @@ def main(arguments: list[str] | None = None) -> int:
         given.pop("hash", None)
         config = build(RunConfig, given, str(options.folder / records.CONFIG))
         train(config, options.folder, options.cache, device=options.device or store.best_device(), say=command.say)
-    except (ConfigError, ModelError, ShardError, records.RecordError, OSError) as error:
+    except (InputError, OSError) as error:
         parser.error(" ".join(str(error).split()))
     return 0
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Literal, TypeVar
 
+from headtohead.errors import InputError
+
 T = TypeVar("T")
 
 
@@ -26,7 +28,7 @@ Zero = Annotated[int, Bounds(least=0)]
 Share = Annotated[float, Bounds(most=1)]
 
 
-class ConfigError(ValueError):
+class ConfigError(InputError):
     """Names the place (file and key), what is wrong, and what would be right."""
 
 

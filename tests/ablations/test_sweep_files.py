@@ -77,7 +77,6 @@ def test_a_missing_file_lists_those_that_are_there(tmp_path: Path) -> None:
         ["--set", "head.dim=wide"],
         ["--set", "seed=5"],
         ["--scale", "mikro"],
-        ["--scale", "paper"],
         ["--scale", ""],
     ],
 )

@@ -11,7 +11,7 @@ from pathlib import Path
 from headtohead.command import Parser, positive, say
 from headtohead.data.shards import places
 from headtohead.data.shards.build import MAX_DAMAGED, Report, build
-from headtohead.data.shards.places import ShardError
+from headtohead.errors import InputError
 
 SHOWN = 20  # troubles that are printed; the indices hold all
 
@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
         report = build(found, options.index or "", workers=options.workers, verify=options.verify, quiet=options.quiet)
         _tell(report, options.report)
         report.check(options.max_damaged)
-    except (ShardError, OSError) as error:
+    except (InputError, OSError) as error:
         say(f"index: {error}")
         return 2
     except KeyboardInterrupt:

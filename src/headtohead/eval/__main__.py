@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from headtohead.command import Parser, say
+from headtohead.errors import InputError
 from headtohead.eval import options as told
 
 SHOWN = 10  # troubles that are printed; the result holds all
@@ -35,14 +36,13 @@ def _run(arguments: list[str] | None, given: argparse.Namespace) -> int:
         add(own)
         own.set_defaults(run=run)
     parser.parse_args(arguments, given)
-    from headtohead.eval.pictures import FolderError
-    from headtohead.loading import ModelError, without_bars
+    from headtohead.loading import without_bars
 
     if getattr(given, "quiet", False):
         without_bars()
     try:
         code: int = given.run(given)
-    except (FolderError, ModelError) as error:
+    except InputError as error:
         print(f"eval: {error}", file=sys.stderr)
         return 2
     return code

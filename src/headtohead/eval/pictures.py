@@ -14,10 +14,12 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from torchvision.transforms.functional import pil_to_tensor
 
+from headtohead.errors import InputError
+
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
 
 
-class FolderError(ValueError):
+class FolderError(InputError):
     """A folder or file that cannot be scored at all."""
 
 

@@ -16,13 +16,15 @@ from typing import Any, BinaryIO, NamedTuple, cast
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
+from headtohead.errors import InputError
+
 ENDING = ".tar"
 STREAMED = 8 << 20  # bytes that a far shard is read by while its headers are walked
 # What file systems call the mark that changes with a file's content; the first that there is.
 MARKS = ("ETag", "etag", "mtime", "LastModified", "last_modified", "updated", "created", "modified")
 
 
-class ShardError(ValueError):
+class ShardError(InputError):
     """Data that cannot be used: one line that begins with its address."""
 
 
