@@ -6,7 +6,7 @@ from pathlib import Path
 
 from headtohead import records
 from headtohead.config import RunConfig
-from headtohead.strict import ConfigError, build
+from headtohead.strict import ConfigError, build, differences
 
 
 def state_of(folder: Path, config: RunConfig) -> str:
@@ -15,18 +15,9 @@ def state_of(folder: Path, config: RunConfig) -> str:
     if not path.exists():
         return "new"
     (run,) = records.runs(folder)
-    own = {key: value for key, value in run.config.items() if key != "hash"}
-    if build(RunConfig, own, str(path)) != config:  # settings that came later have their defaults
-        raise ConfigError(f"{path}: holds another configuration ({_differs(run.config, config.plain())}); move it away")
+    own = build(RunConfig, {key: value for key, value in run.config.items() if key != "hash"}, str(path))
+    if own != config:  # settings that came later have their defaults
+        raise ConfigError(
+            f"{path}: holds another configuration ({differences(own.plain(), config.plain())}); move it away"
+        )
     return "finished" if run.state["state"] == "finished" else "started"
-
-
-def _differs(old: dict[str, object], new: dict[str, object], prefix: str = "") -> str:
-    out = []
-    for key in sorted({*old, *new} - {"hash"}):
-        a, b = old.get(key), new.get(key)
-        if isinstance(a, dict) and isinstance(b, dict):
-            out.append(_differs(a, b, f"{prefix}{key}."))
-        elif a != b:
-            out.append(f"{prefix}{key}: {a} there, {b} here")
-    return ", ".join(filter(None, out))

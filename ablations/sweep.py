@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import hashlib
 import shlex
 import sys
-import time
-import traceback
 from pathlib import Path
 from typing import Any
 
-from ablations import arguments, report, spec
-from ablations.launch import Launch
+from ablations import arguments, spec
 from ablations.outlook import announce
 from ablations.states import state_of
-from headtohead import records
-from headtohead.command import Parser, duration, isolated, positive, say, seeds
-from headtohead.config import RunConfig
+from ablations.worker import Worker
+from headtohead.command import Parser, positive, say, seeds
 from headtohead.design import DESIGNS
 from headtohead.errors import InputError
 from headtohead.portion import Portion
@@ -26,8 +21,6 @@ from headtohead.presets import PRESETS
 from headtohead.strict import known
 
 SWEEPS = Path("sweeps")
-TRACEBACK = "error.txt"
-RUN = "headtohead.run"
 
 
 def chosen(options: argparse.Namespace) -> spec.Sweep:
@@ -92,10 +85,13 @@ def main(given: list[str] | None = None) -> int:
         return 2
     announce(sweep, runs, states, options)
     try:
-        codes = {name: _train(sweep, name, runs[name], options, launch) for name in runs if states[name] != "finished"}
+        codes = Worker(folder, options.cache, options.device, launch).work(runs)
     except KeyboardInterrupt:
-        say("sweep: stopped; the same command goes on from the last point")
+        say("sweep: stopped; the same command goes on from where it was")
         return 130
+    except SystemExit as asked:  # a run that was asked to end has saved
+        say("sweep: stopped; the same command goes on from where it was")
+        return int(asked.code or 0)
     if failed := [name for name, code in codes.items() if code]:
         say(f"sweep {sweep.name}: failed: {', '.join(failed)}; the same command tries them again")
     return max(codes.values(), default=0)
@@ -113,60 +109,6 @@ def again(options: argparse.Namespace) -> str:
         "SET": " ".join(setting or ()),
     }
     return " ".join(["make sweep", *(f"{key}={shlex.quote(str(value))}" for key, value in words.items() if value)])
-
-
-def _fit(config: RunConfig, folder: Path, options: argparse.Namespace) -> None:
-    from headtohead import store
-    from headtohead.run import train  # torch and lightning, once it is sure that something is to be done
-
-    train(config, folder, options.cache, device=options.device or store.best_device(), say=say)
-
-
-def _launched(config: RunConfig, folder: Path, options: argparse.Namespace, launch: Launch) -> int | None:
-    """A run's exit code from processes of its own, or none when it was only put into a queue."""
-    records.Recorder(folder).begin({**config.plain(), "hash": config.hash})
-    words = [str(folder), "--cache", str(options.cache), *(["--device", options.device] if options.device else [])]
-    if launch.by == "slurm":
-        job = launch.submit(folder, f"{folder.parent.name}/{folder.name}", RUN, words)
-        records.Recorder(folder).status("queued", job=job)
-        say(f"{folder.name}: job {job}")
-        return None
-    return launch.run(RUN, words)
-
-
-def _train(sweep: spec.Sweep, name: str, config: RunConfig, options: argparse.Namespace, launch: Launch) -> int:
-    """One run's exit code; what breaks it is recorded and said, and the sweep goes on."""
-    folder = options.results / sweep.name / name
-    started = time.monotonic()
-    try:
-        if launch.by == "local":
-            isolated(_fit, config, folder, options)
-        elif code := _launched(config, folder, options, launch):
-            return _broke(folder, "its processes ended with an error", code)
-        elif launch.by == "slurm":
-            return 0
-    except (InputError, OSError) as error:  # a setting, a model, the disk: nothing to debug
-        return _broke(folder, f"{error}", 2)
-    except Exception as error:
-        code = _broke(folder, f"{type(error).__name__}: {error}; {TRACEBACK} there says where", 1)
-        with contextlib.suppress(OSError):
-            (folder / TRACEBACK).write_text(traceback.format_exc())
-        return code
-    last = {line["metric"]: line["value"] for line in records.runs(folder)[0].curve()}
-    shown = ", ".join(f"{title} {last[m]:.3f}" for m, title in records.HEADLINE.items() if m in last)
-    say(f"{name}: finished in {duration(time.monotonic() - started)}: {shown}")
-    with contextlib.suppress(records.RecordError, OSError):  # a report can be made later, the run is what counts
-        say(f"{report.make(options.results / sweep.name)} holds the comparison so far")
-    return 0
-
-
-def _broke(folder: Path, reason: str, code: int) -> int:
-    reason = " ".join(reason.split())[:500]
-    say(f"{folder}: failed: {reason}")
-    with contextlib.suppress(OSError):  # the disk itself may be what failed
-        folder.mkdir(parents=True, exist_ok=True)
-        records.Recorder(folder).status("failed", reason=reason)
-    return code
 
 
 if __name__ == "__main__":

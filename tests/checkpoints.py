@@ -111,6 +111,7 @@ def clip(folder: Path) -> str:
         "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
     }
     (folder / "tiny-clip.json").write_text(json.dumps(config))
+    (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": config, "preprocess_cfg": {}}))
     open_clip.add_model_config(folder / "tiny-clip.json")
     model = open_clip.create_model("tiny-clip")
     save_file({k: v.contiguous() for k, v in model.state_dict().items()}, folder / "tiny.safetensors")

@@ -88,7 +88,7 @@ def test_a_status_that_is_half_written_is_named(recorder: Recorder) -> None:
 
 
 def test_what_lies_behind_a_checkpoint_is_forgotten(recorder: Recorder) -> None:
-    recorder.cut_behind(2)
+    recorder.cut(2)
     (run,) = runs(recorder.folder)
     assert [line["step"] for line in run.curve()] == [1, 1, 2, 2]
     assert [line["step"] for line in run.lines(PROMPTS)] == [1, 2]

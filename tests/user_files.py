@@ -54,7 +54,7 @@ def models(root: Path) -> dict[str, Any]:
     checkpoints.unet(root / "sdxl")
     return {
         "foundations.language": str(checkpoints.llama(root / "llama")),
-        "foundations.clip": checkpoints.clip(root / "clip"),
+        "foundations.clip": str(Path(checkpoints.clip(root / "clip").partition(":")[2]).parent),
         "foundations.clip_picture": 0,
         "foundations.clip_side": 2,
         "foundations.vae": str(checkpoints.vae(root / "vae")),

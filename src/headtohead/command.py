@@ -5,14 +5,19 @@ from __future__ import annotations
 import argparse
 import multiprocessing as mp
 import os
+import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import connection
 from pathlib import Path
+from types import FrameType
 from typing import NoReturn, ParamSpec, TypeVar
 
+GRACE = 30.0  # seconds that orphaned work has to save
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -46,10 +51,33 @@ class Parser(argparse.ArgumentParser):
         self.add_argument(name, type=_folder, default=default, help=what)
 
 
+class Killed(RuntimeError):
+    """Work that died without a word."""
+
+
 def isolated(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Work in a process of its own: its memory is its own, and what kills it does not kill the command."""
-    with processes(1) as pool:
-        return pool.submit(work, *args, **kwargs).result()
+    """Work in a process of its own: its memory is its own, and what kills it does not kill the command.
+
+    Who asks the command to end asks the work, which may have something to save.
+    """
+    asked = False
+
+    def pass_on(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        asked = True
+        for child in mp.active_children():
+            child.terminate()
+
+    before = signal.signal(signal.SIGTERM, pass_on)
+    try:
+        with processes(1) as pool:
+            return pool.submit(work, *args, **kwargs).result()
+    except BrokenProcessPool:
+        if asked:  # before there was anything to save
+            raise SystemExit(143) from None
+        raise Killed("its process was killed, by the system perhaps for want of memory") from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def processes(number: int) -> ProcessPoolExecutor:
@@ -58,12 +86,14 @@ def processes(number: int) -> ProcessPoolExecutor:
 
 
 def _end_with_parent() -> None:
-    """A command that is killed takes its work along: two of them would else write one run's record."""
+    """A command that is killed takes its work along; what can save in time does."""
     parent = mp.parent_process()
     assert parent is not None
 
     def watch() -> None:
         connection.wait([parent.sentinel])
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(GRACE)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import sys
-import warnings
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -16,14 +15,13 @@ from typing import Any
 
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import TQDMProgressBar
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.transforms.functional import to_pil_image
 from torchvision.utils import make_grid
 
-from headtohead import command, devices, records, store, training_data
+from headtohead import checkpoints, command, devices, owner, records, store, training_data
 from headtohead.computing import autocast
 from headtohead.config import DecoderConfig
 from headtohead.errors import InputError
@@ -34,9 +32,9 @@ from headtohead.foundations.vae import Vae
 from headtohead.learner import Learner
 from headtohead.module import pixels
 from headtohead.portion import Portion
-from headtohead.run import CHECKPOINT, NEWS
-from headtohead.stopping import Stopping, stepped
+from headtohead.stopping import stepped
 from headtohead.strict import ConfigError, build
+from headtohead.training import Training
 
 CONFIG, FIGURE = "config.json", "reconstructions.png"
 SHOWN = 8
@@ -81,8 +79,8 @@ class DecoderModule(Learner[Trained]):
 class Figures(L.Callback):
     """Now and then: a checkpoint, and pictures beside what the averaged decoder makes of their tokens."""
 
-    def __init__(self, config: DecoderConfig, folder: Path, pictures: Tensor) -> None:
-        self.config, self.folder, self.pictures = config, folder, pictures
+    def __init__(self, config: DecoderConfig, training: Training, pictures: Tensor) -> None:
+        self.config, self.by, self.pictures = config, training, pictures
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any) -> None:
         step, last = trainer.global_step, trainer.global_step == self.config.train.steps
@@ -97,45 +95,47 @@ class Figures(L.Callback):
         small = F.interpolate(shown, rebuilt.shape[2:], mode="bicubic", antialias=True).clamp(0, 1)
         if trainer.is_global_zero:
             grid = make_grid(torch.cat([small, rebuilt]), nrow=len(shown), padding=2)
-            to_pil_image(grid.cpu()).save(self.folder / FIGURE)
+            figure = self.by.folder / FIGURE
+            self.by.write(lambda: to_pil_image(grid.cpu()).save(figure))
             mse = F.mse_loss(rebuilt, small)
-            command.say(f"step {step:,}: reconstructions at {-10 * float(mse.log10()):.1f} dB, {self.folder / FIGURE}")
-        trainer.save_checkpoint(self.folder / CHECKPOINT)
+            command.say(f"step {step:,}: reconstructions at {-10 * float(mse.log10()):.1f} dB, {figure}")
+        self.by.save(trainer)
 
 
 def train(config: DecoderConfig, folder: Path, *, device: str, say: Callable[[str], None]) -> None:
-    """Train to the end, going on from its checkpoint when there is one."""
+    """Train to the end, going on from its last state when there is one."""
     if config.data.mix == training_data.WORLD:
         raise ConfigError(
             "data.mix: a named tower's decoder learns from corpora: give the YAML file that declares them"
         )
+    if devices.rank():
+        _train(config, folder, device, say, None)
+        return
+    with owner.claimed(folder) as claim:
+        _train(config, folder, device, say, claim)
+
+
+def _train(
+    config: DecoderConfig, folder: Path, device: str, say: Callable[[str], None], claim: owner.Claim | None
+) -> None:
     given, t = config.foundations, config.train
-    checkpoint = folder / CHECKPOINT
-    callbacks: list[L.Callback] = [Stopping(checkpoint), TQDMProgressBar(refresh_rate=10)]
-    trainer = devices.trainer(config.compute, device, steps=t.steps, batch=t.batch, callbacks=callbacks)
-    own, writes = str(trainer.strategy.root_device), trainer.global_rank == 0
+    training = Training(folder, t, config.compute, device, claim=claim, say=say)
+    own = training.device
     tower, tower_key = tower_of(given, own)
     vae, vae_key = vae_of(given, own)
-    portion = Portion.of(t.batch, config.compute.micro_batch, trainer.global_rank, trainer.world_size)
     mix = training_data.opened(config.data, max(tower.picture, given.picture))
-    data = training_data.from_shards(mix, config.data, t, config.seed, portion)
+    data = training_data.from_shards(mix, config.data, t, config.seed, training.portion)
     first = _pictures(training_data.from_shards(mix, config.data, t, config.seed, Portion.of(t.batch)), config.measured)
     statistics = tower.measured(part.to(own) for part in first.split(64))
     tower.standardise(statistics)
     torch.manual_seed(config.seed)
     unet = decoder.adapted(config.unet, tower.width, side=given.picture // vae.factor, channels=vae.channels)
     module = DecoderModule(Trained(unet), config, tower, vae)
-    trainer.callbacks.insert(0, Figures(config, folder, first[:SHOWN]))  # type: ignore[attr-defined]
-    start = 0
-    if checkpoint.exists():
-        start = int(torch.load(checkpoint, map_location="cpu", weights_only=True)["global_step"])
-        say(f"{folder}: going on at step {start:,}")
-    with warnings.catch_warnings():
-        for told in NEWS:
-            warnings.filterwarnings("ignore", told)
-        trainer.fit(module, data.batches(start), ckpt_path=checkpoint if start else None, weights_only=True)
+    devices.meet(training.trainer, module)
+    belongs = {"config": json.loads(json.dumps(asdict(config))), "data": data.fingerprint}
+    training.fit(module, data.batches, Figures(config, training, first[:SHOWN]), belongs, lambda saved: saved)
     weights = module.average.whole()
-    if not writes:
+    if not claim:
         return
     unet.load_state_dict({name.removeprefix("unet."): w for name, w in weights.items()})
     unet.save_pretrained(folder / "unet")
@@ -148,7 +148,7 @@ def train(config: DecoderConfig, folder: Path, *, device: str, say: Callable[[st
         **data.about(),
     }
     records.write(folder / decoder.CARD, card)
-    checkpoint.unlink(missing_ok=True)
+    checkpoints.clear(folder)
     say(f"{folder}: done; foundations.decoder={folder} uses it")
 
 
@@ -170,7 +170,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         config = build(DecoderConfig, json.loads((options.folder / CONFIG).read_text()), str(options.folder / CONFIG))
         train(config, options.folder, device=options.device or store.best_device(), say=command.say)
-    except (InputError, OSError) as error:
+    except (InputError, OSError, owner.Taken) as error:
         parser.error(" ".join(str(error).split()))
     return 0
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import lightning as L
 import torch
+from lightning.fabric.plugins import CheckpointIO
 from lightning.pytorch.strategies import DDPStrategy, ModelParallelStrategy
 
 from headtohead.config import ComputeConfig
@@ -31,7 +32,28 @@ def processes() -> tuple[int, int]:
     return 1, 1
 
 
-def trainer(compute: ComputeConfig, device: str, *, steps: int, batch: int, callbacks: list[L.Callback]) -> L.Trainer:
+def rank() -> int:
+    """Of this process among those that a launcher started; the first is 0."""
+    world, _ = processes()
+    return int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", 0))) if world > 1 else 0
+
+
+def meet(trainer: L.Trainer, module: L.LightningModule) -> None:
+    """Processes can talk from here on; Lightning would let them only once it trains."""
+    if trainer.world_size > 1:
+        trainer.strategy.connect(module)
+        trainer.strategy.setup_environment()
+
+
+def trainer(
+    compute: ComputeConfig,
+    device: str,
+    *,
+    steps: int,
+    batch: int,
+    callbacks: list[L.Callback],
+    checkpoints: CheckpointIO,
+) -> L.Trainer:
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # it advertises and repeats what we say ourselves
     world, here = processes()
     portion = Portion.of(batch, compute.micro_batch, 0, world)
@@ -52,6 +74,7 @@ def trainer(compute: ComputeConfig, device: str, *, steps: int, batch: int, call
         strategy=strategy,
         accumulate_grad_batches=len(portion.starts),
         callbacks=callbacks,
+        plugins=[checkpoints],
         logger=False,
         enable_checkpointing=False,
         enable_model_summary=False,

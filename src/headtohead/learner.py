@@ -13,6 +13,7 @@ from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 from headtohead.config import ComputeConfig, TrainConfig
+from headtohead.errors import Diverged
 from headtohead.foundations.fit import warm_cosine
 
 
@@ -76,7 +77,7 @@ class Learner(L.LightningModule, Generic[N]):
         self.net, self.settings, self.compute, self.seed = net, train, compute, seed
         self.average = Average(net, train.ema)
         self.strict_loading = False  # a checkpoint holds what is trained; what it must hold is checked below
-        self._began = time.monotonic()
+        self._began, self._lost = time.monotonic(), torch.zeros(())
 
     def configure_model(self) -> None:
         """Under a strategy that has a mesh of devices, every unit is sharded by itself."""
@@ -91,8 +92,17 @@ class Learner(L.LightningModule, Generic[N]):
         if batch_idx % self.trainer.accumulate_grad_batches == 0:
             self._began = time.monotonic()
 
+    def on_before_backward(self, loss: Tensor) -> None:
+        self._lost = self._lost + loss.detach()
+
     def configure_gradient_clipping(self, optimizer: Any, *_: Any, **__: Any) -> None:
+        """The last place before a step: what is no number must not reach the weights."""
         norm = nn.utils.clip_grad_norm_(self.net.trained().values(), self.settings.clip)
+        norm, lost = norm.full_tensor() if isinstance(norm, DTensor) else norm, self._lost
+        if not torch.isfinite(norm + lost):
+            step = self.global_step + 1
+            raise Diverged(f"step {step}: the loss is {float(lost):.4g}, the gradient's norm {float(norm):.4g}")
+        self._lost = lost.new_zeros(())
         self.log("grad_norm", norm, prog_bar=True)
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:

@@ -6,13 +6,16 @@
     rescored.jsonl   numbers of the kept weights under other sampling or another judge, as in curve.jsonl with `how`
     kept/            averaged weights, to be scored again
     grids/           pictures of an evaluation: one of many prompts each, several of few
-    status.json      running, finished or failed and why; what the run was made of and what it cost
+    status.json      queued, running, paused, stopped, finished, or failed and why; what the run was made of and cost
+    progress.json    while it runs: step, speed, time left
+    claims/          who works on it
 
 and beside the runs `<sweep>/exams/<id>.json`, what the prompts are. Reading needs no torch.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -27,6 +30,7 @@ from headtohead.limits import relative
 HEADLINE = {"geneval/overall": "GenEval", "dpg/overall": "DPG", "fid": "FID"}  # figure 4 of the paper
 CURVE, PROMPTS, RESCORED = "curve.jsonl", "prompts.jsonl", "rescored.jsonl"
 CONFIG, STATUS, GRIDS, EXAMS, KEPT = "config.json", "status.json", "grids", "exams", "kept"
+PROGRESS = "progress.json"
 _EXAM = re.compile(r'\{"step": (\d+), "exam": "(\w+)"')  # how a line of prompts.jsonl begins
 # What every line of a curve must hold for anything to be made of it.
 CURVE_KEYS: dict[str, tuple[type, ...]] = {
@@ -83,7 +87,7 @@ class Recorder:
         judge: str,
         mode: str = "world",
     ) -> None:
-        """All numbers of one evaluation in one write: a kill leaves a whole evaluation or none."""
+        """All numbers of one evaluation in one write, the last of it: a kill leaves a whole evaluation or none."""
         self._write(CURVE, numbers(at, values, n, representation, judge, mode))
 
     def rescored(self, how: Mapping[str, Any], lines: Iterable[Mapping[str, Any]]) -> None:
@@ -93,25 +97,38 @@ class Recorder:
         self._write(PROMPTS, [{"step": step, "exam": exam, "scores": scores, "reasons": reasons}])
 
     def _write(self, name: str, lines: Iterable[Mapping[str, Any]]) -> None:
-        with (self.folder / name).open("a") as f:
-            f.write("".join(json.dumps(line) + "\n" for line in lines))
-            f.flush()
-            os.fsync(f.fileno())
+        path = self.folder / name
+        before = path.stat().st_size if path.exists() else 0
+        try:
+            with path.open("a") as f:
+                f.write("".join(json.dumps(line) + "\n" for line in lines))
+                f.flush()
+                os.fsync(f.fileno())
+        except OSError:  # no room for all of it: then nothing of it stays
+            with contextlib.suppress(OSError):
+                os.truncate(path, before)
+            raise
 
     def grid(self, step: int, kind: str) -> Path:
         path = self.folder / GRIDS / f"{step:07d}-{kind}.webp"
         path.parent.mkdir(exist_ok=True)
         return path
 
-    def cut_behind(self, step: int) -> None:
-        """Forget what was recorded behind a checkpoint that a run goes on from: it will be measured again."""
+    def measured(self, step: int) -> bool:
+        """Whether the evaluation of this step is on record."""
+        path = self.folder / CURVE
+        return path.exists() and any(line["step"] == step for line in read_lines(path))
+
+    def cut(self, last: int) -> None:
+        """Forget what was recorded behind a step: it will be measured again."""
         for name in (CURVE, PROMPTS):
             path = self.folder / name
-            if path.exists():
-                kept = [line for line in read_lines(path) if line["step"] <= step]
-                beside = path.with_suffix(".part")
-                beside.write_text("".join(json.dumps(line) + "\n" for line in kept))
-                os.replace(beside, path)
+            if not path.exists():
+                continue
+            text, lines = path.read_text(), read_lines(path)
+            if text and (not text.endswith("\n") or any(line["step"] > last for line in lines)):
+                kept = [line for line in lines if line["step"] <= last]
+                _replace(path, "".join(json.dumps(line) + "\n" for line in kept))
 
 
 def numbers(
@@ -129,9 +146,19 @@ def numbers(
 
 def write(path: Path, value: Any) -> None:
     """JSON, written beside and renamed."""
-    beside = path.with_suffix(".part")
-    beside.write_text(json.dumps(value, indent=1) + "\n")
-    os.replace(beside, path)
+    _replace(path, json.dumps(value, indent=1) + "\n")
+
+
+def _replace(path: Path, text: str) -> None:
+    beside = path.with_suffix(f".{os.getpid()}.part")  # several workers may write what they share
+    try:
+        with beside.open("w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:

@@ -1,154 +1,118 @@
 """A configuration to a finished run: `python -m headtohead.run FOLDER` trains the run whose config.json lies there.
 
-One process on one device, or as many as a launcher starts; all of them paint, the first one judges and writes.
+One process on one device, or as many as a launcher starts; all of them paint, the first one judges and writes. The
+first one also claims the run, so that nobody else works on it, and records how it ended.
 """
 
 from __future__ import annotations
 
+import contextlib
 import sys
-import time
-import warnings
-from collections.abc import Callable
-from functools import partial
+import traceback
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import lightning as L
-import torch
-from lightning.pytorch.callbacks import TQDMProgressBar
 from safetensors.torch import save_file
-from torchvision.transforms.functional import to_pil_image
 
-from headtohead import command, devices, examining, records, store, training_data
+from headtohead import checkpoints, command, devices, examining, owner, records, store, training_data
 from headtohead.assemble import assemble, flops_a_picture
 from headtohead.config import RunConfig
-from headtohead.errors import InputError
-from headtohead.kept import keep
-from headtohead.machine import describe, peak_mb
-from headtohead.measured import Examiner
+from headtohead.curves import Curves
+from headtohead.errors import Diverged, InputError
+from headtohead.machine import describe
 from headtohead.module import DesignModule
-from headtohead.portion import Portion
-from headtohead.records import HEADLINE, Recorder, Spent
-from headtohead.stopping import Stopping, stepped
-from headtohead.store import fingerprint
+from headtohead.progress import Progress
+from headtohead.records import Recorder
+from headtohead.stopping import Stopped
 from headtohead.strict import build
+from headtohead.training import Training
 
 STANDARD = "standard.safetensors"  # by what CLIP's channels were standardised
-CHECKPOINT = "checkpoints/last.ckpt"  # to go on from; removed when the run is finished
-
-# What Lightning says at every start: of its own parts, of frozen foundations, of batches that cost no time to make.
-NEWS = (".*isinstance.treespec.*", "Found .* module.s. in eval mode", ".*does not have many workers", ".*litlogger.*")
-
-
-class Curves(L.Callback):
-    """Measures the averaged weights every so many steps, and writes the record and a checkpoint."""
-
-    def __init__(self, config: RunConfig, examiner: Examiner, recorder: Recorder, flops: float) -> None:
-        self.config, self.examiner, self.recorder, self.flops = config, examiner, recorder, flops
-        self.training = self.measuring = self.peak = 0.0
-        self._since = time.monotonic()
-
-    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._since = time.monotonic()
-
-    def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any) -> None:
-        step, last = trainer.global_step, trainer.global_step == self.config.train.steps
-        if not stepped(trainer) or (step % self.config.evaluation.every and not last):
-            return
-        assert isinstance(pl_module, DesignModule)
-        started = time.monotonic()
-        self.training += started - self._since
-        self.point(pl_module, step, last, partial(_beside_the_bar, trainer))
-        self._since = time.monotonic()
-        self.measuring += self._since - started
-        self.peak = max(self.peak, peak_mb(self.examiner.device))
-        trainer.save_checkpoint(self.recorder.folder / CHECKPOINT)  # by all processes together
-
-    def point(self, module: DesignModule, step: int, last: bool, say: Callable[[str], None]) -> None:
-        with module.average as generator:
-            measured = self.examiner.measure(generator, last, step)
-        weights = module.average.whole()
-        if measured is None:  # not the first process
-            return
-        if last or self.config.evaluation.keep == "all":
-            keep(weights, self.recorder.folder, step)
-        at = Spent(step, step * self.config.train.batch, step * self.flops, round(self.training, 2))
-        for kind, grid in measured.grids.items():
-            to_pil_image(grid.cpu()).save(self.recorder.grid(step, kind), quality=90)
-        point, exam = measured.point, fingerprint(measured.asked)
-        self.recorder.exam(exam, measured.asked)
-        self.recorder.prompts(step, exam, point.scores, point.reasons or {})
-        self.recorder.append(
-            at,
-            point.values,
-            point.n,
-            representation=self.config.design.representation,
-            judge=self.examiner.name,
-            mode=self.examiner.mode,
-        )
-        told = [f"{name} {point.values[metric]:.3f}" for metric, name in HEADLINE.items() if metric in point.values]
-        say(f"step {step:,}: {', '.join(told)}")
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"training": self.training, "measuring": self.measuring, "peak": self.peak}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        vars(self).update(state_dict)
-
-
-def _beside_the_bar(trainer: L.Trainer, line: str) -> None:
-    """A line that the progress bar does not overwrite."""
-    bar = trainer.progress_bar_callback
-    assert isinstance(bar, TQDMProgressBar)
-    bar.print(line, file=sys.stderr)
+TRACEBACK = "error.txt"
 
 
 def train(config: RunConfig, folder: Path, cache: Path, *, device: str, say: Callable[[str], None] = print) -> None:
-    """Train a run to its end, going on from its checkpoint when there is one."""
-    t = config.train
-    checkpoint = folder / CHECKPOINT
-    callbacks: list[L.Callback] = [Stopping(checkpoint), TQDMProgressBar(refresh_rate=10)]
-    trainer = devices.trainer(config.compute, device, steps=t.steps, batch=t.batch, callbacks=callbacks)
-    own, writes, recorder = str(trainer.strategy.root_device), trainer.global_rank == 0, Recorder(folder)
-    parts = assemble(config, own)
-    if writes:
+    """Train a run to its end, going on from its last state when there is one; how it ends is on record."""
+    if devices.rank():
+        _train(config, folder, cache, device, command.quiet, None)
+        return
+    with owner.claimed(folder) as claim, _recorded(folder):
+        path = folder / records.STATUS
+        if path.exists() and records.read_json(path).get("state") == "finished":  # by whoever held it until now
+            return
+        _train(config, folder, cache, device, say, claim)
+
+
+@contextlib.contextmanager
+def _recorded(folder: Path) -> Iterator[None]:
+    """What ends a run stands in its folder, whoever started it."""
+    reason = ""
+    try:
+        yield
+    except owner.Taken:
+        raise
+    except (Stopped, KeyboardInterrupt):
+        with contextlib.suppress(OSError):
+            Recorder(folder).status("stopped")
+        raise
+    except (InputError, Diverged, OSError) as error:  # a setting, a model, the disk: nothing to debug
+        reason = f"{error}"
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}; {TRACEBACK} there says where"
+        with contextlib.suppress(OSError):
+            (folder / TRACEBACK).write_text(traceback.format_exc())
+        raise
+    finally:
+        if reason:
+            with contextlib.suppress(OSError):  # the disk itself may be what failed
+                Recorder(folder).status("failed", reason=" ".join(reason.split())[:500])
+
+
+def _train(
+    config: RunConfig, folder: Path, cache: Path, device: str, say: Callable[[str], None], claim: owner.Claim | None
+) -> None:
+    t, recorder = config.train, Recorder(folder)
+    if claim:
         recorder.begin({**config.plain(), "hash": config.hash})
         recorder.status("running")
-        if parts.codec.statistics:
-            save_file({k: v.contiguous() for k, v in parts.codec.statistics.items()}, folder / STANDARD)
-    portion = Portion.of(config.train.batch, config.compute.micro_batch, trainer.global_rank, trainer.world_size)
-    data = training_data.build(config, portion, parts.codec, cache, own, say if writes else command.quiet)
+    progress = Progress(folder, config) if claim else None
+    watch = [progress] if progress else []
+    training = Training(folder, t, config.compute, device, claim=claim, say=say, watch=watch)
+    own = training.device
+    parts = assemble(config, own)
+    if claim and parts.codec.statistics:
+        save_file({k: v.contiguous() for k, v in parts.codec.statistics.items()}, folder / STANDARD)
+    data = training_data.build(config, training.portion, parts.codec, cache, own, training.say)
     module = DesignModule(parts.generator, config, parts.codec.encode)
-    flops = config.train.batch * flops_a_picture(parts, next(iter(data.batches(0))), own)
-    curves = Curves(config, examining.build(config, parts, own, folder), recorder, flops)
-    trainer.callbacks.insert(0, curves)  # type: ignore[attr-defined]
-    start = 0
-    if checkpoint.exists():
-        start = int(torch.load(checkpoint, map_location="cpu", weights_only=True)["global_step"])
-        if writes:
-            recorder.cut_behind(start)
-            say(f"{folder.name}: going on at step {start}")
-    with warnings.catch_warnings():
-        for told in NEWS:
-            warnings.filterwarnings("ignore", told)
-        trainer.fit(module, data.batches(start), ckpt_path=checkpoint if start else None, weights_only=True)
-    if not writes:
+    flops = t.batch * flops_a_picture(parts, next(iter(data.batches(0))), own)
+    devices.meet(training.trainer, module)
+    examiner = examining.build(config, parts, own, folder)
+    curves = Curves(config, examiner, recorder, flops, training=training, progress=progress)
+    training.fit(module, data.batches, curves, {"config": config.plain(), "data": data.fingerprint}, _belongs)
+    if not claim:
         return
-    recorder.status(
-        "finished",
-        steps=config.train.steps,
-        trainable=sum(p.numel() for p in parts.generator.trained().values()),
-        frozen=sum(p.numel() for p in parts.generator.parameters() if not p.requires_grad),
-        flops=config.train.steps * flops,
-        seconds_training=round(curves.training, 1),
-        seconds_measuring=round(curves.measuring, 1),
-        peak_mb=round(curves.peak),
-        **curves.examiner.about,
+    about = {
+        "steps": t.steps,
+        "trainable": sum(p.numel() for p in parts.generator.trained().values()),
+        "frozen": sum(p.numel() for p in parts.generator.parameters() if not p.requires_grad),
+        "flops": t.steps * flops,
+        "seconds_training": round(curves.training, 1),
+        "seconds_measuring": round(curves.measuring, 1),
+        "peak_mb": round(curves.peak),
+        **examiner.about,
         **data.about(),
-        processes=trainer.world_size,
+        "processes": training.trainer.world_size,
         **describe(device),
-    )
-    checkpoint.unlink()
+    }
+    training.write(lambda: recorder.status("finished", **about))
+    checkpoints.clear(folder)
+
+
+def _belongs(saved: dict[str, Any]) -> dict[str, Any]:
+    """Settings that came later than a state was saved have their defaults."""
+    return {**saved, "config": build(RunConfig, saved.get("config", {}), "the saved state").plain()}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -162,8 +126,11 @@ def main(arguments: list[str] | None = None) -> int:
         given.pop("hash", None)
         config = build(RunConfig, given, str(options.folder / records.CONFIG))
         train(config, options.folder, options.cache, device=options.device or store.best_device(), say=command.say)
-    except (InputError, OSError) as error:
+    except (InputError, OSError, owner.Taken) as error:
         parser.error(" ".join(str(error).split()))
+    except Diverged as error:
+        command.say(f"run: {options.folder}: {error}")
+        return 1
     return 0
 
 

@@ -117,3 +117,15 @@ def _type_name(hint: Any) -> str:
     if isinstance(hint, (type, types.GenericAlias)) and not dataclasses.is_dataclass(hint):
         return {"int": "a whole number", "float": "a number", "str": "text"}.get(hint.__name__, hint.__name__)
     return "one of " + ", ".join(map(str, typing.get_args(hint))) if typing.get_args(hint) else "settings"
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> str:
+    """Which keys two configurations disagree on; empty when they are the same."""
+    out = []
+    for key in sorted({*old, *new}):
+        a, b = old.get(key), new.get(key)
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            out.append(differences(a, b, f"{prefix}{key}."))
+        elif a != b:
+            out.append(f"{prefix}{key}: {a} there, {b} here")
+    return ", ".join(filter(None, out))

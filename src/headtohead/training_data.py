@@ -31,6 +31,11 @@ class TrainingData:
     batches: Callable[[int], Iterable[Any]]
     about: Callable[[], dict[str, Any]]
 
+    @property
+    def fingerprint(self) -> str:
+        """Another one is other data: a run does not go on with it."""
+        return str(self.about()["data"]["fingerprint"])
+
 
 def build(
     config: RunConfig, portion: Portion, codec: Codec, cache: Path, device: str, say: Callable[[str], None]

@@ -6,14 +6,14 @@ pictures (B, 3, H, W) -> tower's own side and colours -> (B, side x side, width)
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from headtohead.loading import ModelError, fetched, weights_hash
+from headtohead import open_models
+from headtohead.loading import ModelError, weights_hash
 
 
 class OpenTower(nn.Module):
@@ -76,27 +76,13 @@ class OpenTower(nn.Module):
 
 
 def load(name: str, picture: int, side: int, flag: str = "foundations.clip") -> tuple[OpenTower, str]:
-    """`MODEL:PRETRAINED` as open_clip names them, or `MODEL:FILE`; and a hash of the weights.
+    """A tower as `open_models` finds it, and a hash of its weights.
 
     `picture` asks for another side than the model was made for: its positions are then interpolated. 0 keeps it.
     """
     import open_clip
 
-    architecture, _, weights = name.partition(":")
-    if architecture not in open_clip.list_models():
-        raise ModelError(f"{flag} {name}: open_clip knows no model {architecture}")
-    tags = open_clip.list_pretrained_tags_by_model(architecture)
-    if not Path(weights).is_file() and weights not in tags:
-        raise ModelError(f"{flag} {name}: {weights or '(nothing)'} is neither a file nor one of {', '.join(tags)}")
-
-    def built() -> Any:
-        """open_clip takes a pickle where it finds no safetensors; here it may not."""
-        cfg = open_clip.get_pretrained_cfg(architecture, weights)
-        path = weights if Path(weights).is_file() else open_clip.download_pretrained(cfg)
-        if Path(path).suffix != ".safetensors":
-            raise ModelError(f"{flag} {name}: {Path(path).name} is a pickle; weights load from safetensors only")
-        return open_clip.create_model(architecture, pretrained=weights, force_image_size=picture or None)
-
-    model = fetched("the CLIP tower", name, flag, built)
-    visual = model.visual
+    visual = open_models.load(
+        name, "the CLIP tower", flag, open_clip.create_model, force_image_size=picture or None
+    ).visual
     return OpenTower(visual, side), weights_hash(visual.state_dict())

@@ -1,0 +1,132 @@
+"""One worker of a sweep: it takes the runs that nobody works on, and over those whose worker died, until none is left.
+
+Any number of workers share a results folder; who works on what stands in the runs' folders (headtohead.owner).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from ablations import report
+from ablations.launch import Launch
+from ablations.states import state_of
+from headtohead import owner, records
+from headtohead.command import Killed, duration, isolated, say
+from headtohead.config import RunConfig
+from headtohead.errors import Diverged, InputError
+
+RUN = "headtohead.run"
+REPORTING = 60  # seconds that a report of another worker's is waited for
+POLL = 5.0  # seconds between looks at runs that others work on
+
+
+@dataclass(frozen=True)
+class Worker:
+    """Works in one sweep's folder; exit codes by run are what comes out."""
+
+    folder: Path
+    cache: Path
+    device: str | None
+    launch: Launch
+
+    def work(self, runs: dict[str, RunConfig]) -> dict[str, int]:
+        codes: dict[str, int] = {}
+        began, waited = time.time(), ""
+        while True:
+            held: dict[str, str] = {}
+            for name in [name for name in runs if name not in codes]:
+                done = self._done(name, runs[name], began)
+                if done is not None:
+                    codes[name] = done
+                elif (who := owner.holder(self.folder / name)) and who.alive:
+                    held[name] = str(who)
+                elif (code := self._train(name, runs[name])) is not None:
+                    codes[name] = code
+                else:
+                    held[name] = str(owner.holder(self.folder / name))
+            if not held:
+                return codes
+            told = ", ".join(f"{name} ({who})" for name, who in held.items())
+            if told != waited:
+                say(f"waiting for runs that others work on: {told}; Ctrl-C leaves them to it")
+                waited = told
+            time.sleep(POLL)
+
+    def _done(self, name: str, config: RunConfig, began: float) -> int | None:
+        """0 when it is finished, 1 when another worker failed at it since this one began: once is enough."""
+        folder = self.folder / name
+        if state_of(folder, config) == "finished":
+            return 0
+        status = folder / records.STATUS
+        if status.exists() and status.stat().st_mtime >= began and records.read_json(status).get("state") == "failed":
+            return 1
+        return None
+
+    def _train(self, name: str, config: RunConfig) -> int | None:
+        """One run's exit code, or none when somebody else was faster; what breaks it is said, and the sweep goes on."""
+        folder, started = self.folder / name, time.monotonic()
+        try:
+            if self.launch.by == "local":
+                isolated(_fit, config, folder, self.cache, self.device)
+            elif code := self._launched(config, folder):
+                return self._ended(folder, "its processes ended with an error", code)
+            elif self.launch.by == "slurm":
+                return 0
+        except owner.Taken:
+            return None
+        except (InputError, OSError) as error:
+            return self._ended(folder, f"{error}", 2)
+        except (Diverged, Killed) as error:
+            return self._ended(folder, f"{error}", 1)
+        except Exception as error:
+            return self._ended(folder, f"{type(error).__name__}: {error}", 1)
+        last = {line["metric"]: line["value"] for line in records.runs(folder)[0].curve()}
+        shown = ", ".join(f"{title} {last[m]:.3f}" for m, title in records.HEADLINE.items() if m in last)
+        say(f"{name}: finished in {duration(time.monotonic() - started)}: {shown}")
+        with contextlib.suppress(records.RecordError, OSError):  # a report can be made later, the run is what counts
+            self._report()
+        return 0
+
+    def _report(self) -> None:
+        """By one worker at a time, the last one last."""
+        for _ in range(REPORTING):
+            try:
+                with owner.claimed(self.folder / ".report"):
+                    say(f"{report.make(self.folder)} holds the comparison so far")
+                return
+            except owner.Taken:
+                time.sleep(1)
+
+    def _launched(self, config: RunConfig, folder: Path) -> int | None:
+        """A run's exit code from processes of its own, or none when it was only put into a queue."""
+        records.Recorder(folder).begin({**config.plain(), "hash": config.hash})
+        words = [str(folder), "--cache", str(self.cache), *(["--device", self.device] if self.device else [])]
+        if self.launch.by == "slurm":
+            job = self.launch.submit(folder, f"{folder.parent.name}/{folder.name}", RUN, words)
+            records.Recorder(folder).status("queued", job=job)
+            say(f"{folder.name}: job {job}")
+            return None
+        return self.launch.run(RUN, words)
+
+    def _ended(self, folder: Path, reason: str, code: int) -> int:
+        """The run itself records why it failed; what died before it could is recorded here."""
+        status = folder / records.STATUS
+        with contextlib.suppress(OSError, records.RecordError):  # the disk itself may be what failed
+            told = records.read_json(status) if status.exists() else {}
+            if told.get("state") == "failed":
+                reason = told.get("reason", reason)
+            else:
+                folder.mkdir(parents=True, exist_ok=True)
+                records.Recorder(folder).status("failed", reason=" ".join(reason.split())[:500])
+        say(f"{folder}: failed: {reason}")
+        return code
+
+
+def _fit(config: RunConfig, folder: Path, cache: Path, device: str | None) -> None:
+    from headtohead import store
+    from headtohead.run import train  # torch and lightning, once it is sure that something is to be done
+
+    train(config, folder, cache, device=device or store.best_device(), say=say)

@@ -1,0 +1,116 @@
+"""The points of a run's curves: every so many steps its averaged weights are measured and recorded."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from typing import Any
+
+import lightning as L
+from lightning.pytorch.callbacks import TQDMProgressBar
+from torchvision.transforms.functional import to_pil_image
+
+from headtohead.config import RunConfig
+from headtohead.kept import keep
+from headtohead.machine import peak_mb
+from headtohead.measured import Examiner, Measured
+from headtohead.module import DesignModule
+from headtohead.progress import Progress
+from headtohead.records import HEADLINE, Recorder, Spent
+from headtohead.stopping import stepped
+from headtohead.store import fingerprint
+from headtohead.training import Training
+
+
+class Curves(L.Callback):
+    """A state is saved before each point, so that measuring can be broken off; a point that is owed is made up for."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        examiner: Examiner,
+        recorder: Recorder,
+        flops: float,
+        *,
+        training: Training,
+        progress: Progress | None,
+    ) -> None:
+        self.config, self.examiner, self.recorder, self.flops = config, examiner, recorder, flops
+        self.by, self.progress = training, progress
+        self.training = self.measuring = self.peak = 0.0
+        self.owed = 0  # the step of a point that was saved for and maybe not measured
+        self._since = time.monotonic()
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if self.owed:
+            self.point(trainer, pl_module)
+        self._since = time.monotonic()
+
+    def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any) -> None:
+        step, last = trainer.global_step, trainer.global_step == self.config.train.steps
+        if not stepped(trainer) or (step % self.config.evaluation.every and not last):
+            return
+        self.training += time.monotonic() - self._since
+        self.owed = step
+        self.by.save(trainer)
+        self.point(trainer, pl_module)
+        self._since = time.monotonic()
+
+    def point(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        """Measure the step that is owed, unless it is on record already."""
+        assert isinstance(module, DesignModule)
+        started, step = time.monotonic(), self.owed
+        last = step == self.config.train.steps
+        if not trainer.strategy.broadcast(self.recorder.measured(step)):
+            told = self.progress.measuring(step) if self.progress else contextlib.nullcontext()
+            with self.by.stopping.nothing_to_save(), told:
+                self._measure(trainer, module, step, last)
+        self.owed = 0
+        self.measuring += time.monotonic() - started
+        self.peak = max(self.peak, peak_mb(self.examiner.device))
+
+    def _measure(self, trainer: L.Trainer, module: DesignModule, step: int, last: bool) -> None:
+        with module.average as generator:
+            measured = self.examiner.measure(generator, last, step)
+        weights = module.average.whole()
+        if measured is None:  # not the first process
+            return
+        folder = self.recorder.folder
+        if last or self.config.evaluation.keep == "all":
+            self.by.write(lambda: keep(weights, folder, step))
+        self.by.write(lambda: self._record(measured, step))
+        values = measured.point.values
+        told = [f"{name} {values[metric]:.3f}" for metric, name in HEADLINE.items() if metric in values]
+        _beside_the_bar(trainer, f"step {step:,}: {', '.join(told)}")
+
+    def _record(self, measured: Measured, step: int) -> None:
+        """May be done again after it failed half way: the curve's lines come last and make it count."""
+        at = Spent(step, step * self.config.train.batch, step * self.flops, round(self.training, 2))
+        point, exam = measured.point, fingerprint(measured.asked)
+        self.recorder.cut(step - 1)
+        for kind, grid in measured.grids.items():
+            to_pil_image(grid.cpu()).save(self.recorder.grid(step, kind), quality=90)
+        self.recorder.exam(exam, measured.asked)
+        self.recorder.prompts(step, exam, point.scores, point.reasons or {})
+        self.recorder.append(
+            at,
+            point.values,
+            point.n,
+            representation=self.config.design.representation,
+            judge=self.examiner.name,
+            mode=self.examiner.mode,
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"training": self.training, "measuring": self.measuring, "peak": self.peak, "owed": self.owed}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        vars(self).update(state_dict)
+
+
+def _beside_the_bar(trainer: L.Trainer, line: str) -> None:
+    """A line that the progress bar does not overwrite."""
+    bar = trainer.progress_bar_callback
+    assert isinstance(bar, TQDMProgressBar)
+    bar.print(line, file=sys.stderr)

@@ -1,0 +1,160 @@
+"""Who works on a run: any number of workers share a results folder, on one machine or on several with a shared disk.
+
+    claims/0001.json, 0002.json, ...: only the highest counts, its modification time is its holder's heartbeat
+
+A run is taken by creating the next number, which the file system lets one worker do. Nothing is deleted: a worker that
+was given up for dead and wakes up again finds a higher number than its own and stops. Needs no torch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+CLAIMS = "claims"
+BEAT, LOST = 10.0, 60.0  # seconds between heartbeats, and of silence after which a holder is given up
+
+
+class Taken(Exception):
+    """Somebody else works on this run."""
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who took a run last."""
+
+    number: int
+    host: str
+    pid: int
+    place: str  # where its process number means something
+    released: bool
+    silent: float  # seconds since its last heartbeat, by the clock of the disk
+
+    @property
+    def alive(self) -> bool:
+        if self.released or self.silent > LOST:
+            return False
+        return self.place != place() or _runs(self.pid)
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.pid}"
+
+
+def holder(folder: Path) -> Holder | None:
+    """Who holds or held a run; none before anybody did."""
+    numbers = sorted(int(path.stem) for path in (folder / CLAIMS).glob("[0-9]*.json") if path.stem.isdigit())
+    if not numbers:
+        return None
+    path = _path(folder, numbers[-1])
+    try:
+        told, beat = json.loads(path.read_text()), path.stat().st_mtime
+    except ValueError:  # created a moment ago and not yet written
+        told, beat = {}, path.stat().st_mtime
+    return Holder(
+        numbers[-1],
+        str(told.get("host", "?")),
+        int(told.get("pid", 0)),
+        str(told.get("place", "")),
+        "released" in told,
+        _now(path.parent) - beat,
+    )
+
+
+class Claim:
+    """One worker's right to a run, for as long as its heart beats and nobody has taken over."""
+
+    def __init__(self, folder: Path, number: int) -> None:
+        self.folder, self.number, self._over = folder, number, threading.Event()
+        self._about: dict[str, Any] = {
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "place": place(),
+            "started": round(time.time(), 1),
+        }
+
+    @property
+    def path(self) -> Path:
+        return _path(self.folder, self.number)
+
+    def check(self) -> None:
+        """Before anything is written: is it still this worker's run?"""
+        if (now := holder(self.folder)) and now.number != self.number:
+            raise Taken(f"{self.folder}: was taken over by {now}")
+
+    def release(self) -> None:
+        self._over.set()
+        with contextlib.suppress(OSError):  # then the silence says it
+            _replace(self.path, {**self._about, "released": round(time.time(), 1)})
+
+    def _beat(self) -> None:
+        while not self._over.wait(BEAT):
+            with contextlib.suppress(OSError):
+                os.utime(self.path)
+
+
+@contextlib.contextmanager
+def claimed(folder: Path) -> Iterator[Claim]:
+    """The run is this process's until the block ends, or `Taken` says whose it is."""
+    last = holder(folder)
+    if last and last.alive:
+        raise Taken(f"{folder}: {last} works on it")
+    claim = Claim(folder, last.number + 1 if last else 1)
+    claim.path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with claim.path.open("x") as file:
+            json.dump(claim._about, file)
+    except FileExistsError:
+        raise Taken(f"{folder}: {holder(folder)} works on it") from None
+    threading.Thread(target=claim._beat, daemon=True).start()
+    try:
+        yield claim
+    finally:
+        claim.release()
+
+
+def place() -> str:
+    """Where process numbers are shared: a boot of a machine, and within it a container."""
+    with contextlib.suppress(OSError):
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot}/{os.readlink('/proc/self/ns/pid')}"
+    return socket.gethostname()
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    with contextlib.suppress(OSError):  # killed, and not yet waited for
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return True
+
+
+def _path(folder: Path, number: int) -> Path:
+    return folder / CLAIMS / f"{number:04d}.json"
+
+
+def _now(folder: Path) -> float:
+    """By the clock of whoever keeps the disk: machines that share one may disagree."""
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".now-") as file:
+            return os.stat(file.name).st_mtime
+    except OSError:  # full, or only to be read
+        return time.time()
+
+
+def _replace(path: Path, value: Any) -> None:
+    beside = path.with_suffix(".part")
+    beside.write_text(json.dumps(value))
+    os.replace(beside, path)

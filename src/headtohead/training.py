@@ -1,0 +1,106 @@
+"""A training in a folder, as every stage does it: it saves its state, is stopped, goes on as the run that it was."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+from lightning.pytorch.callbacks import TQDMProgressBar
+
+from headtohead import checkpoints, command, devices
+from headtohead.checkpoints import Checkpoints, State
+from headtohead.config import ComputeConfig, TrainConfig
+from headtohead.owner import Claim
+from headtohead.portion import Portion
+from headtohead.records import Recorder
+from headtohead.space import patiently
+from headtohead.stopping import Stopped, Stopping
+
+# What Lightning says at every start: of its own parts, of frozen foundations, of batches that cost no time to make.
+NEWS = (".*isinstance.treespec.*", "Found .* module.s. in eval mode", ".*does not have many workers", ".*litlogger.*")
+
+
+class Training:
+    """One process's part in it; the first process holds the claim, writes, and speaks."""
+
+    def __init__(
+        self,
+        folder: Path,
+        train: TrainConfig,
+        compute: ComputeConfig,
+        device: str,
+        *,
+        claim: Claim | None,
+        say: Callable[[str], None],
+        watch: Iterable[L.Callback] = (),
+    ) -> None:
+        self.folder, self.steps, self.claim, self.recorder = folder, train.steps, claim, Recorder(folder)
+        self.say = say if claim else command.quiet
+        self.states = Checkpoints(folder, self.say, self._waiting)
+        self.stopping = Stopping(self.save)
+        self.trainer = devices.trainer(
+            compute,
+            device,
+            steps=train.steps,
+            batch=train.batch,
+            callbacks=[self.stopping, *watch, TQDMProgressBar(refresh_rate=10)],
+            checkpoints=self.states,
+        )
+        self.device = str(self.trainer.strategy.root_device)
+        rank, world = self.trainer.global_rank, self.trainer.world_size
+        self.portion = Portion.of(train.batch, compute.micro_batch, rank, world)
+
+    def write(self, work: Callable[[], None]) -> None:
+        """Something into the folder, by its owner and when there is space."""
+        if self.claim:
+            self.claim.check()
+        patiently(work, self.folder, self.say, self._waiting)
+
+    def save(self, trainer: L.Trainer) -> None:
+        """By all processes together."""
+        if self.claim:
+            self.claim.check()
+        trainer.save_checkpoint(self.states.path(trainer.global_step))
+
+    def fit(
+        self,
+        module: L.LightningModule,
+        batches: Callable[[int], Iterable[Any]],
+        callback: L.Callback,
+        belongs: Mapping[str, Any],
+        read: Callable[[dict[str, Any]], dict[str, Any]],
+    ) -> None:
+        """From the last whole state on. `belongs`: what makes it this run; `read` does the same of what was saved."""
+        self.states.belongs = dict(belongs)
+        self.trainer.callbacks.insert(0, callback)  # type: ignore[attr-defined]
+        state = self._state(read) if self.claim else None
+        step, path = self.trainer.strategy.broadcast((state.step, str(state.path)) if state else (0, None))
+        if self.claim:
+            self.recorder.cut(step)
+        if step:
+            self.say(f"{self.folder.name}: going on at step {step:,}")
+        if step == self.steps:  # what comes after the last step may be owed, and Lightning would not begin
+            self.stopping.over = True
+            self.trainer.fit_loop.epoch_loop.max_steps = self.steps + 1
+        with warnings.catch_warnings():
+            for told in NEWS:
+                warnings.filterwarnings("ignore", told)
+            self.trainer.fit(module, batches(step), ckpt_path=path, weights_only=True)
+
+    def _state(self, read: Callable[[dict[str, Any]], dict[str, Any]]) -> State | None:
+        state = checkpoints.newest(self.folder, self.say)
+        if state:
+            State(state.step, state.path, read(state.belongs)).check(self.states.belongs)
+        return state
+
+    def _waiting(self, now: bool) -> None:
+        """For space: whoever looks is told, and who is asked to go goes."""
+        about = {"reason": "the disk is full"} if now else {}
+        with contextlib.suppress(OSError):
+            self.recorder.status("paused" if now else "running", **about)
+        if self.stopping.asked:
+            raise Stopped(self.stopping.asked)

@@ -1,0 +1,138 @@
+"""A sweep whose workers are killed: the same weights and records, no run twice, nothing lost."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors.torch import load_file
+from small import SMALL
+
+from headtohead.kept import kept
+from headtohead.records import runs
+
+pytestmark = pytest.mark.slow
+SETTINGS = {**SMALL, "train.steps": 60, "evaluation.every": 10, "evaluation.geneval": 12, "evaluation.dpg": 2}
+KILLS = 30
+LONGEST = 25.0  # seconds a worker lives; some eight pass before the first step
+
+
+def worker(results: Path, cache: Path, *, seeds: str = "0", designs: Sequence[str] = ("vae_flow", "clip_mse")) -> Any:
+    settings = [f"{key}={value}" for key, value in SETTINGS.items()]
+    command = [
+        "--design",
+        *designs,
+        "--seeds",
+        seeds,
+        "--set",
+        *settings,
+        "--results",
+        str(results),
+        "--cache",
+        str(cache),
+    ]
+    return subprocess.Popen(
+        [sys.executable, "-m", "ablations.sweep", *command, "--device", "cpu", "--no-estimate"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+
+
+def finish(*workers: Any) -> list[str]:
+    said = [w.communicate(timeout=900)[1] for w in workers]
+    assert [w.returncode for w in workers] == [0] * len(workers), said
+    return said
+
+
+def kill(process: Any) -> None:
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def made(results: Path) -> dict[str, Any]:
+    """All that a sweep leaves but times: curves, scores of prompts, weights, pictures."""
+    out = {}
+    for run in runs(results):
+        assert run.state["state"] == "finished"
+        lines = [{k: v for k, v in line.items() if k != "seconds"} for line in run.curve()]
+        assert len({(line["step"], line["metric"]) for line in lines}) == len(lines)
+        weights = hashlib.sha256()
+        for path in kept(run.folder).values():
+            for name, tensor in sorted(load_file(path).items()):
+                weights.update(name.encode() + tensor.numpy().tobytes())
+        grids = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in (run.folder / "grids").iterdir()}
+        out[run.name] = (lines, run.lines("prompts.jsonl"), weights.hexdigest(), grids)
+    return out
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> dict[str, Any]:
+    results = tmp_path_factory.mktemp("unbroken")
+    finish(worker(results, cache))
+    return made(results)
+
+
+def test_thirty_kills_leave_the_sweep_that_nobody_killed(tmp_path: Path, cache: Path, unbroken: dict[str, Any]) -> None:
+    draw, ended, torn = random.Random(0), 0, 0
+    for _ in range(KILLS):
+        process = worker(tmp_path, cache)
+        try:
+            process.communicate(timeout=draw.uniform(1.0, LONGEST))
+            ended += 1
+        except subprocess.TimeoutExpired:
+            kill(process)
+        torn += len(list(tmp_path.rglob("*.part")))
+    print(f"{KILLS - ended} of {KILLS} workers were killed; half written files met: {torn}")
+    finish(worker(tmp_path, cache))
+    assert made(tmp_path) == unbroken
+
+
+def test_three_workers_share_the_runs_and_one_dies(tmp_path: Path, cache: Path) -> None:
+    workers = [worker(tmp_path, cache, seeds="0,1", designs=("vae_flow", "vae_mse")) for _ in range(3)]
+    while not (claims := list(tmp_path.rglob("claims/0001.json"))):
+        time.sleep(0.1)
+    owner = json.loads(claims[0].read_text())["pid"]
+    (dies,) = [w for w in workers if str(owner) in children(w.pid)]
+    time.sleep(6)
+    kill(dies)
+    finish(*[w for w in workers if w is not dies])
+    found = runs(tmp_path)
+    assert len(found) == 4
+    made(tmp_path)
+    taken = sorted(len(list((run.folder / "claims").glob("*.json"))) for run in found)
+    assert taken == [1, 1, 1, 2]  # each run by one worker; the dead one's by a second
+
+
+def children(pid: int) -> list[str]:
+    done = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False)
+    return done.stdout.split()
+
+
+def test_a_worker_that_is_asked_to_end_saves_within_ten_seconds(tmp_path: Path, cache: Path) -> None:
+    process = worker(tmp_path, cache, designs=["vae_flow"])
+    while not list(tmp_path.rglob("curve.jsonl")):
+        time.sleep(0.2)
+    process.send_signal(signal.SIGTERM)
+    began = time.monotonic()
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 143, said
+    assert time.monotonic() - began < 10
+    assert "goes on from where it was" in said
+    (run,) = runs(tmp_path)
+    assert run.state["state"] == "stopped"
+    assert list((run.folder / "checkpoints").glob("*.json"))
