@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import logging
 import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -19,6 +22,12 @@ from lightning.pytorch.strategies import DDPStrategy, ModelParallelStrategy
 from headtohead.config import ComputeConfig
 from headtohead.portion import Portion
 
+# What Lightning says at every start: of its own parts, of frozen foundations, of batches that cost no time to make, of
+# a cluster's srun that a training on its login node does without.
+NEWS = (
+    ".*isinstance.treespec.*", "Found .* module.s. in eval mode", ".*does not have many workers", ".*litlogger.*",
+    ".*srun.*",
+)  # fmt: skip
 PATIENCE = timedelta(hours=6)  # other processes wait while one judges pictures
 
 
@@ -30,6 +39,14 @@ def processes() -> tuple[int, int]:
     if "SLURM_NTASKS" in e and "SLURM_PROCID" in e and e.get("SLURM_JOB_NAME") not in ("bash", "interactive"):
         return int(e["SLURM_NTASKS"]), int(e["SLURM_NTASKS"]) // int(e.get("SLURM_NNODES", 1))
     return 1, 1
+
+
+@contextmanager
+def without_news() -> Iterator[None]:
+    with warnings.catch_warnings():
+        for told in NEWS:
+            warnings.filterwarnings("ignore", told)
+        yield
 
 
 def rank() -> int:
@@ -66,17 +83,18 @@ def trainer(
         strategy = DDPStrategy(timeout=PATIENCE, gradient_as_bucket_view=True)
     if device == "cuda":
         torch.set_float32_matmul_precision("high")
-    return L.Trainer(
-        max_steps=steps,
-        accelerator="gpu" if device == "cuda" else "cpu",
-        devices=here,
-        num_nodes=world // here,
-        strategy=strategy,
-        accumulate_grad_batches=len(portion.starts),
-        callbacks=callbacks,
-        plugins=[checkpoints],
-        logger=False,
-        enable_checkpointing=False,
-        enable_model_summary=False,
-        use_distributed_sampler=False,
-    )
+    with without_news():
+        return L.Trainer(
+            max_steps=steps,
+            accelerator="gpu" if device == "cuda" else "cpu",
+            devices=here,
+            num_nodes=world // here,
+            strategy=strategy,
+            accumulate_grad_batches=len(portion.starts),
+            callbacks=callbacks,
+            plugins=[checkpoints],
+            logger=False,
+            enable_checkpointing=False,
+            enable_model_summary=False,
+            use_distributed_sampler=False,
+        )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,6 @@ from headtohead.portion import Portion
 from headtohead.records import Recorder
 from headtohead.space import patiently
 from headtohead.stopping import Stopped, Stopping
-
-# What Lightning says at every start: of its own parts, of frozen foundations, of batches that cost no time to make.
-NEWS = (".*isinstance.treespec.*", "Found .* module.s. in eval mode", ".*does not have many workers", ".*litlogger.*")
 
 
 class Training:
@@ -86,9 +82,7 @@ class Training:
         if step == self.steps:  # what comes after the last step may be owed, and Lightning would not begin
             self.stopping.over = True
             self.trainer.fit_loop.epoch_loop.max_steps = self.steps + 1
-        with warnings.catch_warnings():
-            for told in NEWS:
-                warnings.filterwarnings("ignore", told)
+        with devices.without_news():
             self.trainer.fit(module, batches(step), ckpt_path=path, weights_only=True)
 
     def _state(self, read: Callable[[dict[str, Any]], dict[str, Any]]) -> State | None:
