@@ -64,7 +64,7 @@ class Curves(L.Callback):
         last = step == self.config.train.steps
         if not trainer.strategy.broadcast(self.recorder.measured(step)):
             told = self.progress.measuring(step) if self.progress else contextlib.nullcontext()
-            with self.by.stopping.nothing_to_save(), told:
+            with self.by.asked.idle(), told:
                 self._measure(trainer, module, step, last)
         self.owed = 0
         self.measuring += time.monotonic() - started

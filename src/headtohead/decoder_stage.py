@@ -32,7 +32,7 @@ from headtohead.foundations.vae import Vae
 from headtohead.learner import Learner
 from headtohead.module import pixels
 from headtohead.portion import Portion
-from headtohead.stopping import stepped
+from headtohead.stopping import Asked, stepped
 from headtohead.strict import ConfigError, build
 from headtohead.training import Training
 
@@ -108,18 +108,24 @@ def train(config: DecoderConfig, folder: Path, *, device: str, say: Callable[[st
         raise ConfigError(
             "data.mix: a named tower's decoder learns from corpora: give the YAML file that declares them"
         )
-    if devices.rank():
-        _train(config, folder, device, say, None)
-        return
-    with owner.claimed(folder) as claim:
-        _train(config, folder, device, say, claim)
+    with Asked() as asked:
+        if devices.rank():
+            _train(config, folder, device, say, None, asked)
+            return
+        with owner.claimed(folder) as claim:
+            _train(config, folder, device, say, claim, asked)
 
 
 def _train(
-    config: DecoderConfig, folder: Path, device: str, say: Callable[[str], None], claim: owner.Claim | None
+    config: DecoderConfig,
+    folder: Path,
+    device: str,
+    say: Callable[[str], None],
+    claim: owner.Claim | None,
+    asked: Asked,
 ) -> None:
     given, t = config.foundations, config.train
-    training = Training(folder, t, config.compute, device, claim=claim, say=say)
+    training = Training(folder, t, config.compute, device, asked=asked, claim=claim, say=say)
     own = training.device
     tower, tower_key = tower_of(given, own)
     vae, vae_key = vae_of(given, own)

@@ -24,7 +24,7 @@ from headtohead.machine import describe
 from headtohead.module import DesignModule
 from headtohead.progress import Progress
 from headtohead.records import Recorder
-from headtohead.stopping import Stopped
+from headtohead.stopping import Asked, Stopped
 from headtohead.strict import build
 from headtohead.training import Training
 
@@ -34,14 +34,15 @@ TRACEBACK = "error.txt"
 
 def train(config: RunConfig, folder: Path, cache: Path, *, device: str, say: Callable[[str], None] = print) -> None:
     """Train a run to its end, going on from its last state when there is one; how it ends is on record."""
-    if devices.rank():
-        _train(config, folder, cache, device, command.quiet, None)
-        return
-    with owner.claimed(folder) as claim, _recorded(folder):
-        path = folder / records.STATUS
-        if path.exists() and records.read_json(path).get("state") == "finished":  # by whoever held it until now
+    with Asked() as asked:
+        if devices.rank():
+            _train(config, folder, cache, device, command.quiet, None, asked)
             return
-        _train(config, folder, cache, device, say, claim)
+        with owner.claimed(folder) as claim, _recorded(folder):
+            path = folder / records.STATUS
+            if path.exists() and records.read_json(path).get("state") == "finished":  # by whoever held it until now
+                return
+            _train(config, folder, cache, device, say, claim, asked)
 
 
 @contextlib.contextmanager
@@ -71,7 +72,13 @@ def _recorded(folder: Path) -> Iterator[None]:
 
 
 def _train(
-    config: RunConfig, folder: Path, cache: Path, device: str, say: Callable[[str], None], claim: owner.Claim | None
+    config: RunConfig,
+    folder: Path,
+    cache: Path,
+    device: str,
+    say: Callable[[str], None],
+    claim: owner.Claim | None,
+    asked: Asked,
 ) -> None:
     t, recorder = config.train, Recorder(folder)
     if claim:
@@ -79,7 +86,7 @@ def _train(
         recorder.status("running")
     progress = Progress(folder, config) if claim else None
     watch = [progress] if progress else []
-    training = Training(folder, t, config.compute, device, claim=claim, say=say, watch=watch)
+    training = Training(folder, t, config.compute, device, asked=asked, claim=claim, say=say, watch=watch)
     own = training.device
     parts = assemble(config, own)
     if claim and parts.codec.statistics:

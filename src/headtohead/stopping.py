@@ -19,52 +19,66 @@ class Stopped(SystemExit):
     """The training was asked to end, has saved, and goes on from there next time."""
 
 
-class Stopping(L.Callback):
-    """Asks after every step, all processes together: a checkpoint of sharded weights needs every one of them."""
+class Asked:
+    """Hears the signals from a process's first moment to its last: launchers send them more than once."""
 
-    def __init__(self, save: Callable[[L.Trainer], None]) -> None:
-        self.save, self.asked = save, 0
-        self.over = False  # nothing is left to train when this starts
-        self._idle, self._saved = False, time.monotonic()
+    def __init__(self) -> None:
+        self.code = 0  # to exit with, once somebody asked
+        self._idle = True  # nothing would be lost
 
-    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        self._before = {number: signal.signal(number, self._ask) for number in STOPPED}
+    def __enter__(self) -> Asked:
+        self._before = {number: signal.signal(number, self._hear) for number in STOPPED}
+        return self
 
-    def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+    def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _ask(self, number: int, frame: FrameType | None) -> None:
-        if self.asked and number == signal.SIGINT:
+    def _hear(self, number: int, frame: FrameType | None) -> None:
+        if self.code and number == signal.SIGINT:
             raise KeyboardInterrupt  # asked twice: at once
-        self.asked = STOPPED[signal.Signals(number)]
-        if self._idle:
-            raise Stopped(self.asked)
+        first, self.code = not self.code, self.code or STOPPED[signal.Signals(number)]
+        if self._idle and first:
+            raise Stopped(self.code)
 
-    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        trainer.should_stop = trainer.should_stop or self.over
+    def busy(self) -> None:
+        """From here on there is something to lose, and whoever is asked waits for a good moment."""
+        self._idle = False
 
     @contextmanager
-    def nothing_to_save(self) -> Iterator[None]:
+    def idle(self) -> Iterator[None]:
         """While this lasts, the state is on disk: whoever is asked goes at once."""
-        if self.asked:
-            raise Stopped(self.asked)
+        if self.code:
+            raise Stopped(self.code)
         self._idle = True
         try:
             yield
         finally:
             self._idle = False
-            self._saved = time.monotonic()
+
+
+class Stopping(L.Callback):
+    """Asks after every step, all processes together: a checkpoint of sharded weights needs every one of them."""
+
+    def __init__(self, asked: Asked, save: Callable[[L.Trainer], None]) -> None:
+        self.asked, self.save = asked, save
+        self.over = False  # nothing is left to train when this starts
+        self._saved = time.monotonic()
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.asked.busy()
+        trainer.should_stop = trainer.should_stop or self.over
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any) -> None:
         if not stepped(trainer) or trainer.global_step >= trainer.max_steps:
             return
+        asked = bool(self.asked.code)
         due = time.monotonic() - self._saved > EVERY
-        if trainer.strategy.reduce_boolean_decision(bool(self.asked) or due, all=False):
+        if trainer.strategy.reduce_boolean_decision(asked or due, all=False):
             self.save(trainer)
             self._saved = time.monotonic()
-        if trainer.strategy.reduce_boolean_decision(bool(self.asked), all=False):
-            raise Stopped(self.asked or STOPPED[signal.SIGTERM])
+            if trainer.strategy.reduce_boolean_decision(asked, all=False):
+                raise Stopped(self.asked.code or STOPPED[signal.SIGTERM])
 
 
 def stepped(trainer: L.Trainer) -> bool:

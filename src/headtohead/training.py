@@ -17,7 +17,7 @@ from headtohead.owner import Claim
 from headtohead.portion import Portion
 from headtohead.records import Recorder
 from headtohead.space import patiently
-from headtohead.stopping import Stopped, Stopping
+from headtohead.stopping import Asked, Stopped, Stopping
 
 
 class Training:
@@ -30,6 +30,7 @@ class Training:
         compute: ComputeConfig,
         device: str,
         *,
+        asked: Asked,
         claim: Claim | None,
         say: Callable[[str], None],
         watch: Iterable[L.Callback] = (),
@@ -37,7 +38,7 @@ class Training:
         self.folder, self.steps, self.claim, self.recorder = folder, train.steps, claim, Recorder(folder)
         self.say = say if claim else command.quiet
         self.states = Checkpoints(folder, self.say, self._waiting)
-        self.stopping = Stopping(self.save)
+        self.asked, self.stopping = asked, Stopping(asked, self.save)
         self.trainer = devices.trainer(
             compute,
             device,
@@ -96,5 +97,5 @@ class Training:
         about = {"reason": "the disk is full"} if now else {}
         with contextlib.suppress(OSError):
             self.recorder.status("paused" if now else "running", **about)
-        if self.stopping.asked:
-            raise Stopped(self.stopping.asked)
+        if self.asked.code:
+            raise Stopped(self.asked.code)
