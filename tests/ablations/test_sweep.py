@@ -54,7 +54,7 @@ def test_runs_are_recorded_and_a_broken_one_is_said(place: Path) -> None:
 def test_what_is_going_to_happen_is_said_first(
     place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sweep, "_train", lambda *_: 0)
+    monkeypatch.setattr(sweep.Worker, "work", lambda self, runs: {})
     asked = ["--results", str(place), "--design", "clip_flow", "clip_mse", "--seeds", "0,1", *SETTINGS]
     assert sweep.main([*asked, "--device", "cpu"]) == 0
     told = capsys.readouterr().err.splitlines()
