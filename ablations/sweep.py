@@ -16,7 +16,8 @@ from ablations import arguments, report, spec
 from ablations.launch import Launch
 from ablations.outlook import announce
 from ablations.states import state_of
-from headtohead import records
+from ablations.yaml_files import find
+from headtohead import loggers, records
 from headtohead.command import Parser, duration, isolated, positive, say, seeds
 from headtohead.config import RunConfig
 from headtohead.design import DESIGNS
@@ -35,7 +36,7 @@ def chosen(options: argparse.Namespace) -> spec.Sweep:
     overrides: dict[str, Any] = dict(arguments.settings(options.set))
     if options.steps is not None:
         overrides["train.steps"] = options.steps
-    file = SWEEPS / f"{options.name}.yaml" if options.name else None
+    file = find(SWEEPS, options.name, "sweep") if options.name is not None else None
     asked = known("micro" if options.scale is None else options.scale, PRESETS, "scale", "command line")
     base = spec.read(file) if file else spec.parse(asked, {"designs": "all", "scale": asked}, "command line")
     scale = base.scale if options.scale is None else options.scale
@@ -45,6 +46,7 @@ def chosen(options: argparse.Namespace) -> spec.Sweep:
         "scale": scale,
         "set": {**base.overrides, **overrides},
         "grid": {key: list(values) for key, values in base.grid.items()},
+        **base.how_chosen(),
     }
     name = base.name if base.scale == scale else f"{base.name}-{scale}"
     return spec.parse(named(name, overrides), given, str(file) if file else "command line")
@@ -72,12 +74,13 @@ def main(given: list[str] | None = None) -> int:
     parser.add_folder("--cache", Path(".cache/headtohead"), "where encoded pictures are kept")
     parser.add_device()
     arguments.add_launch(parser)
+    loggers.add(parser)
     parser.add_argument("--no-estimate", action="store_true", help="begin without measuring how long it will take")
     options = parser.parse_args(given)
     try:
         sweep = chosen(options)
         runs = sweep.runs()
-        launch = arguments.launch(options)
+        launch, options.log = arguments.launch(options), loggers.checked(options.log)
         for run in runs.values():
             Portion.of(run.train.batch, run.compute.micro_batch, 0, launch.devices)
         states = {name: state_of(options.results / sweep.name / name, run) for name, run in runs.items()}
@@ -86,7 +89,7 @@ def main(given: list[str] | None = None) -> int:
         return 2
     folder = options.results / sweep.name
     try:
-        spec.remember(folder, again(options))
+        spec.remember(folder, again(options), runs, sweep.tuned)
     except OSError as error:
         print(f"sweep: {folder}: {error.strerror}", file=sys.stderr)
         return 2
@@ -119,13 +122,15 @@ def _fit(config: RunConfig, folder: Path, options: argparse.Namespace) -> None:
     from headtohead import store
     from headtohead.run import train  # torch and lightning, once it is sure that something is to be done
 
-    train(config, folder, options.cache, device=options.device or store.best_device(), say=say)
+    log = loggers.chosen(options.log, folder, config)
+    train(config, folder, options.cache, device=options.device or store.best_device(), say=say, log=log)
 
 
 def _launched(config: RunConfig, folder: Path, options: argparse.Namespace, launch: Launch) -> int | None:
     """A run's exit code from processes of its own, or none when it was only put into a queue."""
     records.Recorder(folder).begin({**config.plain(), "hash": config.hash})
     words = [str(folder), "--cache", str(options.cache), *(["--device", options.device] if options.device else [])]
+    words += ["--log", *options.log] if options.log else []
     if launch.by == "slurm":
         job = launch.submit(folder, f"{folder.parent.name}/{folder.name}", RUN, words)
         records.Recorder(folder).status("queued", job=job)

@@ -19,7 +19,7 @@ from lightning.pytorch.callbacks import TQDMProgressBar
 from safetensors.torch import save_file
 from torchvision.transforms.functional import to_pil_image
 
-from headtohead import command, devices, examining, records, store, training_data
+from headtohead import command, devices, examining, loggers, records, store, training_data
 from headtohead.assemble import assemble, flops_a_picture
 from headtohead.config import RunConfig
 from headtohead.errors import InputError
@@ -86,6 +86,8 @@ class Curves(L.Callback):
             judge=self.examiner.name,
             mode=self.examiner.mode,
         )
+        for logger in module.trainer.loggers:
+            logger.log_metrics(point.values, step)
         told = [f"{name} {point.values[metric]:.3f}" for metric, name in HEADLINE.items() if metric in point.values]
         say(f"step {step:,}: {', '.join(told)}")
 
@@ -103,7 +105,15 @@ def _beside_the_bar(trainer: L.Trainer, line: str) -> None:
     bar.print(line, file=sys.stderr)
 
 
-def train(config: RunConfig, folder: Path, cache: Path, *, device: str, say: Callable[[str], None] = print) -> None:
+def train(
+    config: RunConfig,
+    folder: Path,
+    cache: Path,
+    *,
+    device: str,
+    say: Callable[[str], None] = print,
+    log: loggers.Loggers = loggers.none,
+) -> None:
     """Train a run to its end, going on from its checkpoint when there is one."""
     t = config.train
     checkpoint = folder / CHECKPOINT
@@ -128,6 +138,7 @@ def train(config: RunConfig, folder: Path, cache: Path, *, device: str, say: Cal
         if writes:
             recorder.cut_behind(start)
             say(f"{folder.name}: going on at step {start}")
+    loggers.attach(trainer, log(start))
     with warnings.catch_warnings():
         for told in NEWS:
             warnings.filterwarnings("ignore", told)
@@ -156,12 +167,22 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("folder", type=Path, help="holds the config.json of a run that a sweep prepared")
     parser.add_folder("--cache", Path(".cache/headtohead"), "where encoded pictures are kept")
     parser.add_device()
+    loggers.add(parser)
     options = parser.parse_args(arguments)
     try:
+        names = loggers.checked(options.log)
         given = records.read_json(options.folder / records.CONFIG)
         given.pop("hash", None)
         config = build(RunConfig, given, str(options.folder / records.CONFIG))
-        train(config, options.folder, options.cache, device=options.device or store.best_device(), say=command.say)
+        log = loggers.chosen(names, options.folder, config)
+        train(
+            config,
+            options.folder,
+            options.cache,
+            device=options.device or store.best_device(),
+            say=command.say,
+            log=log,
+        )
     except (InputError, OSError) as error:
         parser.error(" ".join(str(error).split()))
     return 0
