@@ -17,6 +17,7 @@ from headtohead.design import DESIGNS
 from headtohead.presets import configure
 from headtohead.strict import ConfigError, build, known
 
+SWEEPS = Path("sweeps")
 SWEEP = "sweep.json"  # beside a sweep's runs: how it was asked for
 KEYS = {"designs": 0, "seeds": 0, "scale": 0, "set": 0, "grid": 0, "chosen": 0, "tuned": 0}
 MOST_RUNS = 1000
@@ -32,6 +33,7 @@ class Tuned:
     steps: int  # of each trial
     objective: str
     space: dict[str, str]  # what was searched, by setting
+    pruned: bool = False  # whether trials that trailed behind were given up before their last step
 
 
 @dataclass(frozen=True)

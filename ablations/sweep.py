@@ -15,6 +15,7 @@ from typing import Any
 from ablations import arguments, report, spec
 from ablations.launch import Launch
 from ablations.outlook import announce
+from ablations.spec import SWEEPS
 from ablations.states import state_of
 from ablations.yaml_files import find
 from headtohead import loggers, records
@@ -26,7 +27,6 @@ from headtohead.portion import Portion
 from headtohead.presets import PRESETS
 from headtohead.strict import known
 
-SWEEPS = Path("sweeps")
 TRACEBACK = "error.txt"
 RUN = "headtohead.run"
 
