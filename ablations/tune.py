@@ -121,7 +121,7 @@ def _work(trials: Trials, at: attempt.Place) -> None:
 
 def table(all_of: Mapping[str, Trials]) -> str:
     """What every design was given, and what came of it."""
-    rows = [("design", "trials", "finished", "pruned", "failed", "best", "trial", "settings")]
+    rows: list[tuple[str, ...]] = [("design", "trials", "finished", "pruned", "failed", "best", "trial", "settings")]
     for design, trials in all_of.items():
         states = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
         counts = [str(n) for n in (len(trials.all()), *map(trials.count, states))]

@@ -162,7 +162,8 @@ def worker(folder: Path, now: float) -> Worker | None:
 
 def _last_point(path: Path) -> tuple[float, dict[str, float]]:
     """Step and headline scores of the last point on record."""
-    at, out = None, {}
+    at: float | None = None
+    out: dict[str, float] = {}
     for line in reversed(_tail(path)):
         told = _parsed(line)
         step, metric, value = _number(told.get("step")), told.get("metric"), _number(told.get("value"), -HUGE)

@@ -13,7 +13,8 @@ from headtohead.strict import ConfigError
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
 MOST_BYTES = 64_000
-LARGEST = 2**63  # longer numbers are no setting, and Python refuses to write them out
+_WHOLE = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")  # longer ones are no setting
+_DECIMAL = re.compile(rf"{_WHOLE.pattern}|[-+]?[0-9]*\.?[0-9]*([eE][-+]?[0-9]+)?")
 
 
 class _Strict(yaml.SafeLoader):
@@ -33,14 +34,16 @@ class _Strict(yaml.SafeLoader):
             seen.add(key)
         return super().construct_mapping(node, deep)
 
-    def construct_yaml_int(self, node: Any) -> int:
-        number: int = super().construct_yaml_int(node)
-        if abs(number) > LARGEST:
-            raise yaml.YAMLError(f"line {node.start_mark.line + 1}: a number is too large")
-        return number
+    def construct_plain_number(self, node: Any) -> int | float:
+        """Decimal alone: to YAML 010 is eight and 1:30 is ninety."""
+        text = str(node.value)
+        if not _DECIMAL.fullmatch(text):
+            raise yaml.YAMLError(f"line {node.start_mark.line + 1}: {text[:60]!r} is no plain decimal number")
+        return int(text) if _WHOLE.fullmatch(text) else float(text)
 
 
-_Strict.add_constructor("tag:yaml.org,2002:int", _Strict.construct_yaml_int)
+for _kind in ("int", "float"):
+    _Strict.add_constructor(f"tag:yaml.org,2002:{_kind}", _Strict.construct_plain_number)
 
 
 def find(folder: Path, name: str, kind: str) -> Path:

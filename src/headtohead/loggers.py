@@ -34,7 +34,7 @@ def attach(trainer: L.Trainer, loggers: Sequence[Logger]) -> None:
     from lightning.pytorch.callbacks import LearningRateMonitor
 
     trainer.loggers = list(loggers)
-    trainer.log_every_n_steps = EVERY
+    trainer.log_every_n_steps = EVERY  # type: ignore[attr-defined]
     if loggers:
         trainer.callbacks.append(LearningRateMonitor("step"))  # type: ignore[attr-defined]
 

@@ -100,7 +100,7 @@ def _value(hint: Any, given: Any, where: str, key: str) -> Any:
         raise wrong
     try:
         number = hint(given)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise wrong from None
     if hint is int and isinstance(given, float):
         raise wrong
