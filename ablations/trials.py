@@ -29,7 +29,7 @@ from optuna.samplers import BaseSampler, TPESampler
 from optuna.storages import BaseStorage, RDBStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from ablations.search import Choice, Range, Search
 from headtohead.errors import InputError
@@ -89,7 +89,7 @@ def _patiently(url: str, arguments: dict[str, Any]) -> BaseStorage:
     for tried in range(5):
         try:
             return RDBStorage(url, engine_kwargs=arguments)
-        except SQLAlchemyError:
+        except DBAPIError:
             if tried == 4:
                 raise
             time.sleep(0.2 * 2**tried)

@@ -15,7 +15,8 @@ from headtohead.records import runs
 from headtohead.run import train
 from headtohead.strict import ConfigError
 
-CONFIG = configure("clip_mse", overrides={**SMALL, "train.steps": 12, "evaluation.every": 6})
+FEW = {"evaluation.geneval": 6, "evaluation.final_geneval": 6, "evaluation.dpg": 1, "evaluation.final_dpg": 1}
+CONFIG = configure("clip_mse", overrides={**SMALL, **FEW, "train.steps": 12, "evaluation.every": 6})
 
 
 def scalars(folder: Path) -> dict[str, dict[int, float]]:
@@ -48,7 +49,8 @@ def test_what_a_cut_run_said_behind_its_checkpoint_is_dropped(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("name", "says"), [("wandb", "wandb is not installed; `pip install wandb`"), ("tensorbord", "did you mean tensorboard")]
+    ("name", "says"),
+    [("wandb", "wandb is not installed; `pip install wandb`"), ("tensorbord", "did you mean tensorboard")],
 )
 def test_a_logger_that_cannot_be_made_is_one_line_before_anything_begins(
     name: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

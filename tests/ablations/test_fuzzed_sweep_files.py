@@ -72,9 +72,10 @@ def hostile_number(random: Random) -> bytes:
 
 def twice(random: Random) -> bytes:
     key = random.choice(list(WHOLE))
-    return random.choice((written(shuffled(random)) + f"{key}: {WHOLE[key]}\n".encode(),
-                          written(shuffled(random) | {"set": "{train.ema: 0.9, train.ema: 0.99}"}),
-                          written(shuffled(random) | {"set": "{train.lr: 1}", "grid": "{train.lr: [1, 2]}"})))  # fmt: skip
+    inside = {"set": "{train.ema: 0.9, train.ema: 0.99}"}
+    both = {"set": "{train.lr: 1}", "grid": "{train.lr: [1, 2]}"}
+    top = written(shuffled(random)) + f"{key}: {WHOLE[key]}\n".encode()
+    return random.choice((top, written(shuffled(random) | inside), written(shuffled(random) | both)))
 
 
 def aliases(random: Random) -> bytes:
