@@ -79,18 +79,20 @@ def parse(name: str, given: Any, where: str) -> Sweep:
     overrides = given.get("set", {})
     if not isinstance(overrides, Mapping) or not all(isinstance(k, str) for k in overrides):
         raise ConfigError(f"{where}: set: expected settings such as head.dim: 256, got {overrides!r:.60}")
+    grid, chosen = _grid(given.get("grid", {}), overrides, where), _chosen(given.get("chosen", {}), where)
+    designs = tuple(DESIGNS) if designs == ("all",) else designs
     scale = given.get("scale", "micro")
     if not isinstance(scale, str):
         raise ConfigError(f"{where}: scale: expected text, got {scale!r:.60}")
     return Sweep(
         name,
-        tuple(DESIGNS) if designs == ("all",) else designs,
+        designs,
         _tuple(given.get("seeds", [0]), int, f"{where}: seeds"),
         scale,
         dict(overrides),
-        _grid(given.get("grid", {}), overrides, where),
-        _chosen(given.get("chosen", {}), where),
-        build(Tuned, given["tuned"], where, "tuned") if "tuned" in given else None,
+        grid,
+        chosen,
+        _tuned(given["tuned"], designs, chosen, {*overrides, *grid}, where) if "tuned" in given else None,
         where,
     )
 
@@ -120,6 +122,17 @@ def _chosen(given: Any, where: str) -> dict[str, dict[str, Any]]:
         if not isinstance(own, Mapping) or not all(isinstance(k, str) for k in own):
             raise ConfigError(f"{where}: chosen: {design}: expected settings such as train.lr: 0.004, got {own!r:.60}")
     return {design: dict(own) for design, own in given.items()}
+
+
+def _tuned(
+    given: Any, designs: tuple[str, ...], chosen: Mapping[str, Any], by_hand: set[str], where: str
+) -> Tuned | None:
+    """What chose the settings, of all designs alike; nothing did where one of them is set by hand."""
+    out = build(Tuned, given, where, "tuned")
+    for design in designs:
+        if design not in chosen:
+            raise ConfigError(f"{where}: chosen: has nothing for {design}: the search was not for it")
+    return None if by_hand & set(out.space) else out
 
 
 def _tuple(given: Any, kind: type, where: str) -> tuple[Any, ...]:

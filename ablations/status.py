@@ -14,7 +14,7 @@ from statistics import median
 
 from ablations import terminal
 from ablations.curves import design_of
-from ablations.terminal import fit, pad, styled
+from ablations.terminal import fit, pad, shorten, styled
 from ablations.watched import DAMAGED, ENDED, FAILED, GONE, Watched, sweeps
 from headtohead.command import Parser, duration, seconds
 from headtohead.errors import printable
@@ -22,9 +22,9 @@ from headtohead.records import HEADLINE
 
 EVERY = 2.0  # seconds between two looks, when none are given
 DIGITS = {"fid": 1}  # other scores have three
-HEAD = ("run", "state", "step", "speed", "left", *HEADLINE.values(), "by")
-LEFT = (0, 1, len(HEAD) - 1)  # columns that begin on the left
-NAMES, LEAST = 48, 12  # columns of a cell, at most and at least
+HEAD = ("state", "step", "speed", "left", *HEADLINE.values(), "by")
+LEFT = (0, len(HEAD) - 1)  # columns that begin on the left
+NAMES, LEAST, GAP = 48, 12, "  "  # columns of a cell, at most; of a name, and rows, at least
 TROUBLES = (FAILED, GONE, DAMAGED)
 STYLES = {ENDED: "green", FAILED: "red", GONE: "red", DAMAGED: "red"}
 PLAIN = 10_000  # columns and rows where nobody scrolls
@@ -86,7 +86,6 @@ def cells(run: Watched) -> list[str]:
     of = f"/{run.steps:,}" if run.steps else ""
     scores = [f"{run.scores[m]:.{DIGITS.get(m, 3)}f}" if m in run.scores else "" for m in HEADLINE]
     return [
-        run.name,
         run.state,
         f"{run.step:,}{of}{share}",
         f"{run.speed:,.0f}/s" if run.speed is not None else "",
@@ -100,24 +99,25 @@ def table(found: Mapping[Path, Sequence[Watched]], now: float, columns: int, row
     """Sweep by sweep; where rows are few, runs at work and troubles first."""
     runs = [run for own in found.values() for run in own]
     room = max(LEAST, rows - 3 - len(found) - sum(bool(run.why) for run in runs))
-    shown = {id(run): cells(run) for run in sorted(runs, key=_rank)[:room]}
-    widest = max(LEAST, min(NAMES, columns // 3) if columns < PLAIN else PLAIN)
-    fitted = {key: [fit(cell, widest) for cell in row] for key, row in shown.items()}
-    widths = [max(map(terminal.width, column)) for column in zip(HEAD, *fitted.values(), strict=True)]
+    shown = {id(run): [fit(cell, NAMES) for cell in cells(run)] for run in sorted(runs, key=_rank)[:room]}
+    widths = [max(map(terminal.width, own)) if any(own) else 0 for own in zip(*shown.values(), strict=True)]
+    widths = [max(w, len(title)) if w else 0 for w, title in zip(widths, HEAD, strict=True)]  # none for what is empty
+    names = max(LEAST, columns - sum(w + len(GAP) for w in widths))
 
-    def line(row: Sequence[str], style: str) -> str:
-        made = [pad(cell, w, k not in LEFT) for k, (cell, w) in enumerate(zip(row, widths, strict=True))]
-        return paint("  ".join(made).rstrip(), style)
+    def line(run: str, row: Sequence[str], style: str) -> str:
+        rest = [pad(cell, w, k not in LEFT) for k, (cell, w) in enumerate(zip(row, widths, strict=True)) if w]
+        return paint(GAP.join([pad(shorten(run, names), longest), *rest]).rstrip(), style)
 
     def paint(text: str, style: str = "") -> str:
         return styled(fit(text, columns), style if colours else "")
 
-    out = [line(HEAD, "bold")]
+    longest = max(terminal.width(shorten(run.name, names)) for run in runs if id(run) in shown)
+    out = [line("run", HEAD, "bold")]
     for folder, own in found.items():
         out.append(paint(f"{folder}: {counted(own)}{outlook(own, now)}", "bold"))
         for run in own:
             if id(run) in shown:
-                out.append(line(fitted[id(run)], STYLES.get(run.state, "yellow" if run.waits else "")))
+                out.append(line(run.name, shown[id(run)], STYLES.get(run.state, "yellow" if run.waits else "")))
                 out += [paint(f"    {run.why}")] if run.why else []
     hidden = [run for run in runs if id(run) not in shown]
     out += [paint(f"not shown: {counted(hidden)}")] if hidden else []

@@ -38,6 +38,14 @@ def fit(text: str, columns: int) -> str:
     return text + CUT
 
 
+def shorten(text: str, columns: int) -> str:
+    """Names of runs differ at both ends: what is cut is their middle."""
+    text = printable(text)
+    if width(text) <= columns:
+        return text
+    return fit(text, columns - columns // 3) + text[-(columns // 3) :]
+
+
 def pad(text: str, columns: int, right: bool = False) -> str:
     space = " " * (columns - width(text))
     return space + text if right else text + space

@@ -29,8 +29,11 @@ class _Strict(yaml.SafeLoader):
         seen = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
-            if not isinstance(key, Hashable) or key in seen:
-                raise yaml.YAMLError(f"line {key_node.start_mark.line + 1}: key {str(key)[:60]!r} stands twice")
+            place = f"line {key_node.start_mark.line + 1}"
+            if not isinstance(key, Hashable):
+                raise yaml.YAMLError(f"{place}: a list or a mapping cannot be a key")
+            if key in seen:
+                raise yaml.YAMLError(f"{place}: key {str(key)[:60]!r} stands twice")
             seen.add(key)
         return super().construct_mapping(node, deep)
 
@@ -76,5 +79,7 @@ def load(path: Path, kind: str) -> Any:
         raise ConfigError(f"{where}: {error.strerror}") from None
     try:
         return yaml.load(text, _Strict)  # a subclass of SafeLoader
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
+    except RecursionError:
+        raise ConfigError(f"{where}: is nested too deeply") from None
+    except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(f"{where}: {' '.join(str(error).split())[:200]}") from None
