@@ -16,7 +16,7 @@ import yaml
 from optuna.trial import TrialState
 from small import SMALL
 
-from ablations import attempt, choose, report, search, spec, trials, tune
+from ablations import attempt, choose, report, search, spec, sweep, trials, tune
 from ablations.trials import Trials, open_storage
 from headtohead.config import RunConfig
 from headtohead.errors import InputError
@@ -82,10 +82,10 @@ def test_two_real_trials_end_to_end(place: Path, capsys: pytest.CaptureFixture[s
     assert [run.config["train"]["lr"] for run in found.values()] == [settings[k]["train.lr"] for k in (0, 1)]
     scores = [attempt.outcome(run.folder) for run in found.values()]
     best = scores.index(max(scores))
-    sweep = spec.read(place / "sweeps" / "tuned-tiny.yaml")
-    assert sweep.chosen == {"clip_mse": settings[best]}
-    assert sweep.tuned
-    assert (sweep.tuned.trials, sweep.tuned.steps, sweep.tuned.study) == (2, 6, "tiny")
+    written = spec.read(place / "sweeps" / "tuned-tiny.yaml")
+    assert written.chosen == {"clip_mse": settings[best]}
+    assert written.tuned
+    assert (written.tuned.trials, written.tuned.steps, written.tuned.study) == (2, 6, "tiny")
     row = told.out.splitlines()[1].split()
     assert row[:5] == ["clip_mse", "2", "2", "0", "0"]
     assert row[5:7] == [f"{max(scores):.4f}", str(best)]
@@ -102,15 +102,15 @@ def test_every_design_has_the_same_budget_and_the_best_is_chosen(
     text = (place / "sweeps" / "tuned-tiny.yaml").read_text()
     assert text.startswith("# Chosen by study tiny in sqlite:///results/tune/tiny.db:\n")
     assert "# make tune DESIGN='clip_mse vae_flow' TRIALS=6 SPACE=tiny" in text
-    sweep = spec.read(place / "sweeps" / "tuned-tiny.yaml")
+    written = spec.read(place / "sweeps" / "tuned-tiny.yaml")
     for design in ("clip_mse", "vae_flow"):
         tried = [params for _, params in drawn(design).values()]
         assert len(tried) == 6
         best = min(tried, key=lambda p: abs(p["train.lr"] - BEST))
-        assert sweep.chosen[design] == best
+        assert written.chosen[design] == best
     assert drawn("clip_mse")[0] == drawn("vae_flow")[0]  # before anything is known, designs are drawn alike
-    own = sweep.runs()["vae_flow-s2"]
-    assert own.train.lr == sweep.chosen["vae_flow"]["train.lr"]
+    own = written.runs()["vae_flow-s2"]
+    assert own.train.lr == written.chosen["vae_flow"]["train.lr"]
     assert (own.evaluation.split, own.train.steps) == ("test", configure("vae_flow").train.steps)
     assert own.head.dim == SMALL["head.dim"]  # under which the search's choice holds
     (found,) = choose.choices(place / "results" / "tune" / "tiny")[:1]
@@ -246,9 +246,9 @@ def test_one_that_trails_behind_is_pruned_where_that_is_asked_for(
     states = [state.name for state, _ in drawn().values()]
     assert states == ["COMPLETE"] * 7 + ["PRUNED", "COMPLETE"]
     assert "clip_mse+trial=007-s0: pruned at step 3" in capsys.readouterr().err
-    sweep = spec.read(place / "sweeps" / "tuned-tiny.yaml")
-    assert sweep.tuned
-    assert sweep.tuned.pruned
+    written = spec.read(place / "sweeps" / "tuned-tiny.yaml")
+    assert written.tuned
+    assert written.tuned.pruned
 
 
 @pytest.mark.parametrize(
@@ -339,12 +339,12 @@ def test_a_report_says_what_the_search_was_allowed(place: Path, monkeypatch: pyt
     """And settings that it chose for each design do not keep designs from being compared."""
     unreal(monkeypatch)
     assert go(many=3, designs=("clip_flow", "vae_flow")) == 0
-    sweep = spec.read(place / "sweeps" / "tuned-tiny.yaml")
-    folder, configs = place / "results" / "tuned", sweep.runs()
+    written = spec.read(place / "sweeps" / "tuned-tiny.yaml")
+    folder, configs = place / "results" / "tuned", written.runs()
     for name, config in configs.items():
         fit(config, folder / name)
-    assert sweep.tuned
-    hostile = spec.Tuned(**{**vars(sweep.tuned), "storage": "<script>hit()</script>"})
+    assert written.tuned
+    hostile = spec.Tuned(**{**vars(written.tuned), "storage": "<script>hit()</script>"})
     spec.remember(folder, "make sweep NAME=tuned-tiny", configs, hostile)
     assert report.main([str(folder)]) == 0
     page, text = (folder / "report.html").read_text(), (folder / "report.md").read_text()
@@ -354,6 +354,42 @@ def test_a_report_says_what_the_search_was_allowed(place: Path, monkeypatch: pyt
     assert "train.lr: 0.0001 to 0.1, logarithmic" in text
     assert "<script>hit" not in page + text
     assert "train.ema is" not in text  # as a reason not to compare
+
+
+def test_what_was_chosen_is_swept_and_settings_by_hand_are_no_searchs(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unreal(monkeypatch)
+    assert go(many=3) == 0
+    best = spec.read(place / "sweeps" / "tuned-tiny.yaml").chosen["clip_mse"]
+    begun: list[tuple[dict[str, RunConfig], spec.Tuned | None]] = []
+
+    def remember(folder: Path, command: str, runs: dict[str, RunConfig], tuned: spec.Tuned | None) -> None:
+        begun.append((runs, tuned))
+        raise OSError(0, "enough")
+
+    monkeypatch.setattr(spec, "remember", remember)
+    assert sweep.main(["tuned-tiny"]) == sweep.main(["tuned-tiny", "--set", "train.lr=0.5"]) == 2
+    (runs, tuned), (by_hand, none) = begun
+    assert {run.train.lr for run in runs.values()} == {best["train.lr"]}
+    assert {run.train.lr for run in by_hand.values()} == {0.5}
+    assert tuned
+    assert none is None
+    assert sweep.main(["tuned-tiny", "--design", "vae_mse"]) == 2
+    assert "chosen: has nothing for vae_mse: the search was not for it" in capsys.readouterr().err
+
+
+def test_a_folder_of_something_else_is_said_and_fails_no_trial(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unreal(monkeypatch)
+    other = configure("vae_flow")
+    Recorder(place / "results/tune/tiny/clip_mse+trial=000-s0").begin({**other.plain(), "hash": other.hash})
+    with pytest.raises(SystemExit) as stop:
+        go(many=1)
+    assert stop.value.code == 2
+    assert "holds another configuration" in capsys.readouterr().err
+    assert [state.name for state, _ in drawn().values()] == ["RUNNING"]
 
 
 def test_the_command_loads_no_torch() -> None:
