@@ -14,7 +14,7 @@ from headtohead.strict import ConfigError
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
 MOST_BYTES = 64_000
 _WHOLE = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")  # longer ones are no setting
-_DECIMAL = re.compile(rf"{_WHOLE.pattern}|[-+]?[0-9]*\.?[0-9]*([eE][-+]?[0-9]+)?")
+_DECIMAL = re.compile(rf"{_WHOLE.pattern}|[-+]?[0-9]*\.[0-9]*([eE][-+]?[0-9]+)?")
 
 
 class _Strict(yaml.SafeLoader):
