@@ -8,7 +8,7 @@ LAUNCHED = $(if $(LAUNCH),--launch $(LAUNCH)) $(if $(NODES),--nodes $(NODES)) $(
 	$(if $(RENDEZVOUS),--rendezvous $(RENDEZVOUS)) $(if $(SBATCH),--sbatch $(SBATCH))
 
 .DEFAULT_GOAL := help
-.PHONY: help sweep plot study guidance rescore foundations gallery prompts index decoder cache bench check test test-slow format clean
+.PHONY: help sweep status tune plot study guidance rescore foundations gallery prompts index decoder cache bench check test test-slow format clean
 
 help:  ## This list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,9 +20,20 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 # make sweep NAME=reference runs sweeps/reference.yaml; DESIGN, SEEDS, SCALE, STEPS and SET override it.
-sweep: $(READY)  ## Train and measure designs: DESIGN=clip_flow [SEEDS=0,1,2] [STEPS=600] [SET="head.dim=256"] [NAME=file]
+sweep: $(READY)  ## Train and measure designs: DESIGN=clip_flow [SEEDS=0,1,2] [STEPS=600] [SET="head.dim=256"] [NAME=file] [LOG=tensorboard]
 	@$(PY) -m ablations.sweep $(NAME) $(if $(DESIGN),--design $(DESIGN)) $(if $(SEEDS),--seeds $(SEEDS)) \
-		$(if $(SCALE),--scale $(SCALE)) $(if $(STEPS),--steps $(STEPS)) $(if $(SET),--set $(SET)) $(LAUNCHED)
+		$(if $(SCALE),--scale $(SCALE)) $(if $(STEPS),--steps $(STEPS)) $(if $(SET),--set $(SET)) $(if $(LOG),--log $(LOG)) \
+		$(LAUNCHED)
+
+status: $(READY)  ## How far every run is, who works on it, what failed, when all is done: [RESULTS=results] [WATCH=2]
+	@$(PY) -m ablations.status $(RESULTS) $(if $(WATCH),--watch $(WATCH))
+
+# sweeps/search/micro.yaml is the space; the same command on other machines shares the trials through STORAGE.
+tune: $(READY)  ## Search settings on dev prompts: DESIGN="clip_flow vae_flow" TRIALS=20 [SPACE=micro] [STORAGE=postgresql://...] [PRUNE=1]
+	@$(PY) -m ablations.tune $(if $(DESIGN),--design $(DESIGN)) $(if $(TRIALS),--trials $(TRIALS)) \
+		$(if $(SPACE),--space $(SPACE)) $(if $(STUDY),--study $(STUDY)) $(if $(STORAGE),--storage '$(STORAGE)') \
+		$(if $(STEPS),--steps $(STEPS)) $(if $(SET),--set $(SET)) $(if $(filter-out 0,$(PRUNE)),--prune) \
+		$(if $(WRITE),--write $(WRITE))
 
 plot: $(READY)  ## Draw the curves as PNG and PDF, and write the comparison [RESULTS=results/micro]
 	@$(PY) -m ablations.report $(RESULTS)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ablations.curves import SECONDS, Curve, curves, design_of, order
+from ablations.spec import tuned
 from ablations.views import Incomparable
 from headtohead.presets import CHOSEN
 from headtohead.records import Run
@@ -29,6 +30,7 @@ class Cell:
     left: dict[int, str] = field(default_factory=dict)  # seeds that are not finished, and their state
     exams: dict[int, frozenset[str]] = field(default_factory=dict)  # by step, over seeds
     machines: frozenset[str] = frozenset()
+    tuned: frozenset[str] = TUNED  # settings that belong to the design
 
     @property
     def varied(self) -> frozenset[str]:
@@ -67,6 +69,7 @@ def _cell(sweep: str, name: str, own: list[Run], known: list[Curve]) -> Cell:
         {r.config.get("seed", 0): r.state["state"] for r in own if r not in done},
         {step: frozenset(names) for step, names in exams.items()},
         frozenset(json.dumps(r.state["machine"], sort_keys=True) for r in done if "machine" in r.state),
+        TUNED.union(search.space if (search := tuned(own[0].folder.parent)) else ()),
     )
 
 
@@ -79,8 +82,8 @@ def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def unlike(a: Cell, b: Cell) -> list[str]:
     """Settings in which two cells differ, apart from axes and what was tuned for each."""
-    tuned = TUNED - a.varied - b.varied
-    keys = sorted({*a.settings, *b.settings} - tuned)
+    chosen = (a.tuned | b.tuned) - a.varied - b.varied
+    keys = sorted({*a.settings, *b.settings} - chosen)
     return [key for key in keys if a.settings.get(key) != b.settings.get(key)]
 
 

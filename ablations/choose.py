@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ablations.curves import read
 from headtohead.command import Parser
-from headtohead.records import RecordError, Run, write
+from headtohead.records import HEADLINE, RecordError, Run, write
 
 METRICS = ("geneval/overall", "dpg/overall")  # their mean decides: short prompts and dense ones
+OBJECTIVE = f"mean of {' and '.join(HEADLINE[m] for m in METRICS)} at the last point, on dev prompts"
 CHOSEN = "chosen.json"
+
+
+def score(numbers: Mapping[str, float]) -> float:
+    """What decides, of one point's numbers by metric."""
+    return sum(numbers[metric] for metric in METRICS) / len(METRICS)
 
 
 @dataclass(frozen=True)
@@ -29,15 +36,18 @@ class Choice:
 def choices(results: Path) -> list[Choice]:
     found, curves = read(results)
     _dev_only(results, found)
-    by: dict[str, dict[str, float]] = {}
+    by: dict[str, dict[str, dict[str, float]]] = {}
     for c in curves:
         design, mark, variant = c.design.partition("+")
         if mark and c.metric in METRICS:
-            scores = by.setdefault(design, {})
-            scores[variant] = scores.get(variant, 0.0) + float(c.mean[-1]) / len(METRICS)
+            by.setdefault(design, {}).setdefault(variant, {})[c.metric] = float(c.mean[-1])
     if not by:
         raise RecordError(f"{results}: holds no grid (runs such as clip_flow+train.lr=0.004-s0)")
-    return [Choice(design, scores) for design, scores in by.items()]
+    for design, variants in by.items():
+        for variant, numbers in variants.items():
+            if missing := set(METRICS) - set(numbers):
+                raise RecordError(f"{results}: {design}+{variant} has no {', '.join(sorted(missing))}")
+    return [Choice(design, {variant: score(n) for variant, n in own.items()}) for design, own in by.items()]
 
 
 def _dev_only(results: Path, found: list[Run]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +49,12 @@ class Curve:
         return out
 
 
-def design_of(run: Run) -> str:
+class Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+def design_of(run: Named) -> str:
     """A run's folder is named after its design, what a grid varies, and its seed."""
     return re.sub(r"-s\d+$", "", run.name)
 

@@ -37,7 +37,7 @@ def markdown(title: str, sections: list[Section], figures: list[str]) -> str:
         if s.study:
             out += _table(s.study.table) if s.study.rates else []
             out += map(_plain, s.study.refused)
-        out += ["### What was run", "```sh\n" + "\n".join(s.commands) + "\n```", s.settings, *_table(s.runs)]
+        out += ["### What was run", _code(s.commands), _plain(s.settings), *_table(s.runs)]
         out += map(_plain, s.packages)
     return "\n\n".join(filter(None, out)) + "\n"
 
@@ -62,6 +62,13 @@ def _lines(head: list[str], rows: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(map(_plain, row)) + " |" for row in [head, rule, *rows])
 
 
+def _code(lines: list[str]) -> str:
+    text, fence = "\n".join(lines), "```"
+    while fence in text:
+        fence += "`"
+    return f"{fence}sh\n{text}\n{fence}"
+
+
 def _plain(text: str) -> str:
     """Markdown without markup in it: names come from files."""
-    return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+    return text.replace("|", "\\|").replace("<", "&lt;").replace("[", "\\[").replace("\n", " ")

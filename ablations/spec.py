@@ -4,25 +4,36 @@ from __future__ import annotations
 
 import itertools
 import math
-import re
-from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from ablations.yaml_files import NAME as NAME
+from ablations.yaml_files import load, named
 from headtohead import records
 from headtohead.config import RunConfig
 from headtohead.design import DESIGNS
 from headtohead.presets import configure
-from headtohead.strict import ConfigError, known
+from headtohead.strict import ConfigError, build, known
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
+SWEEPS = Path("sweeps")
 SWEEP = "sweep.json"  # beside a sweep's runs: how it was asked for
-MOST_BYTES = 64_000
-KEYS = {"designs": 0, "seeds": 0, "scale": 0, "set": 0, "grid": 0}
+KEYS = {"designs": 0, "seeds": 0, "scale": 0, "set": 0, "grid": 0, "chosen": 0, "tuned": 0}
 MOST_RUNS = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tuned:
+    """Which search chose each design's settings, and what it was allowed to spend on each of them."""
+
+    study: str
+    storage: str
+    trials: int  # for each design
+    steps: int  # of each trial
+    objective: str
+    space: dict[str, str]  # what was searched, by setting
+    pruned: bool = False  # whether trials that trailed behind were given up before their last step
 
 
 @dataclass(frozen=True)
@@ -33,7 +44,13 @@ class Sweep:
     scale: str = "micro"
     overrides: dict[str, Any] = field(default_factory=dict)
     grid: dict[str, tuple[Any, ...]] = field(default_factory=dict)  # settings of which every combination is run
+    chosen: dict[str, dict[str, Any]] = field(default_factory=dict)  # by design; `overrides` and `grid` go before
+    tuned: Tuned | None = None  # how they were chosen
     where: str = ""  # the file it was read from
+
+    def how_chosen(self) -> dict[str, Any]:
+        """What a file says of settings that a search chose, as it says it."""
+        return {"chosen": self.chosen, **({"tuned": asdict(self.tuned)} if self.tuned else {})}
 
     def runs(self) -> dict[str, RunConfig]:
         """Every run by its folder's name, checked before any of them begins."""
@@ -41,46 +58,15 @@ class Sweep:
         for design, values, seed in itertools.product(self.designs, itertools.product(*self.grid.values()), self.seeds):
             point = dict(zip(self.grid, values, strict=True))
             variant = "".join(f"+{key}={value}" for key, value in point.items())
-            config = configure(design, self.scale, seed, {**self.overrides, **point}, self.where)
+            own = {**self.chosen.get(design, {}), **self.overrides, **point}
+            config = configure(design, self.scale, seed, own, self.where)
             out[f"{design}{variant}-s{seed}"] = config
         return out
 
 
-class _Strict(yaml.SafeLoader):
-    """No key twice, no aliases: the first is a mistake that YAML hides, the second can grow without bound."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError(f"line {self.peek_event().start_mark.line + 1}: aliases are not used here")
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if not isinstance(key, Hashable) or key in seen:
-                raise yaml.YAMLError(f"line {key_node.start_mark.line + 1}: key {str(key)[:60]!r} stands twice")
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
 def read(path: Path) -> Sweep:
     """A sweep from its file; its name is the file's."""
-    where = str(path)
-    try:
-        text = path.read_text()
-    except FileNotFoundError:
-        there = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml"))) or "none"
-        raise ConfigError(f"{where}: no such sweep; there are: {there}") from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"{where}: is no text") from None
-    if len(text) > MOST_BYTES:
-        raise ConfigError(f"{where}: {len(text):,} characters are too many for a sweep file")
-    try:
-        given = yaml.load(text, _Strict)  # a subclass of SafeLoader
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise ConfigError(f"{where}: {' '.join(str(error).split())[:200]}") from None
-    return parse(path.stem, given, where)
+    return parse(path.stem, load(path, "sweep"), str(path))
 
 
 def parse(name: str, given: Any, where: str) -> Sweep:
@@ -88,22 +74,25 @@ def parse(name: str, given: Any, where: str) -> Sweep:
         raise ConfigError(f"{where}: expected designs, seeds, scale, set and grid, got {given!r:.60}")
     for key in given:
         known(str(key), KEYS, "key", where)
-    if not NAME.fullmatch(name):
-        raise ConfigError(f"{where}: {name[:80]!r} cannot be a sweep's name (letters, digits, _ . -)")
+    named(name, "sweep", where)
     designs = _tuple(given.get("designs"), str, f"{where}: designs")
     overrides = given.get("set", {})
     if not isinstance(overrides, Mapping) or not all(isinstance(k, str) for k in overrides):
         raise ConfigError(f"{where}: set: expected settings such as head.dim: 256, got {overrides!r:.60}")
+    grid, chosen = _grid(given.get("grid", {}), overrides, where), _chosen(given.get("chosen", {}), where)
+    designs = tuple(DESIGNS) if designs == ("all",) else designs
     scale = given.get("scale", "micro")
     if not isinstance(scale, str):
         raise ConfigError(f"{where}: scale: expected text, got {scale!r:.60}")
     return Sweep(
         name,
-        tuple(DESIGNS) if designs == ("all",) else designs,
+        designs,
         _tuple(given.get("seeds", [0]), int, f"{where}: seeds"),
         scale,
         dict(overrides),
-        _grid(given.get("grid", {}), overrides, where),
+        grid,
+        chosen,
+        _tuned(given["tuned"], designs, chosen, {*overrides, *grid}, where) if "tuned" in given else None,
         where,
     )
 
@@ -125,6 +114,27 @@ def _grid(given: Any, overrides: Mapping[str, Any], where: str) -> dict[str, tup
     return out
 
 
+def _chosen(given: Any, where: str) -> dict[str, dict[str, Any]]:
+    if not isinstance(given, Mapping):
+        raise ConfigError(f"{where}: chosen: expected settings by design, got {given!r:.60}")
+    for design, own in given.items():
+        known(str(design), DESIGNS, "design", f"{where}: chosen")
+        if not isinstance(own, Mapping) or not all(isinstance(k, str) for k in own):
+            raise ConfigError(f"{where}: chosen: {design}: expected settings such as train.lr: 0.004, got {own!r:.60}")
+    return {design: dict(own) for design, own in given.items()}
+
+
+def _tuned(
+    given: Any, designs: tuple[str, ...], chosen: Mapping[str, Any], by_hand: set[str], where: str
+) -> Tuned | None:
+    """What chose the settings, of all designs alike; nothing did where one of them is set by hand."""
+    out = build(Tuned, given, where, "tuned")
+    for design in designs:
+        if design not in chosen:
+            raise ConfigError(f"{where}: chosen: has nothing for {design}: the search was not for it")
+    return None if by_hand & set(out.space) else out
+
+
 def _tuple(given: Any, kind: type, where: str) -> tuple[Any, ...]:
     rows = given if isinstance(given, list) else [given]
     if not rows or not all(isinstance(v, kind) and not isinstance(v, bool) for v in rows):
@@ -135,13 +145,33 @@ def _tuple(given: Any, kind: type, where: str) -> tuple[Any, ...]:
     return tuple(rows)
 
 
-def remember(folder: Path, command: str) -> None:
-    """Note beside a sweep's runs how they were asked for, so that a report can say how to run them again."""
+def remember(
+    folder: Path, command: str, runs: Mapping[str, RunConfig] | None = None, tuned: Tuned | None = None
+) -> None:
+    """Note beside a sweep's runs how they were asked for, which ones, and what chose their settings."""
     folder.mkdir(parents=True, exist_ok=True)
-    records.write(folder / SWEEP, {"commands": list(dict.fromkeys([*asked(folder), command]))})
+    before = told(folder)
+    steps = {name: run.train.steps for name, run in (runs or {}).items()}
+    about = {
+        "commands": list(dict.fromkeys([*asked(folder), command])),
+        "runs": {**before.get("runs", {}), **steps},
+        "tuned": asdict(tuned) if tuned else before.get("tuned"),
+    }
+    records.write(folder / SWEEP, {key: value for key, value in about.items() if value})
+
+
+def told(folder: Path) -> dict[str, Any]:
+    """What is noted beside a sweep's runs."""
+    path = folder / SWEEP
+    return records.read_json(path) if path.exists() else {}
 
 
 def asked(folder: Path) -> list[str]:
     """The commands that a sweep's runs came from."""
-    path = folder / SWEEP
-    return [str(c) for c in records.read_json(path).get("commands", ())] if path.exists() else []
+    return [str(c) for c in told(folder).get("commands", ())]
+
+
+def tuned(folder: Path) -> Tuned | None:
+    """What chose the settings of a sweep's runs, where a search did."""
+    noted = told(folder).get("tuned")
+    return build(Tuned, noted, str(folder / SWEEP), "tuned") if noted else None

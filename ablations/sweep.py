@@ -11,8 +11,11 @@ from typing import Any
 
 from ablations import arguments, spec
 from ablations.outlook import announce
+from ablations.spec import SWEEPS
 from ablations.states import state_of
 from ablations.worker import Worker
+from ablations.yaml_files import find
+from headtohead import loggers
 from headtohead.command import Parser, positive, say, seeds
 from headtohead.design import DESIGNS
 from headtohead.errors import InputError
@@ -20,15 +23,13 @@ from headtohead.portion import Portion
 from headtohead.presets import PRESETS
 from headtohead.strict import known
 
-SWEEPS = Path("sweeps")
-
 
 def chosen(options: argparse.Namespace) -> spec.Sweep:
     """The sweep of the command line: a file's, or one made of DESIGN; options override the file."""
     overrides: dict[str, Any] = dict(arguments.settings(options.set))
     if options.steps is not None:
         overrides["train.steps"] = options.steps
-    file = SWEEPS / f"{options.name}.yaml" if options.name else None
+    file = find(SWEEPS, options.name, "sweep") if options.name is not None else None
     asked = known("micro" if options.scale is None else options.scale, PRESETS, "scale", "command line")
     base = spec.read(file) if file else spec.parse(asked, {"designs": "all", "scale": asked}, "command line")
     scale = base.scale if options.scale is None else options.scale
@@ -38,6 +39,7 @@ def chosen(options: argparse.Namespace) -> spec.Sweep:
         "scale": scale,
         "set": {**base.overrides, **overrides},
         "grid": {key: list(values) for key, values in base.grid.items()},
+        **base.how_chosen(),
     }
     name = base.name if base.scale == scale else f"{base.name}-{scale}"
     return spec.parse(named(name, overrides), given, str(file) if file else "command line")
@@ -65,12 +67,13 @@ def main(given: list[str] | None = None) -> int:
     parser.add_folder("--cache", Path(".cache/headtohead"), "where encoded pictures are kept")
     parser.add_device()
     arguments.add_launch(parser)
+    loggers.add(parser)
     parser.add_argument("--no-estimate", action="store_true", help="begin without measuring how long it will take")
     options = parser.parse_args(given)
     try:
         sweep = chosen(options)
         runs = sweep.runs()
-        launch = arguments.launch(options)
+        launch, options.log = arguments.launch(options), loggers.checked(options.log)
         for run in runs.values():
             Portion.of(run.train.batch, run.compute.micro_batch, 0, launch.devices)
         states = {name: state_of(options.results / sweep.name / name, run) for name, run in runs.items()}
@@ -79,13 +82,13 @@ def main(given: list[str] | None = None) -> int:
         return 2
     folder = options.results / sweep.name
     try:
-        spec.remember(folder, again(options))
+        spec.remember(folder, again(options), runs, sweep.tuned)
     except OSError as error:
         print(f"sweep: {folder}: {error.strerror}", file=sys.stderr)
         return 2
     announce(sweep, runs, states, options)
     try:
-        codes = Worker(folder, options.cache, options.device, launch).work(runs)
+        codes = Worker(folder, options.cache, options.device, launch, options.log).work(runs)
     except KeyboardInterrupt:
         say("sweep: stopped; the same command goes on from where it was")
         return 130

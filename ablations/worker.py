@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ablations import report
 from ablations.launch import Launch
 from ablations.states import state_of
-from headtohead import owner, records
+from headtohead import loggers, owner, records
 from headtohead.command import Killed, duration, isolated, say
 from headtohead.config import RunConfig
 from headtohead.errors import Diverged, InputError
@@ -31,6 +32,7 @@ class Worker:
     cache: Path
     device: str | None
     launch: Launch
+    log: Sequence[str] = ()
 
     def work(self, runs: dict[str, RunConfig]) -> dict[str, int]:
         codes: dict[str, int] = {}
@@ -70,7 +72,7 @@ class Worker:
         folder, started = self.folder / name, time.monotonic()
         try:
             if self.launch.by == "local":
-                isolated(_fit, config, folder, self.cache, self.device)
+                isolated(_fit, config, folder, self.cache, self.device, self.log)
             elif code := self._launched(config, folder):
                 return self._ended(folder, "its processes ended with an error", code)
             elif self.launch.by == "slurm":
@@ -104,6 +106,7 @@ class Worker:
         """A run's exit code from processes of its own, or none when it was only put into a queue."""
         records.Recorder(folder).begin({**config.plain(), "hash": config.hash})
         words = [str(folder), "--cache", str(self.cache), *(["--device", self.device] if self.device else [])]
+        words += ["--log", *self.log] if self.log else []
         if self.launch.by == "slurm":
             job = self.launch.submit(folder, f"{folder.parent.name}/{folder.name}", RUN, words)
             records.Recorder(folder).status("queued", job=job)
@@ -125,8 +128,9 @@ class Worker:
         return code
 
 
-def _fit(config: RunConfig, folder: Path, cache: Path, device: str | None) -> None:
+def _fit(config: RunConfig, folder: Path, cache: Path, device: str | None, names: Sequence[str]) -> None:
     from headtohead import store
     from headtohead.run import train  # torch and lightning, once it is sure that something is to be done
 
-    train(config, folder, cache, device=device or store.best_device(), say=say)
+    log = loggers.chosen(names, folder, config)
+    train(config, folder, cache, device=device or store.best_device(), say=say, log=log)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ablations.curves import design_of
-from ablations.spec import asked
+from ablations.spec import asked, tuned
 from ablations.tables import Table
 from headtohead.records import Run
 
@@ -55,7 +55,20 @@ def settings(own: list[Run]) -> str:
             f" {train['steps']:,} steps of {train['batch']}, a point every {evaluation['every']:,} steps on the "
             f"{evaluation['split']} prompts."
         )
-    return f"{len(own)} runs, {done} of them finished.{told}"
+    return f"{len(own)} runs, {done} of them finished.{told}{_tuning(own[0])}"
+
+
+def _tuning(run: Run) -> str:
+    """What a search was allowed to spend on choosing each design's settings: more of it would flatter a design."""
+    t = tuned(run.folder.parent)
+    if t is None:
+        return ""
+    over = "; ".join(f"{key}: {axis}" for key, axis in t.space.items())
+    early = " Trials that trailed behind were given up before their last step." if t.pruned else ""
+    return (
+        f" Each design's settings are the best of {t.trials:,} trials of {t.steps:,} steps by the {t.objective}: "
+        f"study {t.study} in {t.storage}, over {over}.{early}"
+    )
 
 
 def troubles(own: list[Run]) -> list[str]:

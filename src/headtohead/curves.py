@@ -81,6 +81,8 @@ class Curves(L.Callback):
             self.by.write(lambda: keep(weights, folder, step))
         self.by.write(lambda: self._record(measured, step))
         values = measured.point.values
+        for logger in trainer.loggers:
+            logger.log_metrics(values, step)
         told = [f"{name} {values[metric]:.3f}" for metric, name in HEADLINE.items() if metric in values]
         _beside_the_bar(trainer, f"step {step:,}: {', '.join(told)}")
 

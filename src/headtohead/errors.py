@@ -4,6 +4,22 @@
 class InputError(ValueError):
     """Something given to the program is missing or wrong: the line names file and key, and the exit code is 2."""
 
+    def __str__(self) -> str:
+        return printable(super().__str__())
+
 
 class Diverged(ArithmeticError):
     """A training whose loss or gradient is no number any more."""
+
+
+class GivenUp(Exception):
+    """A training that whoever looks on wants no more of."""
+
+
+def printable(text: str) -> str:
+    """Spells out what a terminal would obey instead of showing: names and keys come from files."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else _spelled(c) for c in text)
+
+
+def _spelled(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")

@@ -43,7 +43,7 @@ class Holder:
     def alive(self) -> bool:
         if self.released or self.silent > LOST:
             return False
-        return self.place != place() or _runs(self.pid)
+        return self.place != place() or lives(self.pid)
 
     def __str__(self) -> str:
         return f"{self.host}:{self.pid}"
@@ -129,7 +129,7 @@ def place() -> str:
     return socket.gethostname()
 
 
-def _runs(pid: int) -> bool:
+def lives(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -15,11 +15,11 @@ from typing import Any
 
 from safetensors.torch import save_file
 
-from headtohead import checkpoints, command, devices, examining, owner, records, store, training_data
+from headtohead import checkpoints, command, devices, examining, loggers, owner, records, store, training_data
 from headtohead.assemble import assemble, flops_a_picture
 from headtohead.config import RunConfig
 from headtohead.curves import Curves
-from headtohead.errors import Diverged, InputError
+from headtohead.errors import Diverged, GivenUp, InputError
 from headtohead.machine import describe
 from headtohead.module import DesignModule
 from headtohead.progress import Progress
@@ -32,17 +32,25 @@ STANDARD = "standard.safetensors"  # by what CLIP's channels were standardised
 TRACEBACK = "error.txt"
 
 
-def train(config: RunConfig, folder: Path, cache: Path, *, device: str, say: Callable[[str], None] = print) -> None:
+def train(
+    config: RunConfig,
+    folder: Path,
+    cache: Path,
+    *,
+    device: str,
+    say: Callable[[str], None] = print,
+    log: loggers.Loggers = loggers.none,
+) -> None:
     """Train a run to its end, going on from its last state when there is one; how it ends is on record."""
     with Asked() as asked:
         if devices.rank():
-            _train(config, folder, cache, device, command.quiet, None, asked)
+            _train(config, folder, cache, device, command.quiet, None, asked, loggers.none)
             return
         with owner.claimed(folder) as claim, _recorded(folder):
             path = folder / records.STATUS
             if path.exists() and records.read_json(path).get("state") == "finished":  # by whoever held it until now
                 return
-            _train(config, folder, cache, device, say, claim, asked)
+            _train(config, folder, cache, device, say, claim, asked, log)
 
 
 @contextlib.contextmanager
@@ -57,7 +65,7 @@ def _recorded(folder: Path) -> Iterator[None]:
         with contextlib.suppress(OSError):
             Recorder(folder).status("stopped")
         raise
-    except (InputError, Diverged, OSError) as error:  # a setting, a model, the disk: nothing to debug
+    except (InputError, Diverged, GivenUp, OSError) as error:  # a setting, a model, the disk: nothing to debug
         reason = f"{error}"
         raise
     except Exception as error:
@@ -79,6 +87,7 @@ def _train(
     say: Callable[[str], None],
     claim: owner.Claim | None,
     asked: Asked,
+    log: loggers.Loggers,
 ) -> None:
     t, recorder = config.train, Recorder(folder)
     if claim:
@@ -97,7 +106,7 @@ def _train(
     devices.meet(training.trainer, module)
     examiner = examining.build(config, parts, own, folder)
     curves = Curves(config, examiner, recorder, flops, training=training, progress=progress)
-    training.fit(module, data.batches, curves, {"config": config.plain(), "data": data.fingerprint}, _belongs)
+    training.fit(module, data.batches, curves, {"config": config.plain(), "data": data.fingerprint}, _belongs, log)
     if not claim:
         return
     about = {
@@ -127,12 +136,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("folder", type=Path, help="holds the config.json of a run that a sweep prepared")
     parser.add_folder("--cache", Path(".cache/headtohead"), "where encoded pictures are kept")
     parser.add_device()
+    loggers.add(parser)
     options = parser.parse_args(arguments)
     try:
+        names = loggers.checked(options.log)
         given = records.read_json(options.folder / records.CONFIG)
         given.pop("hash", None)
         config = build(RunConfig, given, str(options.folder / records.CONFIG))
-        train(config, options.folder, options.cache, device=options.device or store.best_device(), say=command.say)
+        device, log = options.device or store.best_device(), loggers.chosen(names, options.folder, config)
+        train(config, options.folder, options.cache, device=device, say=command.say, log=log)
     except (InputError, OSError, owner.Taken) as error:
         parser.error(" ".join(str(error).split()))
     except Diverged as error:

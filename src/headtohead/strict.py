@@ -58,7 +58,7 @@ def known(name: str, names: Mapping[str, Any], what: str, where: str = "", prefi
     """The name, if it is one of these; else an error with the nearest."""
     if name in names:
         return name
-    near = difflib.get_close_matches(name, list(names), 1)
+    near = difflib.get_close_matches(name[:80], list(names), 1)
     hint = f"did you mean {prefix}{near[0]}?" if near else f"there are {', '.join(names)}"
     raise ConfigError(f"{at(where)}unknown {what} {prefix}{name[:80] or '(empty)'}; {hint}")
 
@@ -100,7 +100,7 @@ def _value(hint: Any, given: Any, where: str, key: str) -> Any:
         raise wrong
     try:
         number = hint(given)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise wrong from None
     if hint is int and isinstance(given, float):
         raise wrong

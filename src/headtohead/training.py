@@ -10,7 +10,7 @@ from typing import Any
 import lightning as L
 from lightning.pytorch.callbacks import TQDMProgressBar
 
-from headtohead import checkpoints, command, devices
+from headtohead import checkpoints, command, devices, loggers
 from headtohead.checkpoints import Checkpoints, State
 from headtohead.config import ComputeConfig, TrainConfig
 from headtohead.owner import Claim
@@ -70,6 +70,7 @@ class Training:
         callback: L.Callback,
         belongs: Mapping[str, Any],
         read: Callable[[dict[str, Any]], dict[str, Any]],
+        log: loggers.Loggers = loggers.none,
     ) -> None:
         """From the last whole state on. `belongs`: what makes it this run; `read` does the same of what was saved."""
         self.states.belongs = dict(belongs)
@@ -83,6 +84,7 @@ class Training:
         if step == self.steps:  # what comes after the last step may be owed, and Lightning would not begin
             self.stopping.over = True
             self.trainer.fit_loop.epoch_loop.max_steps = self.steps + 1
+        loggers.attach(self.trainer, log(step))
         with devices.without_news():
             self.trainer.fit(module, batches(step), ckpt_path=path, weights_only=True)
 

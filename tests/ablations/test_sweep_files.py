@@ -52,6 +52,15 @@ def test_a_grid_runs_every_combination(tmp_path: Path) -> None:
         ("designs: clip_flow\ngrid: {query.template: [../x]}", "grid: query.template: values must differ and be short"),
         ("designs: clip_flow\nset: {train.lr: 1}\ngrid: {train.lr: [1, 2]}", "train.lr stands in set and in grid"),
         ("a" * 70_000, "too many for a sweep file"),
+        ("designs: clip_flow\nseeds: [010]", "line 2: '010' is no plain decimal number"),
+        ("designs: clip_flow\nset: {train.batch: 1:30}", "line 2: '1:30' is no plain decimal number"),
+        ("designs: clip_flow\nset: {train.lr: .inf}", "line 2: '.inf' is no plain decimal number"),
+        ("designs: clip_flow\nset: {train.batch: '1e999'}", "train.batch: expected a whole number"),
+        ("designs: " + "[" * 2000, "is nested too deeply"),
+        ("? [a]\n: 1", "line 1: a list or a mapping cannot be a key"),
+        ("designs: clip_flow\nchosen: {clip_flw: {}}", "chosen: unknown design clip_flw; did you mean clip_flow?"),
+        ("designs: clip_flow\nchosen: {clip_flow: {head.dmi: 3}}", "did you mean head.dim?"),
+        ('designs: "clip\\e[31m\\nflow"', r"unknown design clip\x1b[31m\nflow"),
     ],
 )
 def test_mistakes_are_one_line_with_the_file(tmp_path: Path, text: str, says: str) -> None:
@@ -60,6 +69,12 @@ def test_mistakes_are_one_line_with_the_file(tmp_path: Path, text: str, says: st
     assert str(error.value).startswith(str(tmp_path / "my.yaml"))
     assert says in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["1e-4", "1.0e-4", "0.0001", "+1.0e-4", "'0.0001'"])
+def test_numbers_are_read_as_people_mean_them(tmp_path: Path, text: str) -> None:
+    (run,) = read(tmp_path, f"designs: clip_flow\nset: {{train.lr: {text}}}").runs().values()
+    assert run.train.lr == 1e-4
 
 
 def test_a_missing_file_lists_those_that_are_there(tmp_path: Path) -> None:

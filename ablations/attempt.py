@@ -1,0 +1,106 @@
+"""One trial of a search as a run of its own: trained where it was left, scored, told to the study; or why it failed."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ablations import choose
+from ablations.states import state_of
+from ablations.trials import RUN, Held, Trials
+from headtohead import owner, records
+from headtohead.command import isolated, say
+from headtohead.config import RunConfig
+from headtohead.errors import GivenUp, InputError, printable
+from headtohead.strict import ConfigError
+
+if TYPE_CHECKING:
+    from ablations.pruning import Pruning
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a study's trials lie and are computed."""
+
+    folder: Path
+    cache: Path
+    device: str | None
+    storage: str
+    prune: bool
+
+
+def named(design: str, number: int, seed: int) -> str:
+    """A trial's folder, named as a grid's runs are."""
+    return f"{design}+trial={number:03d}-s{seed}"
+
+
+def attempt(trials: Trials, held: Held, at: Place) -> str:
+    """Why the trial failed; empty when it did not."""
+    name = named(trials.design, held.number, trials.search.seed)
+    folder, settings = at.folder / name, written(held.values)
+    held.trial.set_user_attr(RUN, name)
+    try:
+        config = trials.search.config(trials.design, held.values)
+    except ConfigError as impossible:
+        return _failed(held, folder, name, f"{impossible}")
+    done = state_of(folder, config) == "finished"  # a folder of something else is no failure of this trial
+    try:
+        if not done:
+            say(f"{name}: {settings}")
+            told = _pruning(trials, held, at, config) if at.prune else None
+            isolated(_fit, config, folder, at.cache, at.device, told)
+        value = outcome(folder)
+    except GivenUp as pruned:
+        held.pruned()
+        records.Recorder(folder).status("failed", reason=f"{pruned} by the search")
+        say(f"{name}: {pruned}")
+        return ""
+    except owner.Taken as taken:
+        raise InputError(f"{taken}") from None
+    except Exception as error:
+        return _failed(held, folder, name, f"{type(error).__name__}: {error}")
+    held.finished(value)
+    say(f"{name}: {value:.4f} ({settings})")
+    return ""
+
+
+def _failed(held: Held, folder: Path, name: str, reason: str) -> str:
+    reason = printable(" ".join(reason.split()))[:500]
+    held.failed(reason)
+    with contextlib.suppress(OSError):  # the disk itself may be what failed
+        folder.mkdir(parents=True, exist_ok=True)
+        records.Recorder(folder).status("failed", reason=reason)
+    say(f"{name}: failed: {reason}")
+    return reason
+
+
+def _fit(config: RunConfig, folder: Path, cache: Path, device: str | None, told: Pruning | None) -> None:
+    from headtohead import loggers, store
+    from headtohead.run import train  # torch and lightning, in a process of their own
+
+    train(config, folder, cache, device=device or store.best_device(), say=say, log=told or loggers.none)
+
+
+def _pruning(trials: Trials, held: Held, at: Place, config: RunConfig) -> Pruning:
+    from ablations.pruning import Pruning
+
+    return Pruning(at.storage, trials.study.study_name, held.number, config.train.steps)
+
+
+def outcome(folder: Path) -> float:
+    """What decides, of a finished run's last point."""
+    (run,) = records.runs(folder)
+    lines = run.curve()
+    last = max((line["step"] for line in lines), default=0)
+    numbers = {line["metric"]: float(line["value"]) for line in lines if line["step"] == last}
+    if missing := [m for m in choose.METRICS if not math.isfinite(numbers.get(m, math.nan))]:
+        raise records.RecordError(f"{folder}: its last point has no {', '.join(missing)}")
+    return choose.score(numbers)
+
+
+def written(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in values.items())

@@ -1,0 +1,152 @@
+"""python -m ablations.tune: search each design's settings on dev prompts, as many trials of as many steps for each.
+
+A trial is a run like any other, in `results/tune/<study>/<design>+trial=007-s0`: it keeps its record and goes on from
+its checkpoint. Started several times, on as many machines as reach the storage, the command shares the trials.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from optuna.trial import TrialState
+
+from ablations import arguments, attempt, search, spec, tuned_sweep
+from ablations.choose import OBJECTIVE
+from ablations.search import SEARCHES, Search
+from ablations.spec import Tuned
+from ablations.trials import Trials, open_storage, shown
+from ablations.yaml_files import find, named
+from headtohead.command import Parser, positive, say
+from headtohead.design import DESIGNS
+from headtohead.errors import InputError, printable
+from headtohead.strict import known
+
+SAME = 3  # failures in a row for one reason: it is not the settings that fail
+
+
+def main(given: list[str] | None = None) -> int:
+    parser = Parser("ablations.tune", __doc__)
+    parser.add_argument("--design", nargs="+", default=["all"], metavar="DESIGN", help=f"some of: {', '.join(DESIGNS)}")
+    parser.add_argument("--trials", type=positive, default=20, help="for each design")
+    parser.add_argument("--space", default="micro", metavar="FILE", help=f"what is searched: a file of {SEARCHES}/")
+    parser.add_argument("--study", help="a name; the space's when not given")
+    parser.add_argument("--storage", metavar="URL", help="a database; a SQLite file beside the trials when not given")
+    parser.add_argument("--steps", type=positive, help="of a trial, when not the space's")
+    parser.add_argument("--set", nargs="+", metavar="KEY=VALUE", help="any setting, the same for all trials")
+    parser.add_argument("--prune", action="store_true", help="give up trials that trail behind others at the same step")
+    parser.add_argument("--write", metavar="NAME", help="sweep file of what was chosen; tuned-STUDY when not given")
+    parser.add_folder("--results", Path("results"), "where records go, below tune/")
+    parser.add_folder("--cache", Path(".cache/headtohead"), "where encoded pictures are kept")
+    parser.add_device()
+    options = parser.parse_args(given)
+    try:
+        return _tune(options)
+    except (InputError, OSError) as error:
+        parser.error(printable(" ".join(str(error).split())))
+    except KeyboardInterrupt:
+        say("tune: stopped; the same command goes on from there")
+        return 130
+
+
+def _tune(options: argparse.Namespace) -> int:
+    asked = _search(options)
+    designs = list(DESIGNS) if options.design == ["all"] else list(dict.fromkeys(options.design))
+    asked.check(known(design, DESIGNS, "design", "--design") for design in designs)
+    study = named(options.study or asked.name, "study", "--study")
+    file = tuned_sweep.writable(find(spec.SWEEPS, options.write or f"tuned-{study}", "sweep"), study)
+    folder = options.results / "tune" / study
+    url = options.storage or f"sqlite:///{folder}.db"
+    at = attempt.Place(folder, options.cache, options.device, url, options.prune)
+    storage = open_storage(url)
+    all_of = {d: Trials(storage, f"{study}/{d}", asked, d, options.trials, options.prune) for d in designs}
+    each = [(d, k) for d in designs for k in range(options.trials)]
+    spec.remember(folder, again(options), {attempt.named(d, k, asked.seed): asked.config(d, {}) for d, k in each})
+    steps = asked.steps(designs[0])
+    say(f"study {study} in {shown(url)}: {options.trials} trials of {steps:,} steps for each of {', '.join(designs)}")
+    for trials in all_of.values():
+        _work(trials, at)
+    print(table(all_of))
+    if not _complete(all_of):
+        return 1
+    tuned = Tuned(
+        study=study,
+        storage=shown(url),
+        trials=options.trials,
+        steps=steps,
+        objective=OBJECTIVE,
+        space=asked.told(),
+        pruned=any(trials.count(TrialState.PRUNED) for trials in all_of.values()),
+    )
+    chosen = {d: best.params for d, trials in all_of.items() if (best := trials.best())}
+    tuned_sweep.write(file, tuned, again(options), asked.scale, chosen, asked.kept())
+    say(f"{file} holds what was chosen; `make sweep NAME={file.stem}` trains it, optuna-dashboard shows {shown(url)}")
+    return 0
+
+
+def _search(options: argparse.Namespace) -> Search:
+    steps = {"train.steps": options.steps} if options.steps else {}
+    return search.read(options.space).over({**arguments.settings(options.set), **steps})
+
+
+def again(options: argparse.Namespace) -> str:
+    """The command that asks for the same search."""
+    words = {
+        "DESIGN": " ".join(options.design),
+        "TRIALS": options.trials,
+        "SPACE": options.space,
+        "STUDY": options.study,
+        "STORAGE": options.storage and shown(options.storage),
+        "STEPS": options.steps,
+        "SET": " ".join(options.set or ()),
+        "PRUNE": int(options.prune),
+        "WRITE": options.write,
+    }
+    return " ".join(["make tune", *(f"{key}={shlex.quote(str(value))}" for key, value in words.items() if value)])
+
+
+def _work(trials: Trials, at: attempt.Place) -> None:
+    """Until there are enough; a trial that fails counts, and the others go on."""
+    reasons: list[str] = []
+    while held := trials.next():
+        with held.kept():
+            reason = attempt.attempt(trials, held, at)
+        reasons = [*reasons, reason] if reason else []
+        if len(reasons) >= SAME and len(set(reasons[-SAME:])) == 1:
+            raise InputError(f"{trials.design}: {SAME} trials in a row failed for one reason: {reason}")
+
+
+def table(all_of: Mapping[str, Trials]) -> str:
+    """What every design was given, and what came of it."""
+    rows: list[tuple[str, ...]] = [("design", "trials", "finished", "pruned", "failed", "best", "trial", "settings")]
+    for design, trials in all_of.items():
+        states = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+        counts = [str(n) for n in (len(trials.all()), *map(trials.count, states))]
+        best = trials.best()
+        told = (f"{best.value:.4f}", str(best.number), attempt.written(best.params)) if best else ("–", "–", "–")
+        rows.append((design, *counts, *told))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows)
+
+
+def _complete(all_of: Mapping[str, Trials]) -> bool:
+    """Whether every design has had its trials and has a best one; only then may they be compared."""
+    whole = True
+    for design, trials in all_of.items():
+        if running := trials.running():
+            say(f"{design}: {len(running)} trials still run elsewhere; whoever ends last writes what was chosen")
+        elif not trials.best():
+            say(f"{design}: no trial was finished, so nothing is chosen")
+        elif len(trials.all()) > trials.most:
+            say(f"{design}: has had {len(trials.all())} trials already; TRIALS={len(trials.all())} gives all as many")
+        else:
+            continue
+        whole = False
+    return whole
+
+
+if __name__ == "__main__":
+    sys.exit(main())

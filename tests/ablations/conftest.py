@@ -1,0 +1,24 @@
+"""A folder in which `make tune` is at home."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from searches import SPACE
+from small import SMALL
+
+from ablations import trials
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a search of tiny runs, in which the command is at home."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(trials, "SETTLE", 0.0)
+    (tmp_path / "sweeps" / "search").mkdir(parents=True)
+    few = {"evaluation.every": 6, "evaluation.final_geneval": 6, "evaluation.final_dpg": 1}
+    fixed = {key: value for key, value in (SMALL | few).items() if key not in SPACE}
+    (tmp_path / "sweeps" / "search" / "tiny.yaml").write_text(yaml.safe_dump({"space": SPACE, "set": fixed}))
+    return tmp_path
