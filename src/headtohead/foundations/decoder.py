@@ -37,10 +37,7 @@ def adapted(name: str, width: int, *, side: int, channels: int) -> UNet2DConditi
 
     def made() -> UNet2DConditionModel:
         config = UNet2DConditionModel.load_config(place, subfolder=inner or None)
-        config |= {"cross_attention_dim": width, "sample_size": side, "in_channels": channels, "out_channels": channels}
-        if config.get("addition_embed_type") == "text_time":
-            config["projection_class_embeddings_input_dim"] = width + TIME_IDS * config["addition_time_embed_dim"]
-        unet = UNet2DConditionModel.from_config(config)
+        unet = UNet2DConditionModel.from_config(fitted(config, width, side=side, channels=channels))
         folder = Path(place) / inner
         if not folder.is_dir() or list(folder.glob("*.safetensors")):
             given = UNet2DConditionModel.from_pretrained(place, subfolder=inner or None, use_safetensors=True)
@@ -51,6 +48,20 @@ def adapted(name: str, width: int, *, side: int, channels: int) -> UNet2DConditi
 
     unet: UNet2DConditionModel = fetched("the decoder's UNet", name, "decoder.unet", made)
     return unet
+
+
+def fitted(config: dict[str, Any], width: int, *, side: int, channels: int) -> dict[str, Any]:
+    """The config of a UNet that reads vectors of this width."""
+    out = {
+        **config,
+        "cross_attention_dim": width,
+        "sample_size": side,
+        "in_channels": channels,
+        "out_channels": channels,
+    }
+    if config.get("addition_embed_type") == "text_time":
+        out["projection_class_embeddings_input_dim"] = width + TIME_IDS * config["addition_time_embed_dim"]
+    return out
 
 
 def velocity(unet: nn.Module, x: Tensor, sigma: Tensor, tokens: Tensor) -> Tensor:
