@@ -19,8 +19,8 @@ from lightning.pytorch.callbacks import TQDMProgressBar
 from safetensors.torch import save_file
 from torchvision.transforms.functional import to_pil_image
 
-from headtohead import command, devices, examining, records, store, training_data
-from headtohead.assemble import assemble, flops_a_picture
+from headtohead import accounts, command, devices, examining, records, store, training_data
+from headtohead.assemble import assemble, flops_a_picture, flops_of_everything
 from headtohead.config import RunConfig
 from headtohead.errors import InputError
 from headtohead.kept import keep
@@ -43,8 +43,12 @@ NEWS = (".*isinstance.treespec.*", "Found .* module.s. in eval mode", ".*does no
 class Curves(L.Callback):
     """Measures the averaged weights every so many steps, and writes the record and a checkpoint."""
 
-    def __init__(self, config: RunConfig, examiner: Examiner, recorder: Recorder, flops: float) -> None:
-        self.config, self.examiner, self.recorder, self.flops = config, examiner, recorder, flops
+    def __init__(
+        self, config: RunConfig, examiner: Examiner, recorder: Recorder, flops: float, everything: float
+    ) -> None:
+        """`flops` are a picture's, of head and language model, and of everything."""
+        self.config, self.examiner, self.recorder = config, examiner, recorder
+        self.flops, self.everything = flops, everything
         self.training = self.measuring = self.peak = 0.0
         self._since = time.monotonic()
 
@@ -72,7 +76,8 @@ class Curves(L.Callback):
             return
         if last or self.config.evaluation.keep == "all":
             keep(weights, self.recorder.folder, step)
-        at = Spent(step, step * self.config.train.batch, step * self.flops, round(self.training, 2))
+        shown = step * self.config.train.batch
+        at = Spent(step, shown, shown * self.flops, round(self.training, 2), shown * self.everything)
         for kind, grid in measured.grids.items():
             to_pil_image(grid.cpu()).save(self.recorder.grid(step, kind), quality=90)
         point, exam = measured.point, fingerprint(measured.asked)
@@ -119,8 +124,9 @@ def train(config: RunConfig, folder: Path, cache: Path, *, device: str, say: Cal
     portion = Portion.of(config.train.batch, config.compute.micro_batch, trainer.global_rank, trainer.world_size)
     data = training_data.build(config, portion, parts.codec, cache, own, say if writes else command.quiet)
     module = DesignModule(parts.generator, config, parts.codec.encode)
-    flops = config.train.batch * flops_a_picture(parts, next(iter(data.batches(0))), own)
-    curves = Curves(config, examining.build(config, parts, own, folder), recorder, flops)
+    flops = flops_a_picture(parts, next(iter(data.batches(0))), own)
+    everything = flops_of_everything(config, parts, flops, data.about()["data"]["samples"], own)
+    curves = Curves(config, examining.build(config, parts, own, folder), recorder, flops, everything)
     trainer.callbacks.insert(0, curves)  # type: ignore[attr-defined]
     start = 0
     if checkpoint.exists():
@@ -139,7 +145,8 @@ def train(config: RunConfig, folder: Path, cache: Path, *, device: str, say: Cal
         steps=config.train.steps,
         trainable=sum(p.numel() for p in parts.generator.trained().values()),
         frozen=sum(p.numel() for p in parts.generator.parameters() if not p.requires_grad),
-        flops=config.train.steps * flops,
+        flops=accounts.shown(config) * flops,
+        flops_total=accounts.shown(config) * everything,
         seconds_training=round(curves.training, 1),
         seconds_measuring=round(curves.measuring, 1),
         peak_mb=round(curves.peak),

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
+
+from headtohead.strict import ConfigError
 
 LLAMA: dict[str, dict[str, Any]] = {
     "meta-llama/Llama-3.2-1B-Instruct": {
@@ -30,3 +34,20 @@ UNET: dict[str, dict[str, Any]] = {
         "addition_time_embed_dim": 256, "projection_class_embeddings_input_dim": 1280 + 6 * 256,
     },
 }  # fmt: skip
+
+
+def architecture(table: dict[str, dict[str, Any]], name: str, key: str) -> dict[str, Any]:
+    """From the table, or from the config of a local folder, with `:SUBFOLDER` where it lies in one."""
+    if name in table:
+        return table[name]
+    place, _, inner = name.partition(":")
+    path = Path(place) / inner / "config.json"
+    try:
+        config = json.loads(path.read_text())
+    except OSError:
+        raise ConfigError(
+            f"{key} {name}: its architecture is not known without a config; there are {', '.join(table)}, or a folder"
+        ) from None
+    except ValueError as error:
+        raise ConfigError(f"{key} {name}: {path} is no JSON: {error}") from None
+    return {k: v for k, v in config.items() if not k.startswith("_")}
