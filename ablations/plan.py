@@ -41,7 +41,9 @@ def main(given: list[str] | None = None) -> int:
             from ablations.plan_json import plain
 
             options.json.write_text(json.dumps(plain(made), indent=1) + "\n")
-    except (InputError, OSError) as error:
+    except OSError as error:
+        parser.error(f"--json: {options.json}: {error.strerror}")
+    except InputError as error:
         parser.error(" ".join(str(error).split()))
     from ablations.plan_text import text
 

@@ -26,6 +26,12 @@ def counter() -> FlopCounterMode:
 
 
 def flops(work: Callable[[], Any]) -> float:
-    with counter() as counted:
-        work()
+    """Without the fused encoder layers that torch takes where no gradient is wanted: it does not count those."""
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with counter() as counted:
+            work()
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)
     return float(counted.get_total_flops())

@@ -60,11 +60,17 @@ def _items(path: str) -> int:
 
 
 def _named(folder: str) -> int:
-    return len(json.loads(_text("exam.mjhq", str(Path(folder) / sources.MJHQ_META))))
+    path = str(Path(folder) / sources.MJHQ_META)
+    try:
+        return len(json.loads(_text("exam.mjhq", path)))
+    except (ValueError, TypeError):
+        raise ConfigError(f"exam.mjhq: {path}: is no JSON object") from None
 
 
 def _text(key: str, path: str) -> str:
     try:
         return Path(path).read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{key}: {path}: {error}") from None
+    except OSError as error:
+        raise ConfigError(f"{key}: {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{key}: {path}: is no text") from None

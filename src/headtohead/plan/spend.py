@@ -96,7 +96,7 @@ def plan(
 ) -> Plan:
     """`stage` trains the decoder where none is there; `samples` are those of an opened mix."""
     runs = [_run(design, c, stage, samples or c.data.pictures, machine) for design, c in configs.items()]
-    sides = {run.cost.frozen.picture: run.design for run in runs}
+    sides = {run.cost.frozen.picture: run.design for run in reversed(runs)}
     if len(sides) > 1:
         told = ", ".join(f"{side} of {design}" for side, design in sides.items())
         raise ConfigError(f"foundations.picture: designs that are compared give pictures of one size, not {told}")
