@@ -159,7 +159,7 @@ def test_what_is_made_once_counts_once_and_runs_by_their_seeds(pair: spend.Plan)
 
 def test_what_is_advised_fits(pair: spend.Plan) -> None:
     run = pair.runs[0]
-    small = Accelerator("small", 0.9 * run.memory.most / GIB, 100, 50, 10)
+    small = Accelerator("small", 0.9 * run.memory.most / GIB, 100, 50)
     advice = memory.advice(run.config, run.cost, 8, small)
     assert not advice.fits
     own = dict(text.split("=") for text in advice.settings)
@@ -167,7 +167,7 @@ def test_what_is_advised_fits(pair: spend.Plan) -> None:
         "foundations.clip": "ViT-B-32", "foundations.clip_side": 7, "head.layers": 2, **own
     })  # fmt: skip
     assert memory.of(told, run.cost, 8).fits(small)
-    none = Accelerator("none", 0.1, 100, 50, 10)
+    none = Accelerator("none", 0.1, 100, 50)
     assert memory.advice(run.config, run.cost, 8, none).settings == ()
 
 

@@ -13,25 +13,23 @@ class Accelerator:
     memory: float  # GiB that a program sees
     bf16: float  # TFLOP/s
     tf32: float  # of products in single precision where PyTorch may use tensor cores for them
-    float32: float  # where it may not
 
     def peak(self, precision: str) -> float:
         """FLOP/s."""
-        peaks: dict[str, float] = {"bf16": self.bf16, "tf32": self.tf32, "float32": self.float32}
-        return peaks[precision] * TERA
+        return {"bf16": self.bf16, "tf32": self.tf32}[precision] * TERA
 
 
 KINDS = {
     kind.name: kind
     for kind in (
-        Accelerator("b200", 178, 2250, 1100, 75),
-        Accelerator("h200", 140, 989, 495, 67),
-        Accelerator("h100", 79, 989, 495, 67),
-        Accelerator("h100-pcie", 79, 756, 378, 51),
-        Accelerator("a100", 79, 312, 156, 19.5),
-        Accelerator("a100-40", 39, 312, 156, 19.5),
-        Accelerator("l40s", 45, 362, 183, 91.6),
-        Accelerator("l4", 22, 121, 60, 30.3),
-        Accelerator("rtx4090", 24, 165, 83, 82.6),
+        Accelerator("b200", 178, 2250, 1100),
+        Accelerator("h200", 140, 989, 495),
+        Accelerator("h100", 79, 989, 495),
+        Accelerator("h100-pcie", 79, 756, 378),
+        Accelerator("a100", 79, 312, 156),
+        Accelerator("a100-40", 39, 312, 156),
+        Accelerator("l40s", 45, 362, 183),
+        Accelerator("l4", 22, 121, 60),
+        Accelerator("rtx4090", 24, 165, 83),
     )
 }

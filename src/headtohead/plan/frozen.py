@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -180,8 +180,3 @@ def _decoded(
         max(passes * once.most, own.decode.most),
     )
     return Frozen(grid, side * own.factor, encode, back, Made(*shown, flops, precision, there))
-
-
-def stage_for(given: FoundationsConfig, stage: DecoderConfig | None) -> DecoderConfig | None:
-    """On a run's own foundations."""
-    return stage and replace(stage, foundations=given)
