@@ -8,7 +8,7 @@ LAUNCHED = $(if $(LAUNCH),--launch $(LAUNCH)) $(if $(NODES),--nodes $(NODES)) $(
 	$(if $(RENDEZVOUS),--rendezvous $(RENDEZVOUS)) $(if $(SBATCH),--sbatch $(SBATCH))
 
 .DEFAULT_GOAL := help
-.PHONY: help sweep status tune plot study guidance rescore foundations gallery prompts index decoder cache bench check test test-slow format clean
+.PHONY: help plan sweep status tune plot study guidance rescore foundations gallery prompts index decoder cache bench check test test-slow format clean
 
 help:  ## This list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +18,12 @@ $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PY) -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
+
+plan: $(READY)  ## What runs will cost and whether they fit: DESIGN=clip_flow SCALE=paper GPUS=32 [GPU=h200] [JSON=file]
+	@$(PY) -m ablations.plan $(if $(DESIGN),--design $(DESIGN)) $(if $(SCALE),--scale $(SCALE)) \
+		$(if $(SEEDS),--seeds $(SEEDS)) $(if $(STEPS),--steps $(STEPS)) $(if $(SET),--set $(SET)) \
+		$(if $(NODES),--nodes $(NODES)) $(if $(GPUS),--gpus $(GPUS)) $(if $(GPU),--gpu $(GPU)) \
+		$(if $(UTILISATION),--utilisation $(UTILISATION)) $(if $(JSON),--json $(JSON))
 
 # make sweep NAME=reference runs sweeps/reference.yaml; DESIGN, SEEDS, SCALE, STEPS and SET override it.
 sweep: $(READY)  ## Train and measure designs: DESIGN=clip_flow [SEEDS=0,1,2] [STEPS=600] [SET="head.dim=256"] [NAME=file] [LOG=tensorboard]

@@ -28,10 +28,14 @@ def main(given: list[str] | None = None) -> int:
     except ConfigError as error:
         print(f"cache: {error}", file=sys.stderr)
         return 2
+    import torch
+
     from headtohead import store, training_data
     from headtohead.foundations import representation
 
     device = options.device or store.best_device()
+    if device == "cuda":  # as trainings do that encode on the way; without tensor cores it takes many times as long
+        torch.set_float32_matmul_precision("high")
     try:
         codec = representation.build(config.design.representation, config.foundations, config.codec, device)
         training_data.cache(config, codec, options.folder, device, say)

@@ -24,6 +24,7 @@ def record(
     spread: float | None = 10.0,
     exam: str = "aa",
     price: float = 1.0,
+    everything: float | None = None,
 ) -> None:
     """Runs of a design whose scores rise to a height in 900 steps, with a little of their own from each seed."""
     name = folder.name.split("+")[0]
@@ -38,7 +39,7 @@ def record(
                 values["diversity/fixed"] = spread
             last = step == 900
             n = {"geneval": pictures if last else 120, "dpg": 120, "fid": 800 if last else 200, "diversity": 8}
-            at = Spent(step, step, price * step * 1e9, 0.5 * step)
+            at = Spent(step, step, price * step * 1e9, 0.5 * step, everything and everything * step * 1e9)
             run.append(at, values, n, representation="clip", judge=judge)
             run.prompts(step, f"{exam}{step}", [value], {})
         run.status("finished")

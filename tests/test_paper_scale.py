@@ -16,6 +16,8 @@ from ablations import decoder as decoder_command
 from ablations import sweep as sweep_command
 from headtohead.decoder_stage import train as train_decoder
 from headtohead.kept import kept
+from headtohead.plan import spend
+from headtohead.plan.accelerators import KINDS
 from headtohead.presets import configure, decoder
 from headtohead.records import runs
 from headtohead.run import train
@@ -65,8 +67,14 @@ def test_the_decoders_folder_says_what_it_stands_on(place: dict[str, Any]) -> No
 @pytest.mark.parametrize("design", ["clip_flow", "vae_flow", "clip_mse", "vae_mse_dit"])
 def test_a_design_trains_and_is_examined(design: str, place: dict[str, Any], tmp_path: Path) -> None:
     folder = tmp_path / "sweep" / "run"
-    train(configure(design, "paper", overrides=place["settings"]), folder, tmp_path / "c", device="cpu", say=print)
+    run_config = configure(design, "paper", overrides=place["settings"])
+    train(run_config, folder, tmp_path / "c", device="cpu", say=print)
     (run,) = runs(folder)
+    machine = spend.Machine(KINDS["h100"], 1, 0.4)
+    own = spend.plan({design: run_config}, None, run.state["data"]["samples"], machine, 1).runs[0]
+    assert own.cost.trained == run.state["trainable"]
+    assert 4 * 8 * (own.everything - own.cost.train) == pytest.approx(run.state["flops_total"] - run.state["flops"])
+    assert (own.points.a_point, own.points.the_last) == (2 * 2 + 4 + 4, 4 * 2 + 3 * 4 + 8)
     assert (run.state["state"], run.state["data"]["shown"]) == ("finished", 4 * 8)
     assert {line["step"] for line in run.curve()} == {2, 4}
     assert {"geneval/overall", "dpg/overall", "fid"} <= {line["metric"] for line in run.curve()}

@@ -46,7 +46,8 @@ def test_every_design_trains_samples_and_records(design: str, tmp_path: Path, ca
     metrics = {line["metric"] for line in result["curve"]}
     assert {"geneval/overall", "geneval/colors", "dpg/overall", "fid"} <= metrics
     assert any(m.startswith("loss/") for m in metrics)
-    assert all(line["flops"] > 0 and line["n"] for line in result["curve"])
+    assert all(line["flops_total"] > line["flops"] > 0 and line["n"] for line in result["curve"])
+    assert result["run"].state["flops_total"] == result["curve"][-1]["flops_total"]
     n = {line["metric"]: line["n"] for line in result["curve"]}
     assert (n["geneval/overall"], n["geneval/colors"], n["dpg/overall"], n["fid"]) == (24, 4, 6, 30)
     assert n["geneval/seen"] + n["geneval/unseen"] == 24

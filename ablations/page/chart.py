@@ -19,7 +19,7 @@ TITLES = {
     FLOPS_TOTAL: "{}FLOPs of everything",
     SECONDS: "{} of training",
 }
-NAMES = {STEPS: "Steps", FLOPS: "FLOPs", FLOPS_TOTAL: "FLOPs in all", SECONDS: "Wall time"}
+NAMES = {STEPS: "Steps", FLOPS: "FLOPs", FLOPS_TOTAL: "FLOPs of everything", SECONDS: "Wall time"}
 TIMES = {"seconds": 1.0, "minutes": 60.0, "hours": 3600.0}
 
 

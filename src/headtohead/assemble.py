@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
+from headtohead import accounts
 from headtohead.config import RunConfig
+from headtohead.counting import counter, flops
 from headtohead.data.encoded import StepBatch
 from headtohead.design import Backbone
 from headtohead.foundations import reader, representation
@@ -45,8 +46,17 @@ def flops_a_picture(parts: Parts, batch: StepBatch, device: str) -> float:
     """Counted by torch on one real portion of a step, forward and backward, of head and language model."""
     generator, x_1 = parts.generator, batch.x_1.to(device)
     x_1 = parts.codec.encode(pixels(x_1)) if x_1.dim() == PICTURES else x_1.float()
-    with FlopCounterMode(display=False) as counter, torch.compiler.set_stance("force_eager"):
+    with counter() as counted, torch.compiler.set_stance("force_eager"):
         condition = generator.condition(batch.captions)
         generator.generation.loss(x_1, condition, fresh(x_1)).backward()
     generator.zero_grad(set_to_none=True)
-    return float(counter.get_total_flops()) / len(x_1)
+    return float(counted.get_total_flops()) / len(x_1)
+
+
+def flops_of_everything(config: RunConfig, parts: Parts, learning: float, samples: int, device: str) -> float:
+    """A picture's training FLOPs with encoder and decoder, from those of head and language model (`accounts` says how
+    they are shared); `samples` are the distinct pictures of the data."""
+    codec = parts.codec
+    picture = torch.zeros(1, 3, codec.side, codec.side, device=device)
+    encode, made = flops(lambda: codec.encode(picture)), codec.decoder_flops()
+    return accounts.everything(config, learning=learning, encode=encode, samples=samples, decoder=made)

@@ -31,11 +31,12 @@ class Curves(L.Callback):
         config: RunConfig,
         examiner: Examiner,
         recorder: Recorder,
-        flops: float,
+        flops: tuple[float, float],
         *,
         training: Training,
         progress: Progress | None,
     ) -> None:
+        """`flops` are a picture's: of head and language model, and of everything."""
         self.config, self.examiner, self.recorder, self.flops = config, examiner, recorder, flops
         self.by, self.progress = training, progress
         self.training = self.measuring = self.peak = 0.0
@@ -88,7 +89,8 @@ class Curves(L.Callback):
 
     def _record(self, measured: Measured, step: int) -> None:
         """May be done again after it failed half way: the curve's lines come last and make it count."""
-        at = Spent(step, step * self.config.train.batch, step * self.flops, round(self.training, 2))
+        shown, (flops, everything) = step * self.config.train.batch, self.flops
+        at = Spent(step, shown, shown * flops, round(self.training, 2), shown * everything)
         point, exam = measured.point, fingerprint(measured.asked)
         self.recorder.cut(step - 1)
         for kind, grid in measured.grids.items():

@@ -39,7 +39,7 @@ def fetched(
     `file`: where the weights lie, when that is not what it is called; `where`: their name on the hub, likewise.
     """
     try:
-        with _calm():
+        with calm():
             return load()
     except ModelError:
         raise
@@ -67,7 +67,7 @@ def complete(model: Any, info: dict[str, Any]) -> Any:
 
 
 @contextmanager
-def _calm() -> Iterator[None]:
+def calm() -> Iterator[None]:
     """Without the retries and warnings in front of the line that says what to do."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)

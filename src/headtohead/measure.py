@@ -14,7 +14,8 @@ from headtohead import rounds
 from headtohead.assemble import Parts
 from headtohead.computing import autocast
 from headtohead.config import EvalConfig, RunConfig, Sampling
-from headtohead.eval import points
+from headtohead.eval import asked, points
+from headtohead.eval.asked import A_TASK, OFTEN, TIMES, limit_of
 from headtohead.eval.exam import SEED, Exam, exam, shown
 from headtohead.foundations import shipped
 from headtohead.measured import HELD_OUT, TRIED, HeldOut, Measured, losses
@@ -22,14 +23,10 @@ from headtohead.module import Generator
 from headtohead.sampler import paint
 from headtohead.world import judge as judges
 from headtohead.world.captions import captions
-from headtohead.world.prompts import TASKS
 from headtohead.world.render import render
 from headtohead.world.scenes import draw
 
 NOISE, DECODER = 900_000, 910_000  # seeds of diversity's draws
-A_TASK = 2  # prompts a task in a sample grid, the same ones at every point of every design
-OFTEN = (0, 2, 6, 8)  # of those, the prompts of which several pictures are shown
-TIMES = 4
 
 
 def held_out(config: RunConfig, parts: Parts, device: str) -> HeldOut:
@@ -82,11 +79,7 @@ class Meter:
             return paint(generator, self.codec, prompts, how, seed=own, batch=batch, decodings=decodings)
 
     def pictures(self, last: bool) -> int:
-        e = self.config.evaluation
-        limit = limit_of(e, last)
-        asked = sum(limit) if limit else len(exam(e.split).texts)
-        spread = 2 * points.A_PROMPT * e.diverse  # drawn once and decoded twice
-        return asked + spread + A_TASK * len(TASKS) + TIMES * len(OFTEN)
+        return asked.pictures(self.config.evaluation, last)
 
     def trial(self, generator: Generator) -> None:
         test = exam(self.config.evaluation.split, limit=(TRIED, 0), device=self.device)
@@ -131,10 +124,3 @@ def shown_prompts(config: EvalConfig) -> dict[str, list[str]]:
     """What the grids show: row by row for one picture a prompt, a row a prompt for several."""
     texts = shown(config.split, A_TASK)
     return {"prompts": texts, "often": [texts[k] for k in OFTEN]}
-
-
-def limit_of(e: EvalConfig, last: bool) -> tuple[int, int] | None:
-    """How many of GenEval's and of DPG's prompts are asked; none means all."""
-    if last:
-        return (e.final_geneval, e.final_dpg) if e.final_geneval and e.final_dpg else None
-    return e.geneval, e.dpg

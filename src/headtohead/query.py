@@ -37,13 +37,18 @@ class QueryEncoder(nn.Module):
     def forward(self, captions: list[str]) -> Condition:
         ids, mask = self.encode([self.template.format(caption=c) for c in captions])
         ids, mask = ids.to(self.queries.device), mask.to(self.queries.device)
-        run = self._whole if self.trained else self._prompt_once
         # Prompts of like length go together: little padding is computed, and none of it is seen.
         length = mask.sum(1)
         order = length.argsort(stable=True)
         groups = order.chunk(min(self.groups, len(order)))
-        states = [run(ids[rows, :longest], mask[rows, :longest]) for rows in groups for longest in [length[rows].max()]]
+        states = [
+            self.read(ids[rows, :longest], mask[rows, :longest]) for rows in groups for longest in [length[rows].max()]
+        ]
         return Condition(torch.cat(states)[order.argsort()])
+
+    def read(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """(B, Q, W) of prompts of like length, (B, L) each."""
+        return self._whole(ids, mask) if self.trained else self._prompt_once(ids, mask)
 
     def _behind(self, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries (B, Q, W), the mask of [C; Q], and the queries' positions, counted from each prompt's own end."""

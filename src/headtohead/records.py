@@ -1,7 +1,8 @@
 """A run's record: `<results>/<sweep>/<run>/`, append-only, read back as a table.
 
     config.json      the resolved configuration
-    curve.jsonl      a line a number: step, samples, flops, seconds, metric, value, ceiling, relative, n, judge, mode
+    curve.jsonl      a line a number: step, samples, flops, seconds, flops_total, metric, value, ceiling, relative, n,
+                     judge, mode
     prompts.jsonl    a line an evaluation: the exam's id, each prompt's score, and why the wrong ones are wrong
     rescored.jsonl   numbers of the kept weights under other sampling or another judge, as in curve.jsonl with `how`
     kept/            averaged weights, to be scored again
@@ -53,8 +54,9 @@ class Spent:
 
     step: int
     samples: int
-    flops: float
+    flops: float  # of head and language model
     seconds: float
+    flops_total: float | None = None  # of everything; older records lack it
 
 
 class Recorder:
@@ -135,12 +137,12 @@ def numbers(
     at: Spent, values: Mapping[str, float], n: Mapping[str, int], representation: str, judge: str, mode: str
 ) -> list[dict[str, Any]]:
     """One evaluation as lines of a record: raw values, and as shares of what their representation could reach."""
-    out = []
+    out, spent = list[dict[str, Any]](), {name: cost for name, cost in vars(at).items() if cost is not None}
     for metric, value in values.items():
         top, share = relative(metric, value, representation)
         count = n.get(metric, n.get(metric.split("/")[0]))
         line = {"metric": metric, "value": value, "ceiling": top, "relative": share, "n": count}
-        out.append({**vars(at), **line, "judge": judge, "mode": mode})
+        out.append({**spent, **line, "judge": judge, "mode": mode})
     return out
 
 

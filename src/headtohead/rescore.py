@@ -44,7 +44,8 @@ def rescore(
                 continue
             say(f"{run.sweep}/{run.name}: step {step:,}, " + ", ".join(f"{k} {v}" for k, v in label.items()))
             point = meter.scores(parts.generator, how, last=True)
-            at = Spent(step, *(ends[step][name] for name in ("samples", "flops", "seconds")))
+            end = ends[step]
+            at = Spent(step, end["samples"], end["flops"], end["seconds"], end.get("flops_total"))
             representation = asked.design.representation
             recorder.rescored(label, numbers(at, point.values, point.n, representation, meter.judge.name, "world"))
     return [line for line in run.lines(RESCORED) if line["step"] in steps and _key(line["how"]) in labels]

@@ -15,8 +15,8 @@ from typing import Any
 
 from safetensors.torch import save_file
 
-from headtohead import checkpoints, command, devices, examining, loggers, owner, records, store, training_data
-from headtohead.assemble import assemble, flops_a_picture
+from headtohead import accounts, checkpoints, command, devices, examining, loggers, owner, records, store, training_data
+from headtohead.assemble import assemble, flops_a_picture, flops_of_everything
 from headtohead.config import RunConfig
 from headtohead.curves import Curves
 from headtohead.errors import Diverged, GivenUp, InputError
@@ -102,10 +102,11 @@ def _train(
         save_file({k: v.contiguous() for k, v in parts.codec.statistics.items()}, folder / STANDARD)
     data = training_data.build(config, training.portion, parts.codec, cache, own, training.say)
     module = DesignModule(parts.generator, config, parts.codec.encode)
-    flops = t.batch * flops_a_picture(parts, next(iter(data.batches(0))), own)
+    flops = flops_a_picture(parts, next(iter(data.batches(0))), own)
+    everything = flops_of_everything(config, parts, flops, data.about()["data"]["samples"], own)
     devices.meet(training.trainer, module)
     examiner = examining.build(config, parts, own, folder)
-    curves = Curves(config, examiner, recorder, flops, training=training, progress=progress)
+    curves = Curves(config, examiner, recorder, (flops, everything), training=training, progress=progress)
     training.fit(module, data.batches, curves, {"config": config.plain(), "data": data.fingerprint}, _belongs, log)
     if not claim:
         return
@@ -113,7 +114,8 @@ def _train(
         "steps": t.steps,
         "trainable": sum(p.numel() for p in parts.generator.trained().values()),
         "frozen": sum(p.numel() for p in parts.generator.parameters() if not p.requires_grad),
-        "flops": t.steps * flops,
+        "flops": accounts.shown(config) * flops,
+        "flops_total": accounts.shown(config) * everything,
         "seconds_training": round(curves.training, 1),
         "seconds_measuring": round(curves.measuring, 1),
         "peak_mb": round(curves.peak),

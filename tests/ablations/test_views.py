@@ -12,6 +12,9 @@ from made import SETTINGS, record
 from ablations.cells import cells
 from ablations.curves import FLOPS, FLOPS_TOTAL, SECONDS, STEPS, curves
 from ablations.effects import main_effects
+from ablations.looks import looks
+from ablations.page.chart import chart
+from ablations.tables import cost, groups
 from ablations.views import Incomparable, equal
 from headtohead.records import Recorder, runs
 
@@ -35,9 +38,30 @@ def test_three_views_meet_at_what_all_have_reached(tmp_path: Path) -> None:
     assert (at.by, at.note) == (FLOPS, "in training FLOPs of head and language model, for some record lacks the total")
     total = [replace(c, spent={**c.spent, FLOPS_TOTAL: 3 * c.spent[FLOPS]}) for c in pair]
     assert (equal(total, FLOPS_TOTAL).by, equal(total, FLOPS_TOTAL).budget) == (FLOPS_TOTAL, 1800e9)
+    chart_axes = [axis["key"] for axis in chart(list(drawn.values()), looks(drawn))["axes"]]
+    assert chart_axes == [STEPS, FLOPS, SECONDS]
     dear = replace(pair[0], spent={**pair[0].spent, FLOPS: 10 * pair[0].spent[FLOPS]})
     with pytest.raises(Incomparable, match="by its first point one has spent more than the 6e\\+11"):
         equal([dear, pair[1]], FLOPS)
+
+
+def test_the_account_of_everything_is_an_axis_where_every_record_keeps_it(tmp_path: Path) -> None:
+    record(tmp_path / "made/clip_flow", 0.9, price=1.0, everything=4.0)
+    record(tmp_path / "made/vae_flow", 0.45, price=2.0, everything=2.0)
+    found = runs(tmp_path)
+    drawn = {c.design: c for c in curves(found) if c.metric == "geneval/overall"}
+    pair = [drawn["clip_flow"], drawn["vae_flow"]]
+    # By head and language model alone CLIP is the cheaper one; with encoder and decoder it is the dearer one.
+    head, whole = equal(pair, FLOPS), equal(pair, FLOPS_TOTAL)
+    assert (head.budget, whole.budget) == (600e9, 1200e9)
+    assert head.values[0].mean() > whole.values[0].mean()
+    assert whole.note == ""
+    shown = chart(list(drawn.values()), looks(drawn))
+    assert [axis["name"] for axis in shown["axes"]] == ["Steps", "FLOPs", "FLOPs of everything", "Wall time"]
+    assert shown["panels"][0]["series"][0]["x"][FLOPS_TOTAL][-1] == 3600e9
+    own = cost(groups("made", found, curves(found)))
+    at = own.head.index("with everything")
+    assert [row[at] for row in own.rows] == ["4 T", "2 T"]
 
 
 def test_main_effects_come_from_pairs_that_differ_in_one_axis(tmp_path: Path) -> None:

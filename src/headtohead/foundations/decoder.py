@@ -6,6 +6,7 @@ tokens (B, N, width) -> cross-attention; their mean -> pooled embedding; noise (
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +38,7 @@ def adapted(name: str, width: int, *, side: int, channels: int) -> UNet2DConditi
 
     def made() -> UNet2DConditionModel:
         config = UNet2DConditionModel.load_config(place, subfolder=inner or None)
-        config |= {"cross_attention_dim": width, "sample_size": side, "in_channels": channels, "out_channels": channels}
-        if config.get("addition_embed_type") == "text_time":
-            config["projection_class_embeddings_input_dim"] = width + TIME_IDS * config["addition_time_embed_dim"]
-        unet = UNet2DConditionModel.from_config(config)
+        unet = UNet2DConditionModel.from_config(fitted(config, width, side=side, channels=channels))
         folder = Path(place) / inner
         if not folder.is_dir() or list(folder.glob("*.safetensors")):
             given = UNet2DConditionModel.from_pretrained(place, subfolder=inner or None, use_safetensors=True)
@@ -51,6 +49,20 @@ def adapted(name: str, width: int, *, side: int, channels: int) -> UNet2DConditi
 
     unet: UNet2DConditionModel = fetched("the decoder's UNet", name, "decoder.unet", made)
     return unet
+
+
+def fitted(config: dict[str, Any], width: int, *, side: int, channels: int) -> dict[str, Any]:
+    """The config of a UNet that reads vectors of this width."""
+    out = {
+        **config,
+        "cross_attention_dim": width,
+        "sample_size": side,
+        "in_channels": channels,
+        "out_channels": channels,
+    }
+    if config.get("addition_embed_type") == "text_time":
+        out["projection_class_embeddings_input_dim"] = width + TIME_IDS * config["addition_time_embed_dim"]
+    return out
 
 
 def velocity(unet: nn.Module, x: Tensor, sigma: Tensor, tokens: Tensor) -> Tensor:
@@ -77,12 +89,27 @@ def loss(unet: nn.Module, latents: Tensor, tokens: Tensor, drop: float = 0.0) ->
     return {"loss": F.mse_loss(v.float(), noise - latents)}
 
 
+@dataclass(frozen=True)
+class Learnt:
+    """How many pictures a decoder's training showed, and how many it encoded for that."""
+
+    shown: int
+    encoded: int
+
+    def flops(self, once: float, encode: float) -> float:
+        """Of that training, from a pass through the UNet and from encoding a picture by tower and VAE; backward is
+        twice a forward pass."""
+        return 3 * once * self.shown + encode * self.encoded
+
+
 class ClipDecoder(nn.Module):
     """Deterministic reconstruction: Euler steps from noise that is the same for every picture."""
 
-    def __init__(self, unet: UNet2DConditionModel, vae: Vae, steps: int, guidance: float = 1.0) -> None:
+    def __init__(
+        self, unet: UNet2DConditionModel, vae: Vae, steps: int, guidance: float = 1.0, learnt: Learnt | None = None
+    ) -> None:
         super().__init__()
-        self.unet, self.vae, self.steps, self.guidance = unet, vae, steps, guidance
+        self.unet, self.vae, self.steps, self.guidance, self.learnt = unet, vae, steps, guidance, learnt
 
     @property
     def picture(self) -> int:
@@ -138,4 +165,5 @@ def load(folder: str, vae: Vae, stands_on: dict[str, str]) -> ClipDecoder:
         "foundations.decoder",
         lambda: UNet2DConditionModel.from_pretrained(folder, subfolder="unet", use_safetensors=True),
     )
-    return ClipDecoder(unet, vae, card["steps"], card["guidance"])
+    shown = card["trained"]["train"]["steps"] * card["trained"]["train"]["batch"]
+    return ClipDecoder(unet, vae, card["steps"], card["guidance"], Learnt(shown, shown))

@@ -12,8 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from headtohead.config import SHIPPED, CodecConfig, FoundationsConfig
+from headtohead.counting import flops
 from headtohead.design import Representation
 from headtohead.foundations import decoder, shipped, tower, vae
+from headtohead.foundations.decoder import ClipDecoder
 from headtohead.foundations.recipes import RECIPES, recipe_hash
 from headtohead.foundations.tower import OpenTower
 from headtohead.foundations.vae import Vae
@@ -49,13 +51,17 @@ class Codec(Protocol):
         """Deterministic; with a seed, whatever noise the decoder has is drawn anew for each picture."""
         ...
 
+    def decoder_flops(self) -> float:
+        """That were spent on learning to decode its tokens; 0 where nothing was made for them."""
+        ...
+
 
 @dataclass(frozen=True)
 class ClipCodec:
     """A tower's tokens, given back as pictures by its diffusion decoder."""
 
     tower: nn.Module
-    decoder: nn.Module
+    decoder: ClipDecoder
     grid: Grid
     key: str
     side: int
@@ -70,8 +76,18 @@ class ClipCodec:
 
     @torch.no_grad()
     def decode(self, tokens: Tensor, seed: int | None = None) -> Tensor:
-        noise = None if seed is None else self.decoder.noise(len(tokens), seed)  # type: ignore[operator]
-        return self.decoder.decode(tokens, noise)  # type: ignore[operator]
+        noise = None if seed is None else self.decoder.noise(len(tokens), seed)
+        return self.decoder.decode(tokens, noise)
+
+    @torch.no_grad()
+    def decoder_flops(self) -> float:
+        d, mean = self.decoder, self.statistics["mean"]
+        if d.learnt is None:
+            return 0.0
+        tokens, latents = mean.new_zeros(1, self.grid.tokens, self.grid.channels), d.noise(1).to(mean)
+        seen, shown = (mean.new_zeros(1, 3, side, side) for side in (self.side, d.picture))
+        once = flops(lambda: decoder.velocity(d.unet, latents, mean.new_ones(1), tokens))
+        return d.learnt.flops(once, flops(lambda: (self.encode(seen), d.vae.encode(shown))))
 
 
 @dataclass(frozen=True)
@@ -94,6 +110,9 @@ class VaeCodec:
     def decode(self, tokens: Tensor, seed: int | None = None) -> Tensor:
         latents = tokens.transpose(1, 2).unflatten(2, (self.grid.rows, self.grid.columns))
         return self.vae.decode(F.pixel_shuffle(latents, self.patch))  # type: ignore[operator]
+
+    def decoder_flops(self) -> float:
+        return 0.0
 
 
 def build(representation: Representation, given: FoundationsConfig, config: CodecConfig, device: str = "cpu") -> Codec:
@@ -118,14 +137,19 @@ def tower_of(given: FoundationsConfig, device: str) -> tuple[OpenTower, str]:
 
 def _vae(given: FoundationsConfig, patch: int, device: str) -> Codec:
     out, key = vae_of(given, device)
-    side = given.picture // out.factor
-    if given.picture % out.factor or side % patch:
-        raise ConfigError(
-            f"foundations.picture={given.picture}: must be a multiple of {out.factor * patch}, "
-            f"the VAE's {out.factor} pixels a latent times codec.patch={patch}"
-        )
-    grid = Grid(side // patch, side // patch, out.channels * patch**2)
+    grid = vae_grid(given.picture, out.factor, out.channels, patch)
     return VaeCodec(out, patch, grid, f"{key}-{patch}", given.picture)
+
+
+def vae_grid(picture: int, factor: int, channels: int, patch: int) -> Grid:
+    """Latents of a picture, patch by patch."""
+    side = picture // factor
+    if picture % factor or side % patch:
+        raise ConfigError(
+            f"foundations.picture={picture}: must be a multiple of {factor * patch}, "
+            f"the VAE's {factor} pixels a latent times codec.patch={patch}"
+        )
+    return Grid(side // patch, side // patch, channels * patch**2)
 
 
 def _shipped(name: str, device: str) -> Codec:

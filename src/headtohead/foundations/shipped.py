@@ -34,10 +34,11 @@ def tower(name: str, device: str = "cpu", folder: Path = store.WEIGHTS) -> clip.
 
 
 def clip_decoder(tower_name: str, device: str = "cpu", folder: Path = store.WEIGHTS) -> decoder.ClipDecoder:
-    config = RECIPES[f"decoder_{tower_name}"].config
-    unet = decoder.build(config["unet"])
+    recipe = RECIPES[f"decoder_{tower_name}"]
+    unet = decoder.build(recipe.config["unet"])
     store.load_into(unet, f"decoder_{tower_name}", folder)
-    return decoder.ClipDecoder(unet.to(device), vae(device, folder), config["steps"])
+    learnt = decoder.Learnt(recipe.budget.steps * recipe.budget.batch, recipe.config["pictures"])
+    return decoder.ClipDecoder(unet.to(device), vae(device, folder), recipe.config["steps"], learnt=learnt)
 
 
 def feature_net(device: str = "cpu", folder: Path = store.WEIGHTS) -> features.FeatureNet:

@@ -1,0 +1,106 @@
+"""python -m ablations.plan: what runs would cost and whether they fit, before anything is spent or downloaded."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import math
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ablations import arguments
+from headtohead import presets
+from headtohead.command import Parser, positive, seeds
+from headtohead.config import RunConfig
+from headtohead.design import DESIGNS
+from headtohead.errors import InputError
+from headtohead.plan.accelerators import KINDS
+from headtohead.strict import ConfigError, known
+
+if TYPE_CHECKING:
+    from headtohead.plan.spend import Plan
+
+
+def main(given: list[str] | None = None) -> int:
+    parser = Parser("ablations.plan", __doc__)
+    parser.add_argument("--design", nargs="+", metavar="DESIGN", default=["all"], help=f"some of: {', '.join(DESIGNS)}")
+    parser.add_argument("--scale", default="paper", help=f"one of: {', '.join(presets.PRESETS)}")
+    parser.add_argument("--seeds", type=seeds, default=[0], help="such as 0,1,2")
+    parser.add_argument("--steps", type=positive, help="training steps, when not the scale's")
+    parser.add_argument("--set", nargs="+", metavar="KEY=VALUE", help="any setting, such as data.mix=mix.yaml")
+    parser.add_argument("--nodes", type=positive, default=1, help="machines that a training takes")
+    parser.add_argument("--gpus", type=positive, default=8, help="GPUs a machine")
+    parser.add_argument("--gpu", default="h100", metavar="KIND", help=f"one of: {', '.join(KINDS)}")
+    parser.add_argument("--utilisation", type=_share, default=0.4, help="share of the GPUs' dense peak that is reached")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="the same for programs")
+    options = parser.parse_args(given)
+    try:
+        made = planned(options)
+        if options.json:
+            from ablations.plan_json import plain
+
+            options.json.write_text(json.dumps(plain(made), indent=1) + "\n")
+    except OSError as error:
+        parser.error(f"--json: {options.json}: {error.strerror}")
+    except InputError as error:
+        parser.error(" ".join(str(error).split()))
+    from ablations.plan_text import text
+
+    print(text(made, options.scale))
+    return 0
+
+
+def planned(options: argparse.Namespace) -> Plan:
+    """Wrong settings are found before torch is loaded."""
+    gpu, configs = KINDS[known(options.gpu, KINDS, "gpu")], _configs(options)
+    stage = presets.decoder(options.scale) if options.scale in presets.DECODERS else None
+    some = next(iter(configs.values()))
+    with _unswept():
+        from headtohead import training_data
+        from headtohead.plan import spend
+
+    samples = None
+    if some.data.mix != training_data.WORLD:
+        samples = training_data.opened(some.data, some.foundations.picture).samples
+    machine = spend.Machine(gpu, options.nodes * options.gpus, options.utilisation)
+    return spend.plan(configs, stage, samples, machine, len(options.seeds))
+
+
+@contextmanager
+def _unswept() -> Iterator[None]:
+    """Importing makes a million objects that stay: looking for garbage among them takes a quarter of the time."""
+    swept = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if swept:
+            gc.enable()
+
+
+def _configs(options: argparse.Namespace) -> dict[str, RunConfig]:
+    designs = list(DESIGNS) if options.design == ["all"] else options.design
+    if len(set(designs)) < len(designs):
+        raise ConfigError(f"--design: the same one stands twice in {' '.join(designs)}")
+    overrides = dict(arguments.settings(options.set))
+    if options.steps is not None:
+        overrides["train.steps"] = str(options.steps)
+    return {design: presets.configure(design, options.scale, 0, overrides, "command line") for design in designs}
+
+
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value <= 1:
+        raise argparse.ArgumentTypeError(f"expected a share above 0 and up to 1, got {text!r}")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())
