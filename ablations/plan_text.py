@@ -178,8 +178,7 @@ def _assumed(plan: Plan) -> Iterator[str]:
     yield (
         "Assumed. FLOPs are counted by torch as they are computed: two for a multiplication with its addition, and "
         "what checkpointing computes again. GPU-hours are FLOPs over the stated share of the dense peak of the "
-        f"precision in use, which small models do not reach; encoding for a run is in TF32, {m.gpu.tf32:,.0f} TFLOP/s. "
-        "Judges, reading data and waiting are not counted."
+        "precision in use, which small models do not reach. Judges, reading data and waiting are not counted."
     )
     yield (
         "Everything: head, language model, the encoder's look at each picture, and a share of what is made once for a "

@@ -56,8 +56,8 @@ class DesignModule(Learner[Generator]):
         # Noise and times of a step depend on seed and step alone, so a resumed run draws what it would have drawn.
         rows = Rows(batch.start, self.settings.batch)
         draws = Draws(self.seed * 1_000_003 + self.global_step, rows, batch.x_1.device)
-        x_1 = self.encode(pixels(batch.x_1)) if batch.x_1.dim() == PICTURES else batch.x_1.float()
         with autocast(self.compute, self.device):
+            x_1 = (self.encode(pixels(batch.x_1)) if batch.x_1.dim() == PICTURES else batch.x_1).float()
             condition = self.net.condition(batch.captions)
             loss = self.net.generation.loss(x_1, condition, draws)
         self.log("loss", loss.detach(), prog_bar=True)

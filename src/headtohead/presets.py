@@ -16,7 +16,7 @@ _PAPER_PROMPT = "Please generate an image based on the following caption: {capti
 _SYSTEM = "You are a helpful assistant."
 # A point on the way asks a subset, evenly spread; the end asks everything. Decoding 36,472 pictures at every point
 # would cost several times what the steps between two points do: `make plan` says how much.
-_POINTS = {"every": 3200, "geneval": 138, "dpg": 133, "fid": 1000, "batch": 32}
+_POINTS = {"every": 3200, "geneval": 138, "dpg": 133, "fid": 1000, "batch": 8}
 
 # What each scale says; a run adds its design, its seed and its overrides.
 PRESETS: dict[str, dict[str, Any]] = {

@@ -9,8 +9,10 @@ from typing import Any
 
 import torch
 import yaml
+from torch import Tensor
 from torch.utils.data import DataLoader
 
+from headtohead.computing import autocast
 from headtohead.config import DataConfig, RunConfig, TrainConfig
 from headtohead.data.encoded import Source, Steps, encoded
 from headtohead.data.shards import cached, declare, mixed, stream
@@ -102,7 +104,12 @@ def recipes(mix: Mix, codec: Codec) -> list[Recipe]:
 
 
 def cache(config: RunConfig, codec: Codec, folder: Path, device: str, say: Callable[[str], None]) -> None:
-    """Encode every corpus of the mix once, for all runs that predict this representation."""
+    """Encode every corpus of the mix once, for all runs that predict this representation, as they would on the way."""
+
+    def encode(pictures: Tensor) -> Tensor:
+        with autocast(config.compute, device):
+            return codec.encode(pictures).float()
+
     for recipe in recipes(opened(config.data, codec.side), codec):
-        place = cache_features(recipe, codec.encode, folder, device=device, say=say, quiet=False)
+        place = cache_features(recipe, encode, folder, device=device, say=say, quiet=False)
         say(f"{recipe.corpus.name}: {place}")

@@ -98,7 +98,7 @@ def _vae(name: str, picture: int) -> _Vae:
         own = vae.Vae(inner).requires_grad_(False)
         pictures = torch.zeros(1, 3, picture, picture)
         latents = torch.zeros(1, own.channels, picture // own.factor, picture // own.factor)
-        into, back = look(lambda: own.encode(pictures), bf16=False), look(lambda: own.decode(latents), bf16=True)
+        into, back = look(lambda: own.encode(pictures), bf16=True), look(lambda: own.decode(latents), bf16=True)
         return _Vae(parameters(own), own.factor, own.channels, into, back)
 
 
@@ -159,7 +159,7 @@ def _tower(name: str, picture: int, side: int) -> tuple[Part, int]:
             architecture, load_weights=False, force_image_size=picture or None, device="meta"
         )
         tower = OpenTower(model.visual, side).eval().requires_grad_(False)
-        seen = look(lambda: tower.raw_tokens(torch.zeros(1, 3, tower.picture, tower.picture)), bf16=False)
+        seen = look(lambda: tower.raw_tokens(torch.zeros(1, 3, tower.picture, tower.picture)), bf16=True)
     return Part(parameters(tower), seen.flops, seen.most), tower.width
 
 

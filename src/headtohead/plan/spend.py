@@ -88,7 +88,6 @@ class Plan:
 HEAD, LANGUAGE, ENCODING, WAY, LAST = (
     "training: head", "training: language model", "encoding pictures on the way", "points on the way", "last point",
 )  # fmt: skip
-ENCODED = "tf32"  # single precision, on tensor cores
 
 
 def plan(
@@ -108,7 +107,7 @@ def plan(
             once.append(Once(told, d.flops, machine.hours(d.flops, d.precision)))
         size = Shape(f.grid.tokens, f.grid.channels, torch.bfloat16).bytes(run.samples)
         flops = run.samples * f.encode.flops
-        features[name] = Features(size, flops, machine.hours(flops, ENCODED))
+        features[name] = Features(size, flops, machine.hours(flops, _precision(run.config)))
         if accounts.beforehand(run.config):
             once.append(Once(f"features of {name}, {run.samples:,} pictures", flops, features[name].hours))
     return Plan(machine, runs, seeds, once, features, runs[0].cost.frozen.picture)
@@ -116,7 +115,7 @@ def plan(
 
 def _precision(config: RunConfig) -> str:
     """Single precision uses tensor cores too, as trainings here do."""
-    return "bf16" if config.compute.precision == "bf16" else ENCODED
+    return "bf16" if config.compute.precision == "bf16" else "tf32"
 
 
 def _run(design: str, config: RunConfig, stage: DecoderConfig | None, samples: int, machine: Machine) -> Run:
@@ -132,7 +131,7 @@ def _run(design: str, config: RunConfig, stage: DecoderConfig | None, samples: i
     parts = {
         HEAD: (shown * c.head.train, precision),
         LANGUAGE: (shown * c.reading.train, precision),
-        ENCODING: (0.0 if accounts.beforehand(config) else shown * f.encode.flops, ENCODED),
+        ENCODING: (0.0 if accounts.beforehand(config) else shown * f.encode.flops, precision),
         WAY: (asked.on_the_way * asked.a_point * c.picture, precision),
         LAST: (asked.the_last * c.picture, precision),
     }
