@@ -8,11 +8,18 @@ from __future__ import annotations
 
 import logging
 import os
+import warnings
 from datetime import timedelta
 from typing import Any
 
 import lightning as L
 import torch
+from lightning.fabric.plugins.environments import (
+    ClusterEnvironment,
+    LightningEnvironment,
+    SLURMEnvironment,
+    TorchElasticEnvironment,
+)
 from lightning.pytorch.strategies import DDPStrategy, ModelParallelStrategy
 
 from headtohead.config import ComputeConfig
@@ -21,19 +28,24 @@ from headtohead.portion import Portion
 PATIENCE = timedelta(hours=6)  # other processes wait while one judges pictures
 
 
-def processes() -> tuple[int, int]:
-    """How many processes a launcher started for this training, and how many of them on this machine."""
+def launched() -> tuple[ClusterEnvironment, int, int]:
+    """By whom this process was started, how many there are for this training, and how many of them on this machine.
+
+    Lightning would guess, and takes a command inside a job for one of srun's: only a step of srun's counts its tasks.
+    """
     e = os.environ
     if "TORCHELASTIC_RUN_ID" in e:
-        return int(e["WORLD_SIZE"]), int(e["LOCAL_WORLD_SIZE"])
-    if "SLURM_NTASKS" in e and "SLURM_PROCID" in e and e.get("SLURM_JOB_NAME") not in ("bash", "interactive"):
-        return int(e["SLURM_NTASKS"]), int(e["SLURM_NTASKS"]) // int(e.get("SLURM_NNODES", 1))
-    return 1, 1
+        return TorchElasticEnvironment(), int(e["WORLD_SIZE"]), int(e["LOCAL_WORLD_SIZE"])
+    if (world := int(e.get("SLURM_STEP_NUM_TASKS", 1))) > 1:
+        # A job is put back into the queue by its script alone; Lightning would do so too, with a checkpoint of its own.
+        return SLURMEnvironment(auto_requeue=False), world, world // int(e["SLURM_STEP_NUM_NODES"])
+    return LightningEnvironment(), 1, 1
 
 
 def trainer(compute: ComputeConfig, device: str, *, steps: int, batch: int, callbacks: list[L.Callback]) -> L.Trainer:
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # it advertises and repeats what we say ourselves
-    world, here = processes()
+    warnings.filterwarnings("ignore", "The `srun` command is available")  # on a login node it is of no concern
+    environment, world, here = launched()
     portion = Portion.of(batch, compute.micro_batch, 0, world)
     strategy: Any = "auto"
     if compute.strategy == "fsdp":
@@ -50,6 +62,7 @@ def trainer(compute: ComputeConfig, device: str, *, steps: int, batch: int, call
         devices=here,
         num_nodes=world // here,
         strategy=strategy,
+        plugins=environment,
         accumulate_grad_batches=len(portion.starts),
         callbacks=callbacks,
         logger=False,
