@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import warnings
 from datetime import timedelta
 from typing import Any
 
 import lightning as L
 import torch
-from lightning.fabric.plugins.environments import (
-    ClusterEnvironment,
-    LightningEnvironment,
-    SLURMEnvironment,
-    TorchElasticEnvironment,
-)
+from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.pytorch.strategies import DDPStrategy, ModelParallelStrategy
 
 from headtohead.config import ComputeConfig
@@ -40,6 +39,20 @@ def launched() -> tuple[ClusterEnvironment, int, int]:
         # A job is put back into the queue by its script alone; Lightning would do so too, with a checkpoint of its own.
         return SLURMEnvironment(auto_requeue=False), world, world // int(e["SLURM_STEP_NUM_NODES"])
     return LightningEnvironment(), 1, 1
+
+
+class OwnAnswer(L.Callback):
+    """SIGTERM is answered by whoever was to answer before Lightning put itself in front.
+
+    Its handler broadcasts at once, wherever a process stands: two that are asked together, as a job's are, then pair
+    different collectives and wait for each other for ever.
+    """
+
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        self._before = signal.getsignal(signal.SIGTERM)
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        signal.signal(signal.SIGTERM, self._before)
 
 
 def trainer(compute: ComputeConfig, device: str, *, steps: int, batch: int, callbacks: list[L.Callback]) -> L.Trainer:
@@ -64,7 +77,7 @@ def trainer(compute: ComputeConfig, device: str, *, steps: int, batch: int, call
         strategy=strategy,
         plugins=environment,
         accumulate_grad_batches=len(portion.starts),
-        callbacks=callbacks,
+        callbacks=[*callbacks, OwnAnswer()],
         logger=False,
         enable_checkpointing=False,
         enable_model_summary=False,

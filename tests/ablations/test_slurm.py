@@ -23,7 +23,7 @@ from headtohead.records import runs
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
-STEPS, EVERY = 3000, 1000
+STEPS, EVERY = 300, 150
 TWO_NODES = Launch("slurm", nodes=2)
 # What a step of a job does in place of a training: says where it is, and goes as it is told.
 PROBE = """
@@ -58,11 +58,12 @@ def ended(job: str, log: Path, seconds: float = 240) -> None:
     assert state(job) == "COMPLETED", log.read_text()[-3000:]
 
 
-def again(job: str) -> None:
-    """SLURM lets a job that went back into the queue wait two minutes; nobody has to wait for that here."""
-    wait(lambda: state(job) == "PENDING", 90)
+def again(job: str, times: int) -> None:
+    """SLURM lets a job that went back into the queue wait two minutes; here until nothing of it is left."""
+    wait(lambda: (fact(job, "Restarts"), fact(job, "Reason")) == (str(times), "BeginTime"), 120)
+    wait(lambda: f"slurmstepd: [{job}." not in told("ps", "-eo", "args"), 60)
     told("scontrol", "update", f"JobId={job}", "StartTime=now")
-    wait(lambda: state(job) == "RUNNING", 90)
+    wait(lambda: state(job) != "PENDING", 90)
 
 
 def sweep(place: Path) -> str:
@@ -85,6 +86,13 @@ def folder_of(place: Path) -> Path:
     return next((place / "results").glob("micro-*/clip_flow-s0"))
 
 
+def last_step(log: Path) -> int:
+    """Of the progress bar, since the job began or went on."""
+    text = log.read_text() if log.exists() else ""
+    steps = re.findall(rf"(\d+)/(?:{STEPS}|\?) ", text.rpartition("going on at step")[2])
+    return int(steps[-1]) if steps else 0
+
+
 def went_on(log: Path) -> list[int]:
     return [int(step) for step in re.findall(r"going on at step (\d+)", log.read_text())] if log.exists() else []
 
@@ -97,18 +105,18 @@ def test_a_job_that_was_interrupted_ends_with_the_weights_of_one_left_alone(tmp_
     job = sweep(tmp_path / "cut twice")
     cut = folder_of(tmp_path / "cut twice")
     log = cut / f"slurm-{job}.log"
-    wait(lambda: (cut / "curve.jsonl").exists(), 120)
-    assert sweep(tmp_path / "cut twice") == job  # the folder's own, still running: no second one writes there
+    wait(lambda: last_step(log) > 0, 120)
+    assert TWO_NODES.submit(cut, "again", "headtohead.run", [str(cut)]) == job  # no second one writes there
     assert len(told("squeue", "-h").splitlines()) == 1
     told("scancel", "--signal=TERM", job)  # as a time limit does: to the steps, not to the script
-    again(job)
-    wait(lambda: len(went_on(log)) == 1, 60)
+    again(job, 1)
+    wait(lambda: len(went_on(log)) == 1 and last_step(log) > went_on(log)[0], 120)
     urgent = told(
         "sbatch", "--parsable", f"--partition={slurm.HIGH}", "--nodes=2", "--exclusive", "--output=/dev/null",
         "--wrap=sleep 1",
     ).strip()  # fmt: skip
     wait(lambda: state(urgent) == "COMPLETED", 90)
-    again(job)
+    again(job, 2)
     ended(job, log)
 
     assert fact(job, "Restarts") == "2"
@@ -148,7 +156,7 @@ def test_a_jobs_processes_know_of_each_other(tmp_path: Path, monkeypatch: pytest
 
 def test_what_has_saved_is_put_back_and_what_fails_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     saved = probed(tmp_path / "saved", monkeypatch, TWO_NODES, 143)
-    again(saved)
+    again(saved, 1)
     ended(saved, tmp_path / "saved" / f"slurm-{saved}.log")
     assert fact(saved, "Restarts") == "1"
     broken = probed(tmp_path / "broken", monkeypatch, TWO_NODES, 3)
