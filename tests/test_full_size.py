@@ -76,7 +76,8 @@ def one_step() -> dict[str, Any]:
     for own in shares(head):
         was = {name: p.detach().clone() for name, p in own.items()}
         learner = Learner(Share(own), run.train, run.compute, run.seed)
-        learner.configure_optimizers()["optimizer"].step()
+        made = learner.configure_optimizers()  # with its schedule, at the first step of the warm-up
+        made["optimizer"].step()
         learner.average.step(1)
         still += [name for name, p in own.items() if torch.equal(p, was[name]) or not p.isfinite().all()]
         apart += [n for n, w in learner.average.weights.items() if torch.equal(w, was[n]) or torch.equal(w, own[n])]
