@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ablations import bench_paper, timing
 from ablations.bench_parts import GROUPS, PARTS
 from headtohead import machine, store
 from headtohead.command import Parser, isolated, seconds
@@ -21,10 +22,14 @@ from headtohead.design import DESIGNS
 from headtohead.records import Recorder, Spent
 from headtohead.world.prompts import TASKS
 
-COMMANDS, FRECHET = "commands", "frechet"
+COMMANDS, FRECHET, PAPER = "commands", "frechet", "paper"
 DIMENSIONS, REFERENCE = 2048, 30_000  # Inception's, and MJHQ-30k's pictures
 SAMPLES = (1000, 5000)
-HEADS = {COMMANDS: "  seconds", FRECHET: "  seconds     sqrtm     faster"}
+HEADS = {
+    COMMANDS: "  seconds",
+    FRECHET: "  seconds     sqrtm     faster",
+    PAPER: "pictures/s   TFLOP/s  of peak  peak MB",
+}
 ROUNDS = 5  # of a command
 SEEDS, POINTS = 3, 8  # of the made records that plot and report are timed on
 
@@ -32,18 +37,11 @@ SEEDS, POINTS = 3, 8  # of the made records that plot and report are timed on
 def measure(name: str, device: str, lasting: float) -> dict[str, Any]:
     """Rounds of one batch each until the time is up; the median round is the rate."""
     with torch.no_grad():
-        (work, pictures), rounds = PARTS[name](device), list[float]()
-        work()
-        end = time.perf_counter() + lasting
-        while time.perf_counter() < end or len(rounds) < 3:
-            start = time.perf_counter()
-            work()
-            if device == "cuda":
-                torch.cuda.synchronize()
-            rounds.append(time.perf_counter() - start)
-    low, middle, high = np.quantile(rounds, (0.1, 0.5, 0.9))
+        work, pictures = PARTS[name](device)
+        took = timing.rounds(work, device, lasting)
+    low, middle, high = np.quantile(took, (0.1, 0.5, 0.9))
     rates = {"pictures/s": pictures / middle, "10 % to 90 %": [pictures / high, pictures / low]}
-    return {"part": name, "batch": pictures, "rounds": len(rounds), **rates, "peak MB": machine.peak_mb(device)}
+    return {"part": name, "batch": pictures, "rounds": len(took), **rates, "peak MB": machine.peak_mb(device)}
 
 
 def made(folder: Path) -> None:
@@ -106,7 +104,7 @@ def frechet(samples: int) -> dict[str, Any]:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = Parser("ablations.bench", __doc__)
-    groups = [*GROUPS, FRECHET, COMMANDS]
+    groups = [*GROUPS, PAPER, FRECHET, COMMANDS]
     parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"some of: {', '.join(groups)}; all when none given")
     parser.add_folder("--out", Path("results/bench"), "folder for the JSON")
     parser.add_device()
@@ -120,6 +118,10 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"\n{group:34} {HEADS.get(group, 'pictures/s      10 % to 90 %  peak MB')}")
         work: dict[str, partial[dict[str, Any]]] = {
             FRECHET: {f"{n}": partial(frechet, n) for n in SAMPLES},
+            PAPER: {
+                name: partial(bench_paper.measure, *way, device, options.seconds)
+                for name, way in bench_paper.parts().items()
+            },
             COMMANDS: {name: partial(command, name) for name in ("plot", "report")},
         }.get(group) or {name: partial(measure, name, device, options.seconds) for name in GROUPS[group]}
         rows = []
@@ -127,7 +129,8 @@ def main(arguments: list[str] | None = None) -> int:
             rows.append(isolated(part.func, *part.args))
             print(_line(rows[-1]), flush=True)
         path = options.out / f"{group}-{device}.json"
-        path.write_text(json.dumps({**machine.describe(device), "rows": rows}, indent=1) + "\n")
+        about = bench_paper.Size.of(device).about if group == PAPER else {}
+        path.write_text(json.dumps({**machine.describe(device), **about, "rows": rows}, indent=1) + "\n")
         print(path)
     return 0
 
@@ -137,6 +140,9 @@ def _line(row: dict[str, Any]) -> str:
         return f"{row['part']:34} {row['seconds']:9.2f} {row['sqrtm']:9.1f} {row['times faster']:9.0f}x"
     if "seconds" in row:
         return f"{row['part']:34} {row['seconds']:9.2f}"
+    if "share of peak" in row:
+        shown = f"{row['part']:34} {row['pictures/s']:10.2f} {row['TFLOP/s']:9.2f} {row['share of peak']:8.0%}"
+        return f"{shown} {row['peak MB']:8.0f}"
     low, high = row["10 % to 90 %"]
     return f"{row['part']:34} {row['pictures/s']:10.0f} {low:8.0f} {high:8.0f} {row['peak MB']:8.0f}"
 

@@ -53,23 +53,31 @@ class Launch:
         each = [sys.executable, "-m", "torch.distributed.run", *meeting, f"--nproc-per-node={self.gpus}"]
         return [*each, "-m", module, *arguments]
 
-    def job(self, folder: Path, name: str, module: str, arguments: list[str]) -> str:
+    def job(self, folder: Path, name: str, module: str, arguments: list[str], gpus: bool = False) -> str:
         """A job script: put back into the queue when it is preempted, and then going on from its checkpoint."""
-        given = [f"#SBATCH {shlex.quote(option)}" for option in self.sbatch]
+        log = str(folder.resolve()).replace("%", "%%")
+        options = [
+            f"--job-name={name}",
+            f"--nodes={self.nodes}",
+            f"--ntasks-per-node={self.gpus}",
+            f"--output={log}/slurm-%j.log",
+            "--open-mode=append",
+            "--requeue",
+            f"--signal=TERM@{WARNING}",
+            *([f"--gpus-per-node={self.gpus}"] if gpus and not self._names_gpus() else []),
+            *self.sbatch,
+        ]
         inner = " ".join(map(shlex.quote, [sys.executable, "-m", module, *arguments]))
         path = os.pathsep.join(p for p in sys.path if p and "site-packages" not in p and Path(p).is_dir())
         lines = [
             "#!/bin/bash",
-            f"#SBATCH --job-name={name}",
-            f"#SBATCH --nodes={self.nodes}",
-            f"#SBATCH --ntasks-per-node={self.gpus}",
-            f"#SBATCH --output={folder.resolve()}/slurm-%j.log",
-            "#SBATCH --open-mode=append",
-            "#SBATCH --requeue",
-            f"#SBATCH --signal=TERM@{WARNING}",
-            *given,
+            *(f"#SBATCH {shlex.quote(option)}" for option in options),
             f"cd {shlex.quote(str(Path.cwd()))}",
             f"export PYTHONPATH={shlex.quote(path)}",
+            # This script runs on the first node, whose name among SLURM's need not resolve.
+            'export MASTER_ADDR="$(hostname)"',
+            # Since 22.05 srun does not take it over from the job.
+            '[ -n "$SLURM_CPUS_PER_TASK" ] && export SRUN_CPUS_PER_TASK="$SLURM_CPUS_PER_TASK"',
             # 143: was asked to go, and has saved. Preemption requeues by itself, a time limit does not.
             f"srun --kill-on-bad-exit=1 {inner}",
             "code=$?",
@@ -78,14 +86,18 @@ class Launch:
         ]
         return "\n".join(lines) + "\n"
 
+    def _names_gpus(self) -> bool:
+        return any(option.startswith(("--gpus", "--gres")) for option in self.sbatch)
+
     def submit(self, folder: Path, name: str, module: str, arguments: list[str]) -> str:
-        """The number of the job."""
-        script = folder / JOB
-        script.write_text(self.job(folder, name, module, arguments))
-        done = subprocess.run(["sbatch", "--parsable", str(script)], capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise ConfigError(f"sbatch: {' '.join(done.stderr.split())[:300]}")
-        return done.stdout.strip().split(";")[0]
+        """The number of the folder's job: of the one in the queue, when there is one; two would write one record."""
+        script = (folder / JOB).resolve()
+        queue = [line.split(maxsplit=1) for line in _asked("squeue", "--me", "--format=%A %o").splitlines()]
+        if waiting := [number for number, command in queue if command == str(script)]:
+            return waiting[0]
+        counted = "gpu" in _asked("sinfo", "--format=%G")  # such a cluster gives none to a job that asks for none
+        script.write_text(self.job(folder, name, module, arguments, counted))
+        return _told("sbatch", "--parsable", str(script)).strip().split(";")[0]
 
     def run(self, module: str, arguments: list[str]) -> int:
         """Wait for the processes; asked to end, ask them, so that they save."""
@@ -99,3 +111,14 @@ class Launch:
             raise
         finally:
             signal.signal(signal.SIGTERM, before)
+
+
+def _asked(command: str, *options: str) -> str:
+    return _told(command, "--noheader", *options)
+
+
+def _told(*command: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ConfigError(f"{command[0]}: {' '.join(done.stderr.split())[:300]}")
+    return done.stdout

@@ -78,6 +78,7 @@ def test_a_design_trains_and_is_examined(design: str, place: dict[str, Any], tmp
     assert (run.state["state"], run.state["data"]["shown"]) == ("finished", 4 * 8)
     assert {line["step"] for line in run.curve()} == {2, 4}
     assert {"geneval/overall", "dpg/overall", "fid"} <= {line["metric"] for line in run.curve()}
+    assert {line["n"] for line in run.curve() if line["metric"].startswith("loss/")} == {4}
     assert (folder / "standard.safetensors").exists() == design.startswith("clip")
     assert all(torch.isfinite(w).all() for w in load_file(kept(folder)[4]).values())
 

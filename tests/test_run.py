@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 from small import SMALL
 
-from headtohead import measure
+from headtohead import measure, measured
 from headtohead.assemble import assemble
 from headtohead.config import RunConfig
 from headtohead.data.encoded import STREAM
@@ -59,7 +59,7 @@ def test_every_design_trains_samples_and_records(design: str, tmp_path: Path, ca
 @pytest.mark.parametrize("design", DESIGNS)
 def test_the_loss_falls(design: str, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On the pictures it learns from: a regression of latents moves little on others within so few steps."""
-    monkeypatch.setattr(measure, "HELD_OUT", STREAM)
+    monkeypatch.setattr(measured, "HELD_OUT", STREAM)
     config = configure(design, overrides={
         **SMALL, "train.steps": 60, "train.lr": 1e-2, "train.ema": 0.99, "data.pictures": 16, "evaluation.every": 60,
         "evaluation.held_out": 16, "evaluation.final_geneval": 6, "evaluation.final_dpg": 1,

@@ -17,6 +17,10 @@ from typing import Any
 import lightning as L
 import torch
 from lightning.fabric.plugins import CheckpointIO
+from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.pytorch.strategies import DDPStrategy, ModelParallelStrategy
 
 from headtohead.config import ComputeConfig
@@ -31,14 +35,18 @@ NEWS = (
 PATIENCE = timedelta(hours=6)  # other processes wait while one judges pictures
 
 
-def processes() -> tuple[int, int]:
-    """How many processes a launcher started for this training, and how many of them on this machine."""
+def launched() -> tuple[ClusterEnvironment, int, int]:
+    """By whom this process was started, how many there are for this training, and how many of them on this machine.
+
+    Lightning would guess, and takes a command inside a job for one of srun's: only a step of srun's counts its tasks.
+    """
     e = os.environ
     if "TORCHELASTIC_RUN_ID" in e:
-        return int(e["WORLD_SIZE"]), int(e["LOCAL_WORLD_SIZE"])
-    if "SLURM_NTASKS" in e and "SLURM_PROCID" in e and e.get("SLURM_JOB_NAME") not in ("bash", "interactive"):
-        return int(e["SLURM_NTASKS"]), int(e["SLURM_NTASKS"]) // int(e.get("SLURM_NNODES", 1))
-    return 1, 1
+        return TorchElasticEnvironment(), int(e["WORLD_SIZE"]), int(e["LOCAL_WORLD_SIZE"])
+    if (world := int(e.get("SLURM_STEP_NUM_TASKS", 1))) > 1:
+        # A job is put back into the queue by its script alone; Lightning would do so too, with a checkpoint of its own.
+        return SLURMEnvironment(auto_requeue=False), world, world // int(e["SLURM_STEP_NUM_NODES"])
+    return LightningEnvironment(), 1, 1
 
 
 @contextmanager
@@ -51,8 +59,8 @@ def without_news() -> Iterator[None]:
 
 def rank() -> int:
     """Of this process among those that a launcher started; the first is 0."""
-    world, _ = processes()
-    return int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", 0))) if world > 1 else 0
+    environment, world, _ = launched()
+    return environment.global_rank() if world > 1 else 0
 
 
 def meet(trainer: L.Trainer, module: L.LightningModule) -> None:
@@ -72,7 +80,7 @@ def trainer(
     checkpoints: CheckpointIO,
 ) -> L.Trainer:
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # it advertises and repeats what we say ourselves
-    world, here = processes()
+    environment, world, here = launched()
     portion = Portion.of(batch, compute.micro_batch, 0, world)
     strategy: Any = "auto"
     if compute.strategy == "fsdp":
@@ -92,7 +100,7 @@ def trainer(
             strategy=strategy,
             accumulate_grad_batches=len(portion.starts),
             callbacks=callbacks,
-            plugins=[checkpoints],
+            plugins=[checkpoints, environment],
             logger=False,
             enable_checkpointing=False,
             enable_model_summary=False,

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from torch import Tensor
 from torchvision.utils import make_grid
 
@@ -18,21 +17,12 @@ from headtohead.eval import asked, points
 from headtohead.eval.asked import A_TASK, OFTEN, TIMES, limit_of
 from headtohead.eval.exam import SEED, Exam, exam, shown
 from headtohead.foundations import shipped
-from headtohead.measured import HELD_OUT, TRIED, HeldOut, Measured, losses
+from headtohead.measured import TRIED, Measured, held_out, losses
 from headtohead.module import Generator
 from headtohead.sampler import paint
 from headtohead.world import judge as judges
-from headtohead.world.captions import captions
-from headtohead.world.render import render
-from headtohead.world.scenes import draw
 
 NOISE, DECODER = 900_000, 910_000  # seeds of diversity's draws
-
-
-def held_out(config: RunConfig, parts: Parts, device: str) -> HeldOut:
-    index = np.arange(config.evaluation.held_out)
-    scenes = draw(HELD_OUT, index)
-    return HeldOut(captions(scenes, HELD_OUT, index), parts.codec.encode(render(scenes, device)))
 
 
 class Meter:
@@ -107,7 +97,9 @@ class Meter:
         point = points.score(test, pictures, self.judge, self.net, reference)
         spread = points.spread(lines, {"fixed": many[:, 0], "drawn": many[:, 1]}, self.judge, self.net)
         values = {**point.values, **spread.values, **lost}
-        return Measured(replace(point, values=values, n={**point.n, **spread.n, "loss": e.held_out}), test.asked, grids)
+        return Measured(
+            replace(point, values=values, n={**point.n, **spread.n, "loss": len(self.held_out.told)}), test.asked, grids
+        )
 
     def grids(self, generator: Generator, how: Sampling) -> dict[str, Tensor]:
         """One picture each of many prompts, and several pictures each of few."""

@@ -9,11 +9,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from headtohead import training_data
+from headtohead.assemble import Parts
 from headtohead.computing import autocast
 from headtohead.config import RunConfig
 from headtohead.eval.points import Point
-from headtohead.module import Generator
+from headtohead.module import PICTURES, Generator, pixels
 from headtohead.sampler import noise
+from headtohead.world.captions import captions
+from headtohead.world.render import render
+from headtohead.world.scenes import draw
 
 TRIED = 48  # pictures by which a point is timed beforehand
 HELD_OUT = 102  # the stream of pictures on which the loss is measured
@@ -61,6 +66,19 @@ class Examiner(Protocol):
     def measure(self, generator: Generator, last: bool, step: int) -> Measured | None:
         """All processes of a training paint; the first one judges, the others get nothing."""
         ...
+
+
+def held_out(config: RunConfig, parts: Parts, device: str) -> HeldOut:
+    """Of what the run trains on, but never shown to it: other pictures of the world, or samples of its corpora."""
+    if config.data.mix == training_data.WORLD:
+        index = np.arange(config.evaluation.held_out)
+        scenes = draw(HELD_OUT, index)
+        return HeldOut(captions(scenes, HELD_OUT, index), parts.codec.encode(render(scenes, device)))
+    told, x_1 = training_data.held_out(config, parts.codec)
+    if x_1.dim() == PICTURES:
+        some = x_1.split(config.evaluation.batch)
+        return HeldOut(told, torch.cat([parts.codec.encode(pixels(shown.to(device))) for shown in some]))
+    return HeldOut(told, x_1.to(device))
 
 
 def losses(config: RunConfig, generator: Generator, held_out: HeldOut, device: str) -> dict[str, float]:

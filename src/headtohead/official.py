@@ -27,7 +27,7 @@ from headtohead.eval.points import Point
 from headtohead.eval.result import Result
 from headtohead.eval.work import How
 from headtohead.judges import colours, features, mask2former, vqa
-from headtohead.measured import TRIED, Measured
+from headtohead.measured import TRIED, Measured, held_out, losses
 from headtohead.module import Generator
 from headtohead.sampler import paint
 from headtohead.strict import ConfigError
@@ -60,6 +60,7 @@ class Official:
         if not (self.lines or self.questions or self.meta):
             raise ConfigError("exam.source=official: needs exam.geneval, exam.dpg or exam.mjhq, where the files lie")
         self.judges = self._judges() if rounds.first() else {}
+        self.held_out = held_out(config, parts, device)
 
     def _judges(self) -> dict[str, Any]:
         e, out = self.config.exam, dict[str, Any]()
@@ -116,6 +117,7 @@ class Official:
         place, wanted = self.folder / f"{step:07d}", self.wanted(last)
         every = [w for own in wanted.values() for w in own]
         self._paint(generator, place, rounds.broadcast([w for w in every if not (place / w.place).exists()]))
+        lost = losses(self.config, generator, self.held_out, self.device)
         if not rounds.first():
             return None
         results = list(self._scored(place, wanted))
@@ -128,6 +130,7 @@ class Official:
         asked = [{"prompt": row["prompt"], "task": row.get("task", "dpg"), "seen": True} for row in rows]
         if "fid-inception/fid" in values:
             values["fid"], n["fid"] = values.pop("fid-inception/fid"), n.pop("fid-inception/fid")
+        values, n = {**values, **lost}, {**n, "loss": len(self.held_out.told)}
         return Measured(Point(values, n, scores), asked, self._grids(place))
 
     def _paint(self, generator: Generator, place: Path, missing: Sequence[Wanted]) -> None:

@@ -27,8 +27,15 @@ class Asked:
         self._idle = True  # nothing would be lost
 
     def __enter__(self) -> Asked:
-        self._before = {number: signal.signal(number, self._hear) for number in STOPPED}
+        self._before = {number: signal.getsignal(number) for number in STOPPED}
+        self._listen()
         return self
+
+    def _listen(self) -> None:
+        """Again when a training begins: Lightning puts itself in front, and its handler broadcasts wherever a process
+        stands; two that are asked together, as a job's are, then wait for each other for ever."""
+        for number in STOPPED:
+            signal.signal(number, self._hear)
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
@@ -43,6 +50,7 @@ class Asked:
 
     def busy(self) -> None:
         """From here on there is something to lose, and whoever is asked waits for a good moment."""
+        self._listen()
         self._idle = False
 
     @contextmanager
@@ -50,6 +58,7 @@ class Asked:
         """While this lasts, the state is on disk: whoever is asked goes at once."""
         if self.code:
             raise Stopped(self.code)
+        self._listen()
         self._idle = True
         try:
             yield

@@ -44,10 +44,27 @@ def build(
 ) -> TrainingData:
     if config.data.mix == WORLD:
         return _world(config, portion, codec, cache, device, say)
+    return from_shards(shown(config, codec), config.data, config.train, config.seed, portion)
+
+
+def shown(config: RunConfig, codec: Codec) -> Mix:
+    """The mix as a run reads it, pictures or features, without what is held out."""
     mix = opened(config.data, codec.side)
     if config.data.features:
         mix = cached.as_features(mix, recipes(mix, codec), config.data.features)
-    return from_shards(mix, config.data, config.train, config.seed, portion)
+    return mix.holding_out(config.evaluation.held_out)
+
+
+def held_out(config: RunConfig, codec: Codec) -> tuple[list[str], Tensor]:
+    """Captions and what they tell of, of the mix's samples that no run trains on: pictures, or features of them."""
+    reading = stream.Reading(shown(config, codec), 0)
+    try:
+        samples = reading.held_out()
+    finally:
+        reading.close()
+    if not samples:
+        raise ConfigError(f"data.mix: {config.data.mix}: none of the samples that are held out can be read")
+    return [s.caption for s in samples], torch.stack([s.x_1 for s in samples])
 
 
 def from_shards(mix: Mix, data: DataConfig, train: TrainConfig, seed: int, portion: Portion) -> TrainingData:
@@ -60,7 +77,10 @@ def from_shards(mix: Mix, data: DataConfig, train: TrainConfig, seed: int, porti
         return stream.Loader(steps, tally, workers=data.workers)
 
     known = {source.corpus.name: source.corpus.fingerprint for source in mix.sources}
-    about = {"mix": data.mix, "corpora": known, "samples": mix.samples, "fingerprint": fingerprint(known)}
+    about = {
+        "mix": data.mix, "corpora": known, "samples": mix.samples, "held_out": sum(mix.apart),
+        "fingerprint": fingerprint(known),
+    }  # fmt: skip
     return TrainingData(batches, lambda: {"data": {**about, **tally.plain()}})
 
 

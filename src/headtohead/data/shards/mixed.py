@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import accumulate
 from typing import Protocol
 
 from headtohead.data.shards import corpus as corpora
 from headtohead.data.shards.captions import Captions
 from headtohead.data.shards.corpus import Corpus
 from headtohead.data.shards.declare import MixConfig
+from headtohead.data.shards.order import before
 from headtohead.data.shards.places import ShardError
 from headtohead.data.shards.views import Pictures, View
 
@@ -31,10 +33,34 @@ class Mix:
     weights: Sequence[float]
     block: int
     random_crop: bool = False
+    apart: Sequence[int] = ()  # samples of each source that are never trained on
 
     @property
     def samples(self) -> int:
         return sum(source.corpus.samples for source in self.sources)
+
+    def trained(self, source: int) -> list[int]:
+        """Samples of each shard of a source that are trained on: its first ones. What is held out is spread evenly."""
+        corpus = self.sources[source].corpus
+        share = Fraction(self.apart[source] if self.apart else 0, max(corpus.samples, 1))
+        ends = [0, *accumulate(corpus.counts)]
+        return [n - before(end, share) + before(end - n, share) for n, end in zip(corpus.counts, ends[1:], strict=True)]
+
+    def held_out(self, source: int) -> list[tuple[int, int]]:
+        """Shard and row of each sample that is not."""
+        pairs = zip(self.sources[source].corpus.counts, self.trained(source), strict=True)
+        return [(shard, row) for shard, (whole, first) in enumerate(pairs) for row in range(first, whole)]
+
+    def holding_out(self, number: int) -> Mix:
+        """So many samples are taken from training, of every corpus by its weight: the same ones for every run."""
+        exact = [Fraction(str(weight)) for weight in self.weights]
+        ends = [number * end // sum(exact) for end in accumulate(exact)]
+        apart = [int(end - begin) for begin, end in zip([0, *ends], ends, strict=False)]
+        for source, own in zip(self.sources, apart, strict=True):
+            if own >= source.corpus.samples and own:
+                told = f"corpus {source.corpus.name} would give {own:,}, and has {source.corpus.samples:,} samples"
+                raise ShardError(f"evaluation.held_out={number}: {told}")
+        return replace(self, apart=apart)
 
 
 def opened(config: MixConfig) -> Mix:

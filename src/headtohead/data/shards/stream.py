@@ -75,9 +75,7 @@ class Reading:
     def __init__(self, mix: Mix, seed: int) -> None:
         self.mix, self.seed = mix, seed
         self.turns = Turns(mix.weights, seed)
-        self.orders = [
-            Order(source.corpus.counts, seed=seed, block=mix.block, salt=k) for k, source in enumerate(mix.sources)
-        ]
+        self.orders = [Order(mix.trained(k), seed=seed, block=mix.block, salt=k) for k in range(len(mix.sources))]
         self.views = [source.view(mix.block) for source in mix.sources]
 
     def batch(self, positions: Sequence[int], first: int = 0) -> ShardBatch:
@@ -99,6 +97,15 @@ class Reading:
             if len(samples) == len(turns):
                 return ShardBatch([s.caption for s in samples], torch.stack([s.x_1 for s in samples]), first, troubles)
         raise ShardError(f"{troubles[-1]}; so are {IN_A_ROW - 1} before it, one after the other")
+
+    def held_out(self) -> list[Sample]:
+        """What no step shows; a sample that fails is left out, and the others are the same whoever reads."""
+        out: list[Sample] = []
+        for corpus, view in enumerate(self.views):
+            told, places = self.mix.sources[corpus].captions, self.mix.held_out(corpus)
+            wanted = [Wanted(shard, row, told.source(k)) for k, (shard, row) in enumerate(places)]
+            out += [found for found in view.read(wanted) if not isinstance(found, Trouble)]
+        return out
 
     def wanted(self, corpus: int, position: int) -> Wanted:
         place = self.orders[corpus].at(position)
