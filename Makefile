@@ -8,7 +8,7 @@ LAUNCHED = $(if $(LAUNCH),--launch $(LAUNCH)) $(if $(NODES),--nodes $(NODES)) $(
 	$(if $(RENDEZVOUS),--rendezvous $(RENDEZVOUS)) $(if $(SBATCH),--sbatch $(SBATCH))
 
 .DEFAULT_GOAL := help
-.PHONY: help plan sweep status tune plot study guidance rescore foundations gallery prompts index decoder cache bench check test test-slow format clean
+.PHONY: help plan sweep status tune plot study points guidance rescore foundations gallery prompts index decoder cache bench check test test-slow format clean
 
 help:  ## This list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ plot: $(READY)  ## Draw the curves as PNG and PDF, and write the comparison [RES
 study: $(READY)  ## A page on which people compare designs blind: RESULTS=results/micro [DESIGN="clip_flow vae_flow"]
 	@$(PY) -m ablations.study $(RESULTS) $(if $(DESIGN),--design $(DESIGN))
 
+points: $(READY)  ## Measure points that runs with SET=evaluation.apart=true left open: [RESULTS=results] [LAUNCH=slurm]
+	@$(PY) -m ablations.points $(RESULTS) $(LAUNCHED)
+
 guidance: $(READY)  ## FID against GenEval over guidance scales, from kept weights: RESULTS=results/micro
 	@$(PY) -m ablations.guidance $(RESULTS)
 
@@ -84,7 +87,7 @@ check: $(READY)  ## Lint, types and floors, in seconds
 	@$(VENV)/bin/lint-imports --no-logo
 
 test: check  ## All checks and the tests
-	@$(PY) -m pytest -m "not slow"
+	@$(PY) -m pytest -m "not slow" -n $(or $(JOBS),auto) --dist loadfile
 
 test-slow: $(READY)  ## The tests that need minutes or services
 	@$(PY) -m pytest -m slow

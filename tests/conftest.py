@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 import torch
 
 from headtohead.world import judge
 from headtohead.world.judge import PixelJudge
 
-torch.set_num_threads(2)
+# Beside other processes of tests one thread each: two that spin for one core wait for each other.
+torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
 
 
 @pytest.fixture(scope="session")

@@ -123,6 +123,7 @@ class EvalConfig:
     batch: int = 128
     keep: Literal["last", "all"] = "last"  # whose weights are kept, to be scored again
     split: Literal["dev", "test"] = "test"
+    apart: bool = False  # a point only keeps the weights; `make points` measures them, as jobs of their own
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -72,39 +72,26 @@ class Curves(L.Callback):
         self.peak = max(self.peak, peak_mb(self.examiner.device))
 
     def _measure(self, trainer: L.Trainer, module: DesignModule, step: int, last: bool) -> None:
-        with module.average as generator:
-            measured = self.examiner.measure(generator, last, step)
-        weights = module.average.whole()
-        if measured is None:  # not the first process
-            return
-        folder = self.recorder.folder
-        if last or self.config.evaluation.keep == "all":
-            self.by.write(lambda: keep(weights, folder, step))
-        self.by.write(lambda: self._record(measured, step))
-        values = measured.point.values
-        for logger in trainer.loggers:
-            logger.log_metrics(values, step)
-        told = [f"{name} {values[metric]:.3f}" for metric, name in HEADLINE.items() if metric in values]
-        _beside_the_bar(trainer, f"step {step:,}: {', '.join(told)}")
-
-    def _record(self, measured: Measured, step: int) -> None:
-        """May be done again after it failed half way: the curve's lines come last and make it count."""
+        folder, e = self.recorder.folder, self.config.evaluation
         shown, (flops, everything) = step * self.config.train.batch, self.flops
         at = Spent(step, shown, shown * flops, round(self.training, 2), shown * everything)
-        point, exam = measured.point, fingerprint(measured.asked)
-        self.recorder.cut(step - 1)
-        for kind, grid in measured.grids.items():
-            to_pil_image(grid.cpu()).save(self.recorder.grid(step, kind), quality=90)
-        self.recorder.exam(exam, measured.asked)
-        self.recorder.prompts(step, exam, point.scores, point.reasons or {})
-        self.recorder.append(
-            at,
-            point.values,
-            point.n,
-            representation=self.config.design.representation,
-            judge=self.examiner.name,
-            mode=self.examiner.mode,
-        )
+        measured = None
+        if not e.apart:
+            with module.average as generator:
+                measured = self.examiner.measure(generator, last, step)
+        weights = module.average.whole()
+        if self.progress is None:  # not the first process
+            return
+        if last or e.apart or e.keep == "all":
+            self.by.write(lambda: keep(weights, folder, at))
+        if measured is None:
+            _beside_the_bar(trainer, f"step {step:,}: kept, to be measured apart")
+            return
+        point, told = measured, list[str]()
+        self.by.write(lambda: told.append(record(self.recorder, self.config, self.examiner, point, at)))
+        for logger in trainer.loggers:
+            logger.log_metrics(point.point.values, step)
+        _beside_the_bar(trainer, f"step {step:,}: {told[-1]}")
 
     def state_dict(self) -> dict[str, Any]:
         return {"training": self.training, "measuring": self.measuring, "peak": self.peak, "owed": self.owed}
@@ -118,3 +105,19 @@ def _beside_the_bar(trainer: L.Trainer, line: str) -> None:
     bar = trainer.progress_bar_callback
     assert isinstance(bar, TQDMProgressBar)
     bar.print(line, file=sys.stderr)
+
+
+def record(recorder: Recorder, config: RunConfig, examiner: Examiner, measured: Measured, at: Spent) -> str:
+    """And what to say of it. May be done again after it failed half way: the curve's lines come last and count."""
+    point, exam = measured.point, fingerprint(measured.asked)
+    recorder.forget(at.step)
+    for kind, grid in measured.grids.items():
+        to_pil_image(grid.cpu()).save(recorder.grid(at.step, kind), quality=90)
+    recorder.exam(exam, measured.asked)
+    recorder.prompts(at.step, exam, point.scores, point.reasons or {})
+    representation = config.design.representation
+    recorder.append(
+        at, point.values, point.n, representation=representation, judge=examiner.name, mode=examiner.mode
+    )  # fmt: skip
+    values = point.values
+    return ", ".join(f"{name} {values[metric]:.3f}" for metric, name in HEADLINE.items() if metric in values)

@@ -10,15 +10,21 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from headtohead.module import Generator
-from headtohead.records import KEPT
+from headtohead.records import KEPT, Spent, read_json, write
 
 
-def keep(weights: Mapping[str, Tensor], run: Path, step: int) -> None:
-    path = run / KEPT / f"{step:07d}.safetensors"
+def keep(weights: Mapping[str, Tensor], run: Path, at: Spent) -> None:
+    path = run / KEPT / f"{at.step:07d}.safetensors"
     path.parent.mkdir(exist_ok=True)
     beside = path.with_suffix(".part")
     save_file({name: w.contiguous() for name, w in weights.items()}, beside)
     os.replace(beside, path)
+    write(path.with_suffix(".json"), vars(at))
+
+
+def spent(run: Path, step: int) -> Spent:
+    """What a run had spent when it kept the weights of this step."""
+    return Spent(**read_json(run / KEPT / f"{step:07d}.json"))
 
 
 def kept(run: Path) -> dict[int, Path]:

@@ -32,14 +32,26 @@ class Source:
         return f"{self.model}:{self.pretrained}" if self.file is None else self.model.split(":")[-1].split("/")[-1]
 
 
-def source(name: str, flag: str) -> Source:
-    if Path(name).is_dir():
-        return _folder(Path(name), flag)
+def architecture(name: str, flag: str) -> str:
+    """What open_clip calls it, weights or not."""
     import open_clip
 
-    model, _, weights = name.partition(":")
+    if Path(name).is_dir():
+        if not (Path(name) / CONFIG).is_file():
+            raise ModelError(f"{flag} {name}: holds no {CONFIG}")
+        return f"local-dir:{name}"
+    model = name.partition(":")[0]
     if model not in open_clip.list_models():
         raise ModelError(f"{flag} {name}: open_clip knows no model {model}, and there is no such folder")
+    return model
+
+
+def source(name: str, flag: str) -> Source:
+    import open_clip
+
+    model, weights = architecture(name, flag), name.partition(":")[2]
+    if Path(name).is_dir():
+        return _folder(Path(name), model, flag)
     if Path(weights).is_file():
         return Source(model, weights, Path(weights))
     tags = open_clip.list_pretrained_tags_by_model(model)
@@ -54,13 +66,11 @@ def source(name: str, flag: str) -> Source:
     return Source(model, weights, None, hub.strip("/"))
 
 
-def _folder(folder: Path, flag: str) -> Source:
+def _folder(folder: Path, model: str, flag: str) -> Source:
     found = sorted(folder.glob("*.safetensors"), key=lambda path: (not path.name.startswith("open_clip"), path.name))
-    if not (folder / CONFIG).is_file():
-        raise ModelError(f"{flag} {folder}: holds no {CONFIG}")
     if not found:
         raise ModelError(f"{flag} {folder}: holds no *.safetensors")
-    return Source(f"local-dir:{folder}", None, found[0])
+    return Source(model, None, found[0])
 
 
 def load(name: str, what: str, flag: str, make: Callable[..., T], **options: Any) -> T:

@@ -10,6 +10,7 @@
     status.json      queued, running, paused, stopped, finished, or failed and why; what the run was made of and cost
     progress.json    while it runs: step, speed, time left
     claims/          who works on it
+    points/          who measures a step apart from the training
 
 and beside the runs `<sweep>/exams/<id>.json`, what the prompts are. Reading needs no torch.
 """
@@ -20,7 +21,7 @@ import contextlib
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ from headtohead.limits import relative
 HEADLINE = {"geneval/overall": "GenEval", "dpg/overall": "DPG", "fid": "FID"}  # figure 4 of the paper
 CURVE, PROMPTS, RESCORED = "curve.jsonl", "prompts.jsonl", "rescored.jsonl"
 CONFIG, STATUS, GRIDS, EXAMS, KEPT = "config.json", "status.json", "grids", "exams", "kept"
-PROGRESS = "progress.json"
+PROGRESS, POINTS = "progress.json", "points"
 _EXAM = re.compile(r'\{"step": (\d+), "exam": "(\w+)"')  # how a line of prompts.jsonl begins
 # What every line of a curve must hold for anything to be made of it.
 CURVE_KEYS: dict[str, tuple[type, ...]] = {
@@ -121,15 +122,27 @@ class Recorder:
         path = self.folder / CURVE
         return path.exists() and any(line["step"] == step for line in read_lines(path))
 
+    def open_points(self) -> list[int]:
+        """Steps whose weights were kept to be measured apart, and were not yet."""
+        steps = sorted(int(path.stem) for path in (self.folder / KEPT).glob("*.json"))
+        return [step for step in steps if not self.measured(step)]
+
     def cut(self, last: int) -> None:
         """Forget what was recorded behind a step: it will be measured again."""
+        self._keep(lambda step: step <= last)
+
+    def forget(self, step: int) -> None:
+        """What a point left that was broken off while it was recorded."""
+        self._keep(lambda other: other != step)
+
+    def _keep(self, wanted: Callable[[int], bool]) -> None:
         for name in (CURVE, PROMPTS):
             path = self.folder / name
             if not path.exists():
                 continue
             text, lines = path.read_text(), read_lines(path)
-            if text and (not text.endswith("\n") or any(line["step"] > last for line in lines)):
-                kept = [line for line in lines if line["step"] <= last]
+            kept = [line for line in lines if wanted(line["step"])]
+            if text and (not text.endswith("\n") or len(kept) < len(lines)):
                 _replace(path, "".join(json.dumps(line) + "\n" for line in kept))
 
 
@@ -219,12 +232,13 @@ class Run:
         return self.folder.parent.name
 
     def curve(self) -> list[dict[str, Any]]:
+        """By step, in whatever order they were measured."""
         lines = self.lines(CURVE)
         for number, line in enumerate(lines, 1):
             for key, kinds in CURVE_KEYS.items():
                 if not isinstance(line.get(key), kinds):
                     raise RecordError(f"{self.folder / CURVE}: line {number}: {key} is {line.get(key)!r:.40}")
-        return lines
+        return sorted(lines, key=lambda line: int(line["step"]))
 
     def exams(self) -> dict[int, str]:
         """What was asked at each step; lines are long and only their beginnings are read."""

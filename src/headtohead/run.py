@@ -107,7 +107,8 @@ def _train(
     devices.meet(training.trainer, module)
     examiner = examining.build(config, parts, own, folder)
     curves = Curves(config, examiner, recorder, (flops, everything), training=training, progress=progress)
-    training.fit(module, data.batches, curves, {"config": config.plain(), "data": data.fingerprint}, _belongs, log)
+    belongs, apart = {"config": config.plain(), "data": data.fingerprint}, config.evaluation.apart
+    training.fit(module, data.batches, curves, belongs, _belongs, log, apart)
     if not claim:
         return
     about = {

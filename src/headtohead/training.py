@@ -71,13 +71,17 @@ class Training:
         belongs: Mapping[str, Any],
         read: Callable[[dict[str, Any]], dict[str, Any]],
         log: loggers.Loggers = loggers.none,
+        apart: bool = False,
     ) -> None:
-        """From the last whole state on. `belongs`: what makes it this run; `read` does the same of what was saved."""
+        """From the last whole state on. `belongs`: what makes it this run; `read` does the same of what was saved.
+
+        Points that others measure `apart` stay on record: the weights they were measured on will be the same again.
+        """
         self.states.belongs = dict(belongs)
         self.trainer.callbacks.insert(0, callback)  # type: ignore[attr-defined]
         state = self._state(read) if self.claim else None
         step, path = self.trainer.strategy.broadcast((state.step, str(state.path)) if state else (0, None))
-        if self.claim:
+        if self.claim and not apart:
             self.recorder.cut(step)
         if step:
             self.say(f"{self.folder.name}: going on at step {step:,}")

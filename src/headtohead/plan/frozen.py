@@ -15,6 +15,7 @@ import torch
 from diffusers import AutoencoderKL
 from torch import nn
 
+from headtohead import open_models
 from headtohead.config import SHIPPED, CodecConfig, DecoderConfig, FoundationsConfig
 from headtohead.design import Representation
 from headtohead.foundations import clip, decoder, known, representation, vae
@@ -151,9 +152,7 @@ def _of_tower(given: FoundationsConfig, stage: DecoderConfig | None) -> Frozen:
 
 def _tower(name: str, picture: int, side: int) -> tuple[Part, int]:
     """And the width of its tokens."""
-    architecture = name.partition(":")[0]
-    if architecture not in open_clip.list_models():
-        raise ConfigError(f"foundations.clip: open_clip knows no model {architecture}")
+    architecture = open_models.architecture(name, "foundations.clip")
     with on_meta("foundations.clip", name):
         model: Any = open_clip.create_model(
             architecture, load_weights=False, force_image_size=picture or None, device="meta"

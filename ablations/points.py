@@ -1,0 +1,65 @@
+"""python -m ablations.points results/: measure the points that runs with evaluation.apart left open."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from ablations import arguments
+from ablations.launch import Launch
+from ablations.rescore import config_of
+from headtohead.command import Parser, isolated, say
+from headtohead.config import RunConfig
+from headtohead.errors import InputError
+from headtohead.records import POINTS, Recorder, Run, runs
+
+MODULE = "headtohead.apart"
+
+
+def main(given: list[str] | None = None) -> int:
+    parser = Parser("ablations.points", __doc__)
+    parser.add_argument("results", type=Path, help="a results folder, a sweep's or a run's")
+    parser.add_device()
+    arguments.add_launch(parser)
+    options = parser.parse_args(given)
+    try:
+        launch = arguments.launch(options)
+        found = [(run, config_of(run)) for run in runs(options.results)]
+        left = [(run, c) for run, c in found if c.evaluation.apart and Recorder(run.folder).open_points()]
+        if not left:
+            say(f"{options.results}: no point is open; runs with evaluation.apart=true leave theirs to this command")
+        for run, config in left:
+            _measure(run, config, launch, options.device)
+    except (InputError, OSError) as error:
+        print(f"points: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        say("points: stopped; the same command goes on from here")
+        return 130
+    return 0
+
+
+def _measure(run: Run, config: RunConfig, launch: Launch, device: str | None) -> None:
+    steps = Recorder(run.folder).open_points()
+    say(f"{run.sweep}/{run.name}: {len(steps)} points are open, from step {steps[0]:,} to {steps[-1]:,}")
+    if launch.by == "local":
+        isolated(_here, config, run.folder, device)
+        return
+    words = [str(run.folder), *(["--device", device] if device else [])]
+    place = run.folder / POINTS
+    place.mkdir(exist_ok=True)
+    if launch.by == "slurm":
+        say(f"{run.name}: job {launch.submit(place, f'{run.sweep}/{run.name}/points', MODULE, words)}")
+    elif code := launch.run(MODULE, words):
+        raise InputError(f"{run.folder}: its points ended with exit code {code}")
+
+
+def _here(config: RunConfig, folder: Path, device: str | None) -> None:
+    from headtohead import store
+    from headtohead.apart import measure
+
+    measure(config, folder, device=device or store.best_device(), say=say)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
