@@ -19,7 +19,7 @@ from headtohead.strict import ConfigError, build, known
 
 SWEEPS = Path("sweeps")
 SWEEP = "sweep.json"  # beside a sweep's runs: how it was asked for
-KEYS = {"designs": 0, "seeds": 0, "scale": 0, "set": 0, "grid": 0, "chosen": 0, "tuned": 0}
+KEYS = {"designs": 0, "seeds": 0, "scale": 0, "set": 0, "grid": 0, "variants": 0, "chosen": 0, "tuned": 0}
 MOST_RUNS = 1000
 
 
@@ -44,6 +44,7 @@ class Sweep:
     scale: str = "micro"
     overrides: dict[str, Any] = field(default_factory=dict)
     grid: dict[str, tuple[Any, ...]] = field(default_factory=dict)  # settings of which every combination is run
+    variants: dict[str, tuple[dict[str, Any], ...]] = field(default_factory=dict)  # of a design, beside its own runs
     chosen: dict[str, dict[str, Any]] = field(default_factory=dict)  # by design; `overrides` and `grid` go before
     tuned: Tuned | None = None  # how they were chosen
     where: str = ""  # the file it was read from
@@ -55,12 +56,13 @@ class Sweep:
     def runs(self) -> dict[str, RunConfig]:
         """Every run by its folder's name, checked before any of them begins."""
         out = {}
-        for design, values, seed in itertools.product(self.designs, itertools.product(*self.grid.values()), self.seeds):
-            point = dict(zip(self.grid, values, strict=True))
-            variant = "".join(f"+{key}={value}" for key, value in point.items())
-            own = {**self.chosen.get(design, {}), **self.overrides, **point}
-            config = configure(design, self.scale, seed, own, self.where)
-            out[f"{design}{variant}-s{seed}"] = config
+        combinations = list(itertools.product(*self.grid.values()))
+        for design in self.designs:
+            for more, values, seed in itertools.product(({}, *self.variants.get(design, ())), combinations, self.seeds):
+                point = {**dict(zip(self.grid, values, strict=True)), **more}
+                variant = "".join(f"+{key}={value}" for key, value in point.items())
+                own = {**self.chosen.get(design, {}), **self.overrides, **point}
+                out[f"{design}{variant}-s{seed}"] = configure(design, self.scale, seed, own, self.where)
         return out
 
 
@@ -81,6 +83,7 @@ def parse(name: str, given: Any, where: str) -> Sweep:
         raise ConfigError(f"{where}: set: expected settings such as head.dim: 256, got {overrides!r:.60}")
     grid, chosen = _grid(given.get("grid", {}), overrides, where), _chosen(given.get("chosen", {}), where)
     designs = tuple(DESIGNS) if designs == ("all",) else designs
+    variants = _variants(given.get("variants", {}), {*overrides, *grid}, where)
     scale = given.get("scale", "micro")
     if not isinstance(scale, str):
         raise ConfigError(f"{where}: scale: expected text, got {scale!r:.60}")
@@ -91,6 +94,7 @@ def parse(name: str, given: Any, where: str) -> Sweep:
         scale,
         dict(overrides),
         grid,
+        variants,
         chosen,
         _tuned(given["tuned"], designs, chosen, {*overrides, *grid}, where) if "tuned" in given else None,
         where,
@@ -112,6 +116,31 @@ def _grid(given: Any, overrides: Mapping[str, Any], where: str) -> dict[str, tup
     if math.prod(map(len, out.values())) > MOST_RUNS:
         raise ConfigError(f"{where}: grid: more than {MOST_RUNS:,} combinations")
     return out
+
+
+def _variants(given: Any, elsewhere: set[str], where: str) -> dict[str, tuple[dict[str, Any], ...]]:
+    if not isinstance(given, Mapping):
+        raise ConfigError(f"{where}: variants: expected lists of settings by design, got {given!r:.60}")
+    for design, rows in given.items():
+        known(str(design), DESIGNS, "design", f"{where}: variants")
+        if not isinstance(rows, list) or not rows or not all(_settings(row) for row in rows):
+            raise ConfigError(
+                f"{where}: variants: {design}: expected a list of settings such as head.dim: 128, got {rows!r:.60}"
+            )
+        for key in {key for row in rows for key in row} & elsewhere:
+            raise ConfigError(f"{where}: {key} stands in variants and in set or grid")
+        if len({str(sorted(row.items())) for row in rows}) < len(rows):
+            raise ConfigError(f"{where}: variants: {design}: has one twice")
+    return {design: tuple(map(dict, rows)) for design, rows in given.items()}
+
+
+def _settings(row: Any) -> bool:
+    """Short enough to be part of a folder's name."""
+    return (
+        isinstance(row, Mapping)
+        and bool(row)
+        and all(isinstance(k, str) and NAME.fullmatch(f"{v}") for k, v in row.items())
+    )
 
 
 def _chosen(given: Any, where: str) -> dict[str, dict[str, Any]]:

@@ -39,6 +39,7 @@ def chosen(options: argparse.Namespace) -> spec.Sweep:
         "scale": scale,
         "set": {**base.overrides, **overrides},
         "grid": {key: list(values) for key, values in base.grid.items()},
+        "variants": {design: list(rows) for design, rows in base.variants.items()},
         **base.how_chosen(),
     }
     name = base.name if base.scale == scale else f"{base.name}-{scale}"

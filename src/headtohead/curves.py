@@ -41,7 +41,7 @@ class Curves(L.Callback):
         self.by, self.progress = training, progress
         self.training = self.measuring = self.peak = 0.0
         self.owed = 0  # the step of a point that was saved for and maybe not measured
-        self._since = time.monotonic()
+        self._since, self._kept_before = time.monotonic(), 0.0
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if self.owed:
@@ -94,10 +94,18 @@ class Curves(L.Callback):
         _beside_the_bar(trainer, f"step {step:,}: {told[-1]}")
 
     def state_dict(self) -> dict[str, Any]:
-        return {"training": self.training, "measuring": self.measuring, "peak": self.peak, "owed": self.owed}
+        own = {"training": self.training, "measuring": self.measuring, "peak": self.peak, "owed": self.owed}
+        return {**own, "keeping": self.keeping}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        vars(self).update(state_dict)
+        own = dict(state_dict)
+        self._kept_before = own.pop("keeping", 0.0)
+        vars(self).update(own)
+
+    @property
+    def keeping(self) -> float:
+        """Seconds for states, records and progress, of this start and those before."""
+        return self._kept_before + self.by.keeping + (self.progress.keeping if self.progress else 0.0)
 
 
 def _beside_the_bar(trainer: L.Trainer, line: str) -> None:

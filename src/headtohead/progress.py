@@ -24,7 +24,7 @@ class Progress(L.Callback):
         self.folder, self.config = folder, config
         self.step, self.a_step, self.a_point = 0, 0.0, 0.0
         self._told = self._since = time.monotonic()
-        self._from = 0
+        self._from, self.keeping = 0, 0.0
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self.step = self._from = trainer.global_step
@@ -61,3 +61,4 @@ class Progress(L.Callback):
             about["seconds_left"] = round((t.steps - self.step) * self.a_step + points * self.a_point)
         with contextlib.suppress(OSError):
             write(self.folder / PROGRESS, about)
+        self.keeping += time.monotonic() - self._told

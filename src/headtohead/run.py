@@ -119,6 +119,7 @@ def _train(
         "flops_total": accounts.shown(config) * everything,
         "seconds_training": round(curves.training, 1),
         "seconds_measuring": round(curves.measuring, 1),
+        "seconds_keeping": round(curves.keeping, 1),
         "peak_mb": round(curves.peak),
         **examiner.about,
         **data.about(),

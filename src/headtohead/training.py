@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ class Training:
     ) -> None:
         self.folder, self.steps, self.claim, self.recorder = folder, train.steps, claim, Recorder(folder)
         self.say = say if claim else command.quiet
+        self.keeping = 0.0  # seconds that went into states and records
         self.states = Checkpoints(folder, self.say, self._waiting)
         self.asked, self.stopping = asked, Stopping(asked, self.save)
         self.trainer = devices.trainer(
@@ -53,15 +55,23 @@ class Training:
 
     def write(self, work: Callable[[], None]) -> None:
         """Something into the folder, by its owner and when there is space."""
-        if self.claim:
-            self.claim.check()
-        patiently(work, self.folder, self.say, self._waiting)
+        with self._keeping():
+            if self.claim:
+                self.claim.check()
+            patiently(work, self.folder, self.say, self._waiting)
 
     def save(self, trainer: L.Trainer) -> None:
         """By all processes together."""
-        if self.claim:
-            self.claim.check()
-        trainer.save_checkpoint(self.states.path(trainer.global_step))
+        with self._keeping():
+            if self.claim:
+                self.claim.check()
+            trainer.save_checkpoint(self.states.path(trainer.global_step))
+
+    @contextlib.contextmanager
+    def _keeping(self) -> Iterator[None]:
+        began = time.monotonic()
+        yield
+        self.keeping += time.monotonic() - began
 
     def fit(
         self,

@@ -22,9 +22,9 @@ from headtohead.kept import kept
 from headtohead.records import runs
 
 pytestmark = pytest.mark.slow
-SETTINGS = {**SMALL, "train.steps": 60, "evaluation.every": 10, "evaluation.geneval": 12, "evaluation.dpg": 2}
+SETTINGS = {**SMALL, "train.steps": 120, "evaluation.every": 8, "evaluation.geneval": 12, "evaluation.dpg": 2}
 KILLS = 30
-LONGEST = 25.0  # seconds a worker lives; some eight pass before the first step
+SHORTEST, LONGEST = 2.0, 14.0  # seconds that a worker lives; some five pass before the first step
 
 
 def worker(results: Path, cache: Path, *, seeds: str = "0", designs: Sequence[str] = ("vae_flow", "clip_mse")) -> Any:
@@ -87,19 +87,35 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> dict[str,
     return made(results)
 
 
+def saving(results: Path) -> bool:
+    """Whether a state or a record is half written at this moment."""
+    return any(path for run in results.glob("*/*") for path in [*run.glob("checkpoints/*.part"), *run.glob("*.part")])
+
+
 def test_thirty_kills_leave_the_sweep_that_nobody_killed(tmp_path: Path, cache: Path, unbroken: dict[str, Any]) -> None:
-    draw, ended, torn = random.Random(0), 0, 0
-    for _ in range(KILLS):
-        process = worker(tmp_path, cache)
-        try:
-            process.communicate(timeout=draw.uniform(1.0, LONGEST))
-            ended += 1
-        except subprocess.TimeoutExpired:
+    """Every second kill waits for a moment in which something is written; a sweep that gets to its end begins anew."""
+    draw, killed, torn, place = random.Random(0), 0, 0, 0
+    while killed < KILLS:
+        results = tmp_path / f"{place}"
+        process, end = worker(results, cache), time.monotonic() + draw.uniform(SHORTEST, LONGEST)
+        hunting = killed % 2
+        while process.poll() is None and time.monotonic() < end + 10 * hunting:
+            if hunting and time.monotonic() > end and saving(results):
+                break
+            time.sleep(0.002 if hunting else 0.05)
+        if process.poll() is None:
             kill(process)
-        torn += len(list(tmp_path.rglob("*.part")))
-    print(f"{KILLS - ended} of {KILLS} workers were killed; half written files met: {torn}")
-    finish(worker(tmp_path, cache))
-    assert made(tmp_path) == unbroken
+            killed += 1
+            torn += saving(results)
+        else:
+            finish(process)
+            assert made(results) == unbroken
+            place += 1
+    print(
+        f"{killed} workers were killed, {torn} of them in the middle of a file; {place} sweeps got to their end before"
+    )
+    finish(worker(tmp_path / f"{place}", cache))
+    assert made(tmp_path / f"{place}") == unbroken
 
 
 def test_three_workers_share_the_runs_and_one_dies(tmp_path: Path, cache: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -139,3 +140,31 @@ def test_finished_runs_are_skipped(tmp_path: Path, capsys: pytest.CaptureFixture
     recorder.status("finished")
     assert sweep.main(["--design", "vae_flow", "--results", str(tmp_path)]) == 0
     assert "finished" in capsys.readouterr().err
+
+
+def test_variants_stand_beside_their_designs_own_runs() -> None:
+    rows = {"clip_flow": [{"design.backbone": "trained"}, {"head.dim": 128}]}
+    made = spec.parse("some", {"designs": ["clip_flow", "vae_flow"], "seeds": [0, 1], "variants": rows}, "file").runs()
+    assert list(made) == [
+        "clip_flow-s0", "clip_flow-s1", "clip_flow+design.backbone=trained-s0", "clip_flow+design.backbone=trained-s1",
+        "clip_flow+head.dim=128-s0", "clip_flow+head.dim=128-s1", "vae_flow-s0", "vae_flow-s1",
+    ]  # fmt: skip
+    assert made["clip_flow+design.backbone=trained-s0"].design.backbone.value == "trained"
+    assert made["clip_flow+head.dim=128-s1"].head.dim == 128
+
+
+@pytest.mark.parametrize(
+    ("variants", "says"),
+    [
+        ([], "variants: expected lists of settings by design"),
+        ({"clip_fow": [{"head.dim": 128}]}, "did you mean clip_flow?"),
+        ({"clip_flow": {"head.dim": 128}}, "expected a list of settings"),
+        ({"clip_flow": [{}]}, "expected a list of settings"),
+        ({"clip_flow": [{"head.dim": "../x"}]}, "expected a list of settings"),
+        ({"clip_flow": [{"head.dim": 128}, {"head.dim": 128}]}, "has one twice"),
+        ({"clip_flow": [{"train.lr": 0.1}]}, "train.lr stands in variants and in set or grid"),
+    ],
+)
+def test_variants_that_cannot_be_meant_are_one_line(variants: object, says: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(says)):
+        spec.parse("some", {"designs": "all", "set": {"train.lr": 0.2}, "variants": variants}, "file")
