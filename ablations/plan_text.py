@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from ablations.plan_words import duration_of, flops, gib, hours, many
+from ablations.plan_words import duration_of, flops, gib, gpu_hours, hours, many
 from headtohead import accounts
 from headtohead.config import SHIPPED
 from headtohead.data.shards.features import in_bytes
@@ -45,7 +45,7 @@ def _sum(plan: Plan, scale: str) -> list[str]:
         f"{number} design{'s' * (number != 1)}{seeds}, at scale {scale} on {m.devices} x {m.gpu.name} "
         f"of {m.gpu.bf16:,.0f} TFLOP/s and {m.gpu.memory:.0f} GiB, at {m.utilisation:.0%} of that peak",
         "",
-        f"{hours(plan.hours)} GPU-hours; one run after another {duration_of(plan.hours / m.devices)}",
+        f"{gpu_hours(plan.hours)}; one run after another {duration_of(plan.hours / m.devices)}",
         *(f"  {hours(v):>9}  {v / plan.hours:4.0%}  {name}" for name, v in parts.items() if v),
     ]
 
@@ -70,14 +70,14 @@ def _savings(plan: Plan) -> Iterator[str]:
         live = plan.seeds * sum(run.hours[ENCODING] for run in own)
         if live:
             yield (
-                f"Encoding {name}: {hours(live)} GPU-hours on the way; `make cache` takes {hours(kept.hours)} once "
+                f"Encoding {name}: {gpu_hours(live)} on the way; `make cache` takes {hours(kept.hours)} once "
                 f"and {in_bytes(kept.size)} of disk."
             )
     if spare := [run for run in plan.runs if run.spare and run.ways[0].activations > run.ways[1].activations]:
         saved = plan.seeds * sum(run.hours[HEAD] * (1 - run.cost.plain.train / run.cost.head.train) for run in spare)
         yield (
             f"Checkpointing: {', '.join(run.design for run in spare)} would fit without it; "
-            f"SET=compute.checkpointing=false saves {hours(saved)} GPU-hours."
+            f"SET=compute.checkpointing=false saves {gpu_hours(saved)}."
         )
 
 
@@ -85,7 +85,7 @@ def _points(plan: Plan) -> str:
     p, whole = plan.runs[0].points, plan.seeds * sum(run.every_all for run in plan.runs)
     return (
         f"Points: {p.on_the_way} of {p.a_point:,} pictures and a last one of {p.the_last:,} take "
-        f"{hours(_all(plan, WAY, LAST))} GPU-hours; everything at every point would take {hours(whole)}, "
+        f"{gpu_hours(_all(plan, WAY, LAST))}; everything at every point would take {hours(whole)}, "
         f"{whole / _all(plan, HEAD, LANGUAGE):.2g} times the training."
     )
 

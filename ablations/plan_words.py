@@ -32,6 +32,12 @@ def hours(value: float) -> str:
     return f"{value:,.0f}" if value >= 9.95 else f"{value:.2g}"
 
 
+def gpu_hours(value: float) -> str:
+    """In a sentence."""
+    told = hours(value)
+    return f"{told} of a GPU" if told.endswith(" s") else f"{told} GPU-hours"
+
+
 def duration_of(hours_: float) -> str:
     days, rest = divmod(round(hours_), 24)
     if days:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,9 +20,9 @@ import torch
 from safetensors.torch import load_file
 from small import SMALL
 
-from headtohead import checkpoints, owner, space
+from headtohead import checkpoints, owner, space, training
 from headtohead.config import RunConfig
-from headtohead.errors import Diverged
+from headtohead.errors import Diverged, InputError
 from headtohead.kept import kept
 from headtohead.measure import Meter
 from headtohead.module import DesignModule
@@ -260,6 +261,15 @@ def test_a_disk_that_fills_up_pauses_the_run(
         "there is space again, going on",
     ]
     assert made(folder) == whole
+
+
+def test_a_disk_that_is_too_small_is_said_before_anything_is_spent(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training.shutil, "disk_usage", lambda folder: SimpleNamespace(free=100_000))
+    with at(0, pytest.fail), pytest.raises(InputError, match=r"its states take 0\.\d+ GB of disk, 0\.0001 GB are free"):
+        go(tmp_path / "run", cache)
+    assert "GB are free" in runs(tmp_path / "run")[0].state["reason"]
 
 
 def test_other_seeds_are_other_runs(tmp_path: Path, cache: Path, whole: tuple[Any, ...]) -> None:

@@ -37,7 +37,7 @@ PRESETS: dict[str, dict[str, Any]] = {
             "picture": 256,
         },
         "query": {"number": 64, "template": _PAPER_PROMPT, "system": _SYSTEM},
-        "compute": {"precision": "bf16", "compile": True},
+        "compute": {"precision": "bf16", "compile": True, "micro_batch": 32},
         "exam": {"source": "official"},
         "head": {"dim": 896, "layers": 12, "heads": 14, "kv_heads": 7},
         "train": {"steps": 64_000, "batch": 128, "warmup": 500},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -10,10 +11,13 @@ from typing import Any
 
 import lightning as L
 from lightning.pytorch.callbacks import TQDMProgressBar
+from torch import Tensor
 
 from headtohead import checkpoints, command, devices, loggers
 from headtohead.checkpoints import Checkpoints, State
 from headtohead.config import ComputeConfig, TrainConfig
+from headtohead.errors import InputError
+from headtohead.learner import Learner
 from headtohead.owner import Claim
 from headtohead.portion import Portion
 from headtohead.records import Recorder
@@ -75,7 +79,7 @@ class Training:
 
     def fit(
         self,
-        module: L.LightningModule,
+        module: Learner[Any],
         batches: Callable[[int], Iterable[Any]],
         callback: L.Callback,
         belongs: Mapping[str, Any],
@@ -93,6 +97,8 @@ class Training:
         step, path = self.trainer.strategy.broadcast((state.step, str(state.path)) if state else (0, None))
         if self.claim and not apart:
             self.recorder.cut(step)
+        if self.claim and not step:
+            room(self.folder, module.net.trained().values())
         if step:
             self.say(f"{self.folder.name}: going on at step {step:,}")
         if step == self.steps:  # what comes after the last step may be owed, and Lightning would not begin
@@ -115,3 +121,11 @@ class Training:
             self.recorder.status("paused" if now else "running", **about)
         if self.asked.code:
             raise Stopped(self.asked.code)
+
+
+def room(folder: Path, trained: Iterable[Tensor]) -> None:
+    """Before anything is spent: is there space for the states of weights, their averages and AdamW's moments?"""
+    needed = (checkpoints.KEPT + 1) * 4 * sum(p.numel() * p.element_size() for p in trained)
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise InputError(f"{folder}: its states take {needed / 1e9:,.3g} GB of disk, {free / 1e9:,.3g} GB are free")
