@@ -68,6 +68,9 @@ class Recorder:
 
     def begin(self, config: Mapping[str, Any]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
+        for place in (self.folder, self.folder / KEPT, self.folder / "checkpoints"):
+            for path in place.glob("*.part"):  # of whoever was killed while writing it
+                path.unlink(missing_ok=True)
         write(self.folder / CONFIG, config)
 
     def status(self, state: str, **more: Any) -> None:

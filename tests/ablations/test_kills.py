@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -87,9 +88,13 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> dict[str,
     return made(results)
 
 
-def saving(results: Path) -> bool:
-    """Whether a state or a record is half written at this moment."""
-    return any(path for run in results.glob("*/*") for path in [*run.glob("checkpoints/*.part"), *run.glob("*.part")])
+def parts(results: Path) -> set[tuple[str, float]]:
+    """States and records that are half written at this moment, or were left so."""
+    out = set()
+    for path in [*results.glob("*/*/checkpoints/*.part"), *results.glob("*/*/*.part")]:
+        with contextlib.suppress(OSError):
+            out.add((str(path), path.stat().st_mtime))
+    return out
 
 
 def test_thirty_kills_leave_the_sweep_that_nobody_killed(tmp_path: Path, cache: Path, unbroken: dict[str, Any]) -> None:
@@ -98,15 +103,15 @@ def test_thirty_kills_leave_the_sweep_that_nobody_killed(tmp_path: Path, cache: 
     while killed < KILLS:
         results = tmp_path / f"{place}"
         process, end = worker(results, cache), time.monotonic() + draw.uniform(SHORTEST, LONGEST)
-        hunting = killed % 2
+        hunting, before = killed % 2, parts(results)
         while process.poll() is None and time.monotonic() < end + 10 * hunting:
-            if hunting and time.monotonic() > end and saving(results):
+            if hunting and time.monotonic() > end and parts(results) - before:
                 break
             time.sleep(0.002 if hunting else 0.05)
         if process.poll() is None:
             kill(process)
             killed += 1
-            torn += saving(results)
+            torn += bool(parts(results) - before)
         else:
             finish(process)
             assert made(results) == unbroken
