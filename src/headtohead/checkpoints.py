@@ -19,10 +19,11 @@ from typing import Any, BinaryIO
 import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 
+from headtohead.records import CHECKPOINTS
 from headtohead.space import patiently
 from headtohead.strict import ConfigError, differences
 
-FOLDER, KEPT = "checkpoints", 2
+KEPT = 2
 BLOCK = 1 << 22
 
 
@@ -46,7 +47,7 @@ class Checkpoints(TorchCheckpointIO):
     """Lightning's way to the disk: written beside, flushed, renamed; a full disk is waited for."""
 
     def __init__(self, run: Path, say: Callable[[str], None], waiting: Callable[[bool], None]) -> None:
-        self.folder, self.say, self.waiting = run / FOLDER, say, waiting
+        self.folder, self.say, self.waiting = run / CHECKPOINTS, say, waiting
         self.belongs: dict[str, Any] = {}
 
     def path(self, step: int) -> Path:
@@ -112,7 +113,7 @@ class _Summed:
 
 def newest(run: Path, say: Callable[[str], None]) -> State | None:
     """The last whole state; damaged ones are said and passed over."""
-    for manifest in sorted((run / FOLDER).glob("*.json"), reverse=True):
+    for manifest in sorted((run / CHECKPOINTS).glob("*.json"), reverse=True):
         path = manifest.with_suffix(".ckpt")
         try:
             told = json.loads(manifest.read_text())
@@ -144,7 +145,7 @@ def _damage(path: Path, size: int, sha: str) -> str:
 
 def clear(run: Path) -> None:
     """When a run is finished."""
-    for path in (run / FOLDER).glob("*"):
+    for path in (run / CHECKPOINTS).glob("*"):
         path.unlink(missing_ok=True)
 
 

@@ -32,7 +32,7 @@ from headtohead.limits import relative
 HEADLINE = {"geneval/overall": "GenEval", "dpg/overall": "DPG", "fid": "FID"}  # figure 4 of the paper
 CURVE, PROMPTS, RESCORED = "curve.jsonl", "prompts.jsonl", "rescored.jsonl"
 CONFIG, STATUS, GRIDS, EXAMS, KEPT = "config.json", "status.json", "grids", "exams", "kept"
-PROGRESS, POINTS = "progress.json", "points"
+PROGRESS, POINTS, CHECKPOINTS = "progress.json", "points", "checkpoints"
 _EXAM = re.compile(r'\{"step": (\d+), "exam": "(\w+)"')  # how a line of prompts.jsonl begins
 # What every line of a curve must hold for anything to be made of it.
 CURVE_KEYS: dict[str, tuple[type, ...]] = {
@@ -68,7 +68,7 @@ class Recorder:
 
     def begin(self, config: Mapping[str, Any]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        for place in (self.folder, self.folder / KEPT, self.folder / "checkpoints"):
+        for place in (self.folder, self.folder / KEPT, self.folder / CHECKPOINTS):
             for path in place.glob("*.part"):  # of whoever was killed while writing it
                 path.unlink(missing_ok=True)
         write(self.folder / CONFIG, config)
