@@ -13,6 +13,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 from headtohead.strict import ConfigError
 
@@ -102,9 +103,18 @@ class Launch:
     def run(self, module: str, arguments: list[str]) -> int:
         """Wait for the processes; asked to end, ask them, so that they save."""
         process = subprocess.Popen(self.command(module, arguments), env={**os.environ, "PYTHONUNBUFFERED": "1"})
-        before = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+        asked = []
+
+        def pass_on(number: int, frame: FrameType | None) -> None:
+            asked.append(number)
+            process.terminate()
+
+        before = signal.signal(signal.SIGTERM, pass_on)
         try:
-            return process.wait()
+            code = process.wait()
+            if asked:
+                raise SystemExit(143)
+            return code
         except KeyboardInterrupt:
             process.terminate()
             process.wait()
