@@ -82,7 +82,7 @@ def curves(found: list[Run]) -> list[Curve]:
     rows: dict[tuple[str, str, str], dict[int, dict[int, _Point]]] = {}
     passed: dict[tuple[str, str], dict[int, dict[int, _Costs]]] = {}  # by seed and step
     settings: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {}
-    same: dict[Terms, Terms] = {}
+    same: dict[tuple[str, str, int], Terms] = {}  # few, for many thousands of lines
     for run in found:
         lines = run.curve()
         if not lines:
@@ -94,12 +94,17 @@ def curves(found: list[Run]) -> list[Curve]:
             raise RecordError(f"{run.folder}: its settings differ from {first}'s: seeds of one design must share them")
         seed = run.config.get("seed", 0)
         costs = passed.setdefault(of, {}).setdefault(seed, {})
+        own_rows: dict[str, dict[int, _Point]] = {}
         for line in lines:
-            terms = Terms(str(line.get("judge", "")), str(line.get("mode", "")), line["n"])
-            point = _Point(line["value"], line.get("relative"), same.setdefault(terms, terms))
-            rows.setdefault((*of, line["metric"]), {}).setdefault(seed, {})[line["step"]] = point
-            if line["step"] not in costs:
-                costs[line["step"]] = tuple(map(line.get, _ACCOUNTS.values()))
+            step, metric = line["step"], line["metric"]
+            told = (str(line.get("judge", "")), str(line.get("mode", "")), line["n"])
+            if (terms := same.get(told)) is None:
+                terms = same[told] = Terms(*told)
+            if metric not in own_rows:
+                own_rows[metric] = rows.setdefault((*of, metric), {}).setdefault(seed, {})
+            own_rows[metric][step] = _Point(line["value"], line.get("relative"), terms)
+            if step not in costs:
+                costs[step] = tuple(map(line.get, _ACCOUNTS.values()))
     out = []
     shared = {key: set.intersection(*(set(own) for own in seeds.values())) for key, seeds in passed.items()}
     spent: dict[tuple[str, str, tuple[int, ...]], dict[str, Numbers]] = {}  # most metrics of a design share theirs
