@@ -103,4 +103,5 @@ def _share(text: str) -> float:
 
 
 if __name__ == "__main__":
+    gc.disable()  # thousands of small objects of networks that are only looked at
     sys.exit(main())
