@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ablations.launch import LAUNCHERS, Launch
 from headtohead.command import Parser, positive
@@ -21,6 +23,11 @@ def settings(given: Sequence[str] | None) -> dict[str, str]:
             raise ConfigError(f"--set: {key} stands twice")
         out[key] = value
     return out
+
+
+def command(target: str, words: Mapping[str, Any]) -> str:
+    """The call of make's that asks for the same again."""
+    return " ".join([f"make {target}", *(f"{key}={shlex.quote(str(value))}" for key, value in words.items() if value)])
 
 
 def add_launch(parser: Parser) -> None:

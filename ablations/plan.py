@@ -7,8 +7,6 @@ import gc
 import json
 import math
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +14,7 @@ from ablations import arguments
 from headtohead import presets
 from headtohead.command import Parser, positive, seeds
 from headtohead.config import RunConfig
-from headtohead.design import DESIGNS
+from headtohead.design import DESIGNS, expanded
 from headtohead.errors import InputError
 from headtohead.plan.accelerators import KINDS
 from headtohead.strict import ConfigError, known
@@ -59,9 +57,8 @@ def planned(options: argparse.Namespace) -> Plan:
     gpu, configs = KINDS[known(options.gpu, KINDS, "gpu")], _configs(options)
     stage = presets.decoder(options.scale) if options.scale in presets.DECODERS else None
     some = next(iter(configs.values()))
-    with _unswept():
-        from headtohead import training_data
-        from headtohead.plan import spend
+    from headtohead import training_data
+    from headtohead.plan import spend
 
     samples = None
     if some.data.mix != training_data.WORLD:
@@ -70,20 +67,8 @@ def planned(options: argparse.Namespace) -> Plan:
     return spend.plan(configs, stage, samples, machine, len(options.seeds))
 
 
-@contextmanager
-def _unswept() -> Iterator[None]:
-    """Importing makes a million objects that stay: looking for garbage among them takes a quarter of the time."""
-    swept = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if swept:
-            gc.enable()
-
-
 def _configs(options: argparse.Namespace) -> dict[str, RunConfig]:
-    designs = list(DESIGNS) if options.design == ["all"] else options.design
+    designs = expanded(options.design)
     if len(set(designs)) < len(designs):
         raise ConfigError(f"--design: the same one stands twice in {' '.join(designs)}")
     overrides = dict(arguments.settings(options.set))
@@ -103,5 +88,5 @@ def _share(text: str) -> float:
 
 
 if __name__ == "__main__":
-    gc.disable()  # thousands of small objects of networks that are only looked at
+    gc.disable()  # a million small objects, of what is imported and of networks that are only looked at
     sys.exit(main())

@@ -10,16 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from headtohead.command import Parser, isolated, say
-from headtohead.config import RunConfig, Sampling
+from headtohead.config import RunConfig, Sampling, recorded
 from headtohead.errors import InputError
-from headtohead.records import HEADLINE, KEPT, RecordError, Run, runs
+from headtohead.records import CONFIG, HEADLINE, KEPT, RecordError, Run, runs
 from headtohead.strict import ConfigError, build
 
 
 def config_of(run: Run) -> RunConfig:
     """The configuration that a run was trained with."""
-    plain = {k: v for k, v in run.config.items() if k != "hash"}
-    return build(RunConfig, plain, str(run.folder / "config.json"))
+    return recorded(run.config, str(run.folder / CONFIG))
 
 
 def scorable(results: Path) -> Iterator[tuple[Run, RunConfig]]:

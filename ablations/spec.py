@@ -13,7 +13,7 @@ from ablations.yaml_files import NAME as NAME
 from ablations.yaml_files import load, named
 from headtohead import records
 from headtohead.config import RunConfig
-from headtohead.design import DESIGNS
+from headtohead.design import DESIGNS, expanded
 from headtohead.presets import configure
 from headtohead.strict import ConfigError, build, known
 
@@ -77,12 +77,11 @@ def parse(name: str, given: Any, where: str) -> Sweep:
     for key in given:
         known(str(key), KEYS, "key", where)
     named(name, "sweep", where)
-    designs = _tuple(given.get("designs"), str, f"{where}: designs")
+    designs = expanded(_tuple(given.get("designs"), str, f"{where}: designs"))
     overrides = given.get("set", {})
     if not isinstance(overrides, Mapping) or not all(isinstance(k, str) for k in overrides):
         raise ConfigError(f"{where}: set: expected settings such as head.dim: 256, got {overrides!r:.60}")
     grid, chosen = _grid(given.get("grid", {}), overrides, where), _chosen(given.get("chosen", {}), where)
-    designs = tuple(DESIGNS) if designs == ("all",) else designs
     variants = _variants(given.get("variants", {}), {*overrides, *grid}, where)
     scale = given.get("scale", "micro")
     if not isinstance(scale, str):

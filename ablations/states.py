@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from headtohead import records
-from headtohead.config import RunConfig
-from headtohead.strict import ConfigError, build, differences
+from headtohead.config import RunConfig, recorded
+from headtohead.strict import ConfigError, differences
 
 
 def state_of(folder: Path, config: RunConfig) -> str:
@@ -15,8 +15,8 @@ def state_of(folder: Path, config: RunConfig) -> str:
     if not path.exists():
         return "new"
     (run,) = records.runs(folder)
-    own = build(RunConfig, {key: value for key, value in run.config.items() if key != "hash"}, str(path))
-    if own != config:  # settings that came later have their defaults
+    own = recorded(run.config, str(path))
+    if own != config:
         raise ConfigError(
             f"{path}: holds another configuration ({differences(own.plain(), config.plain())}); move it away"
         )

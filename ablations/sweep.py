@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -112,7 +111,7 @@ def again(options: argparse.Namespace) -> str:
         "STEPS": options.steps,
         "SET": " ".join(setting or ()),
     }
-    return " ".join(["make sweep", *(f"{key}={shlex.quote(str(value))}" for key, value in words.items() if value)])
+    return arguments.command("sweep", words)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ its checkpoint. Started several times, on as many machines as reach the storage,
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,7 +20,7 @@ from ablations.spec import Tuned
 from ablations.trials import Trials, open_storage, shown
 from ablations.yaml_files import find, named
 from headtohead.command import Parser, positive, say
-from headtohead.design import DESIGNS
+from headtohead.design import DESIGNS, expanded
 from headtohead.errors import InputError, printable
 from headtohead.strict import known
 
@@ -54,7 +53,7 @@ def main(given: list[str] | None = None) -> int:
 
 def _tune(options: argparse.Namespace) -> int:
     asked = _search(options)
-    designs = list(DESIGNS) if options.design == ["all"] else list(dict.fromkeys(options.design))
+    designs = list(dict.fromkeys(expanded(options.design)))
     asked.check(known(design, DESIGNS, "design", "--design") for design in designs)
     study = named(options.study or asked.name, "study", "--study")
     file = tuned_sweep.writable(find(spec.SWEEPS, options.write or f"tuned-{study}", "sweep"), study)
@@ -105,7 +104,7 @@ def again(options: argparse.Namespace) -> str:
         "PRUNE": int(options.prune),
         "WRITE": options.write,
     }
-    return " ".join(["make tune", *(f"{key}={shlex.quote(str(value))}" for key, value in words.items() if value)])
+    return arguments.command("tune", words)
 
 
 def _work(trials: Trials, at: attempt.Place) -> None:

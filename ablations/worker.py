@@ -104,7 +104,7 @@ class Worker:
 
     def _launched(self, config: RunConfig, folder: Path) -> int | None:
         """A run's exit code from processes of its own, or none when it was only put into a queue."""
-        records.Recorder(folder).begin({**config.plain(), "hash": config.hash})
+        records.Recorder(folder).begin(config.record())
         words = [str(folder), "--cache", str(self.cache), *(["--device", self.device] if self.device else [])]
         words += ["--log", *self.log] if self.log else []
         if self.launch.by == "slurm":

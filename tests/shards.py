@@ -11,6 +11,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from headtohead.data.shards import declare, mixed
+from headtohead.data.shards.build import build
+
 BLOCK = 512
 
 
@@ -83,3 +86,11 @@ def overwrite(path: Path, at: int, data: bytes) -> None:
     with path.open("r+b") as f:
         f.seek(at)
         f.write(data)
+
+
+def mix(folder: Path) -> mixed.Mix:
+    """Two corpora of 45 and 8 samples, indexed."""
+    build(sound(folder / "large", 5, 9))
+    build(sound(folder / "small", 2, 4, first=100))
+    corpora = {"large": {"data": f"{folder}/large"}, "small": {"data": f"{folder}/small"}}
+    return mixed.opened(declare.mix({"corpora": corpora, "block": 2, "size": 8}))

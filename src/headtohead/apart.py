@@ -13,14 +13,13 @@ from pathlib import Path
 
 from headtohead import command, examining, owner, records, store
 from headtohead.assemble import assemble
-from headtohead.config import RunConfig
+from headtohead.config import RunConfig, recorded
 from headtohead.curves import record
 from headtohead.errors import InputError
 from headtohead.kept import kept, restore, spent
 from headtohead.measured import Examiner
 from headtohead.records import POINTS, Recorder
 from headtohead.stopping import Asked
-from headtohead.strict import build
 
 
 def measure(config: RunConfig, folder: Path, *, device: str, say: Callable[[str], None]) -> int:
@@ -70,9 +69,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_device()
     options = parser.parse_args(arguments)
     try:
-        given = records.read_json(options.folder / records.CONFIG)
-        given.pop("hash", None)
-        config = build(RunConfig, given, str(options.folder / records.CONFIG))
+        path = options.folder / records.CONFIG
+        config = recorded(records.read_json(path), str(path))
         if not config.evaluation.apart:
             raise InputError(f"{options.folder}: measures its points itself (evaluation.apart is false)")
         with Asked():  # what is on disk is whole at any moment

@@ -8,12 +8,13 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from headtohead.design import Design
 from headtohead.model_names import ANSWERER, COLOURS, DETECTOR
-from headtohead.strict import Share, Zero
+from headtohead.strict import Share, Zero, build
 
 SHIPPED = "shipped"  # with the package, made by `make foundations`
 
@@ -189,6 +190,15 @@ class RunConfig:
         out: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
         return out
 
+    def record(self) -> dict[str, Any]:
+        """As a run's folder holds it; `recorded` reads it back."""
+        return {**self.plain(), "hash": self.hash}
+
     @property
     def hash(self) -> str:
         return hashlib.sha256(json.dumps(self.plain(), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def recorded(plain: Mapping[str, Any], where: str) -> RunConfig:
+    """The configuration that a run was begun with; settings that came later have their defaults."""
+    return build(RunConfig, {key: value for key, value in plain.items() if key != "hash"}, where)

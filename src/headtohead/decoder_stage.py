@@ -34,7 +34,7 @@ from headtohead.module import pixels
 from headtohead.portion import Portion
 from headtohead.stopping import Asked, stepped
 from headtohead.strict import ConfigError, build
-from headtohead.training import Training
+from headtohead.training import Training, joined
 
 CONFIG, FIGURE = "config.json", "reconstructions.png"
 SHOWN = 8
@@ -108,12 +108,8 @@ def train(config: DecoderConfig, folder: Path, *, device: str, say: Callable[[st
         raise ConfigError(
             "data.mix: a named tower's decoder learns from corpora: give the YAML file that declares them"
         )
-    with Asked() as asked:
-        if devices.rank():
-            _train(config, folder, device, say, None, asked)
-            return
-        with owner.claimed(folder) as claim:
-            _train(config, folder, device, say, claim, asked)
+    with joined(folder) as (asked, claim):
+        _train(config, folder, device, say, claim, asked)
 
 
 def _train(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -64,3 +65,8 @@ DESIGNS: dict[str, Design] = {
     "clip_mse_dit": _design("clip", "mse", "frozen", "dit"),
     "vae_mse_dit": _design("vae", "mse", "frozen", "dit"),
 }
+
+
+def expanded(asked: Sequence[str]) -> tuple[str, ...]:
+    """`all` stands for every declared design."""
+    return tuple(DESIGNS) if list(asked) == ["all"] else tuple(asked)

@@ -13,7 +13,7 @@ from headtohead import rounds
 from headtohead.assemble import Parts
 from headtohead.computing import autocast
 from headtohead.config import EvalConfig, RunConfig, Sampling
-from headtohead.eval import asked, points
+from headtohead.eval import points
 from headtohead.eval.asked import A_TASK, OFTEN, TIMES, limit_of
 from headtohead.eval.exam import SEED, Exam, exam, shown
 from headtohead.foundations import shipped
@@ -67,9 +67,6 @@ class Meter:
         own, batch = seed + 1_000 * self.config.seed, self.config.evaluation.batch
         with autocast(self.config.compute, self.device):
             return paint(generator, self.codec, prompts, how, seed=own, batch=batch, decodings=decodings)
-
-    def pictures(self, last: bool) -> int:
-        return asked.pictures(self.config.evaluation, last)
 
     def trial(self, generator: Generator) -> None:
         test = exam(self.config.evaluation.split, limit=(TRIED, 0), device=self.device)

@@ -55,10 +55,6 @@ class Examiner(Protocol):
         """What a record says of it once."""
         ...
 
-    def pictures(self, last: bool) -> int:
-        """That a point takes."""
-        ...
-
     def trial(self, generator: Generator) -> None:
         """What TRIED pictures of a point take, to be timed."""
         ...

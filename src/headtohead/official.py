@@ -100,9 +100,6 @@ class Official:
             out["mjhq"].append(Wanted(f"mjhq/{row['category']}/{name}.jpg", row["prompt"], 200_000 + k))
         return out
 
-    def pictures(self, last: bool) -> int:
-        return sum(w.times for own in self.wanted(last).values() for w in own)
-
     def trial(self, generator: Generator) -> None:
         """Painting alone; what the judges take comes on top."""
         prompts = [w.prompt for own in self.wanted(last=True).values() for w in own]

@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from headtohead.files import whole
+
 CLAIMS = "claims"
 BEAT, LOST = 10.0, 60.0  # seconds between heartbeats, and of silence after which a holder is given up
 
@@ -93,7 +95,7 @@ class Claim:
     def release(self) -> None:
         self._over.set()
         with contextlib.suppress(OSError):  # then the silence says it
-            _replace(self.path, {**self._about, "released": round(time.time(), 1)})
+            whole(self.path, json.dumps({**self._about, "released": round(time.time(), 1)}).encode())
 
     def _beat(self) -> None:
         while not self._over.wait(BEAT):
@@ -152,9 +154,3 @@ def _now(folder: Path) -> float:
             return os.stat(file.name).st_mtime
     except OSError:  # full, or only to be read
         return time.time()
-
-
-def _replace(path: Path, value: Any) -> None:
-    beside = path.with_suffix(".part")
-    beside.write_text(json.dumps(value))
-    os.replace(beside, path)

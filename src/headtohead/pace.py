@@ -18,6 +18,8 @@ from headtohead.data.encoded import StepBatch, Steps
 from headtohead.heads.draws import fresh
 from headtohead.measured import TRIED
 from headtohead.module import DesignModule
+from headtohead.plan import points
+from headtohead.plan.points import Points
 
 T = TypeVar("T")
 STEPS = 4  # timed, after one that is not
@@ -27,14 +29,12 @@ STEPS = 4  # timed, after one that is not
 class Pace:
     step: float  # seconds
     picture: float  # seconds to sample, decode and score one
-    a_point: int  # pictures
-    the_last: int
+    points: Points
 
     def seconds(self, config: RunConfig, done: int = 0) -> float:
         """From step `done` to the end, points included."""
-        e, t = config.evaluation, config.train
-        on_the_way = len(range(e.every, t.steps, e.every)) - done // e.every
-        return (t.steps - done) * self.step + (on_the_way * self.a_point + self.the_last) * self.picture
+        pictures = self.points.pictures - done // config.evaluation.every * self.points.a_point
+        return (config.train.steps - done) * self.step + pictures * self.picture
 
 
 def measure(config: RunConfig, folder: Path, device: str) -> Pace:
@@ -61,7 +61,7 @@ def measure(config: RunConfig, folder: Path, device: str) -> Pace:
         examiner.trial(parts.generator)
 
     picture, step = _median(point, [None, None]) / TRIED, _median(train, list(steps)) * whole / batch
-    return Pace(step, picture, examiner.pictures(last=False), examiner.pictures(last=True))
+    return Pace(step, picture, points.of(config))
 
 
 def _median(work: Callable[[T], None], over: list[T]) -> float:

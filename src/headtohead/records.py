@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from headtohead.errors import InputError
+from headtohead.files import whole
 from headtohead.limits import relative
 
 HEADLINE = {"geneval/overall": "GenEval", "dpg/overall": "DPG", "fid": "FID"}  # figure 4 of the paper
@@ -147,7 +148,7 @@ class Recorder:
             text, lines = path.read_text(), read_lines(path)
             kept = [line for line in lines if wanted(line["step"])]
             if text and (not text.endswith("\n") or len(kept) < len(lines)):
-                _replace(path, "".join(json.dumps(line) + "\n" for line in kept))
+                whole(path, "".join(json.dumps(line) + "\n" for line in kept).encode())
 
 
 def numbers(
@@ -165,26 +166,14 @@ def numbers(
 
 def write(path: Path, value: Any) -> None:
     """JSON, written beside and renamed."""
-    _replace(path, json.dumps(value, indent=1) + "\n")
-
-
-def _replace(path: Path, text: str) -> None:
-    beside = path.with_suffix(f".{os.getpid()}.part")  # several workers may write what they share
-    try:
-        with beside.open("w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    whole(path, (json.dumps(value, indent=1) + "\n").encode())
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
     """The whole lines of a log; a last line that a kill cut short is left out."""
     text = path.read_text()
-    if (whole := _at_once(text)) is not None:
-        return whole
+    if (lines := _at_once(text)) is not None:
+        return lines
     out = []
     for number, line in enumerate(text.splitlines(), 1):
         try:

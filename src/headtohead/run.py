@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 
 from headtohead import accounts, checkpoints, command, devices, examining, loggers, owner, records, store, training_data
 from headtohead.assemble import assemble, flops_a_picture, flops_of_everything
-from headtohead.config import RunConfig
+from headtohead.config import RunConfig, recorded
 from headtohead.curves import Curves
 from headtohead.errors import Diverged, GivenUp, InputError
 from headtohead.machine import describe
@@ -25,8 +25,7 @@ from headtohead.module import DesignModule
 from headtohead.progress import Progress
 from headtohead.records import Recorder
 from headtohead.stopping import Asked, Stopped
-from headtohead.strict import build
-from headtohead.training import Training
+from headtohead.training import Training, joined
 
 STANDARD = "standard.safetensors"  # by what CLIP's channels were standardised
 TRACEBACK = "error.txt"
@@ -42,11 +41,11 @@ def train(
     log: loggers.Loggers = loggers.none,
 ) -> None:
     """Train a run to its end, going on from its last state when there is one; how it ends is on record."""
-    with Asked() as asked:
-        if devices.rank():
-            _train(config, folder, cache, device, command.quiet, None, asked, loggers.none)
+    with joined(folder) as (asked, claim):
+        if claim is None:
+            _train(config, folder, cache, device, say, None, asked, loggers.none)
             return
-        with owner.claimed(folder) as claim, _recorded(folder):
+        with _recorded(folder):
             path = folder / records.STATUS
             if path.exists() and records.read_json(path).get("state") == "finished":  # by whoever held it until now
                 return
@@ -91,7 +90,7 @@ def _train(
 ) -> None:
     t, recorder = config.train, Recorder(folder)
     if claim:
-        recorder.begin({**config.plain(), "hash": config.hash})
+        recorder.begin(config.record())
         recorder.status("running")
     progress = Progress(folder, config) if claim else None
     watch = [progress] if progress else []
@@ -131,8 +130,7 @@ def _train(
 
 
 def _belongs(saved: dict[str, Any]) -> dict[str, Any]:
-    """Settings that came later than a state was saved have their defaults."""
-    return {**saved, "config": build(RunConfig, saved.get("config", {}), "the saved state").plain()}
+    return {**saved, "config": recorded(saved.get("config", {}), "the saved state").plain()}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -144,9 +142,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         names = loggers.checked(options.log)
-        given = records.read_json(options.folder / records.CONFIG)
-        given.pop("hash", None)
-        config = build(RunConfig, given, str(options.folder / records.CONFIG))
+        path = options.folder / records.CONFIG
+        config = recorded(records.read_json(path), str(path))
         device, log = options.device or store.best_device(), loggers.chosen(names, options.folder, config)
         train(config, options.folder, options.cache, device=device, say=command.say, log=log)
     except (InputError, OSError, owner.Taken) as error:

@@ -18,7 +18,7 @@ from headtohead.checkpoints import Checkpoints, State
 from headtohead.config import ComputeConfig, TrainConfig
 from headtohead.errors import InputError
 from headtohead.learner import Learner
-from headtohead.owner import Claim
+from headtohead.owner import Claim, claimed
 from headtohead.portion import Portion
 from headtohead.records import Recorder
 from headtohead.space import patiently
@@ -121,6 +121,17 @@ class Training:
             self.recorder.status("paused" if now else "running", **about)
         if self.asked.code:
             raise Stopped(self.asked.code)
+
+
+@contextlib.contextmanager
+def joined(folder: Path) -> Iterator[tuple[Asked, Claim | None]]:
+    """This process's part in a folder's training: signals are heard, and the first of its processes holds the claim."""
+    with Asked() as asked:
+        if devices.rank():
+            yield asked, None
+        else:
+            with claimed(folder) as claim:
+                yield asked, claim
 
 
 def room(folder: Path, trained: Iterable[Tensor]) -> None:

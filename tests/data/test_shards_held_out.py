@@ -18,11 +18,7 @@ LARGE, SMALL = 45, 8  # samples
 
 @pytest.fixture(scope="module")
 def mix(tmp_path_factory: pytest.TempPathFactory) -> mixed.Mix:
-    folder = tmp_path_factory.mktemp("corpora")
-    build(made.sound(folder / "large", 5, 9))
-    build(made.sound(folder / "small", 2, 4, first=100))
-    corpora = {"large": {"data": f"{folder}/large"}, "small": {"data": f"{folder}/small"}}
-    return mixed.opened(declare.mix({"corpora": corpora, "block": 2, "size": 8}))
+    return made.mix(tmp_path_factory.mktemp("corpora"))
 
 
 def every_one() -> set[str]:

@@ -10,7 +10,6 @@ import shards as made
 from torch.utils.data import DataLoader
 
 from headtohead.data.shards import declare, mixed
-from headtohead.data.shards.build import build
 from headtohead.data.shards.order import Order, Turns, falls
 from headtohead.data.shards.places import ShardError
 from headtohead.data.shards.stream import Loader, Reading, Steps, Tally
@@ -84,11 +83,7 @@ def test_a_share_falls_evenly() -> None:
 
 @pytest.fixture(scope="module")
 def mix(tmp_path_factory: pytest.TempPathFactory) -> mixed.Mix:
-    folder = tmp_path_factory.mktemp("corpora")
-    build(made.sound(folder / "large", 5, 9))
-    build(made.sound(folder / "small", 2, 4, first=100))
-    corpora = {"large": {"data": f"{folder}/large"}, "small": {"data": f"{folder}/small"}}
-    return mixed.opened(declare.mix({"corpora": corpora, "block": 2, "size": 8}))
+    return made.mix(tmp_path_factory.mktemp("corpora"))
 
 
 def shown(mix: mixed.Mix, ranks: int, workers: int, parts: int = 1, start: int = 0) -> list[list[str]]:

@@ -17,6 +17,7 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from headtohead.errors import InputError
+from headtohead.files import whole
 
 ENDING = ".tar"
 STREAMED = 8 << 20  # bytes that a far shard is read by while its headers are walked
@@ -143,16 +144,8 @@ def write(address: str, data: bytes) -> None:
             fs.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
             fs.pipe_file(path, data)
             return
-        beside = Path(f"{path}.{os.getpid()}.part")
-        beside.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with beside.open("wb") as f:
-                f.write(data)
-                f.flush()
-                os.fsync(f.fileno())
-            os.replace(beside, path)
-        finally:
-            beside.unlink(missing_ok=True)
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        whole(Path(path), data)
     except Exception as error:  # each file system has its own kinds
         raise ShardError(f"{address}: cannot be written ({_short(error)})") from None
 
