@@ -10,6 +10,7 @@ from typing import Any
 from ablations.curves import SECONDS, Curve, curves, design_of, order
 from ablations.spec import tuned
 from ablations.views import Incomparable
+from headtohead.design import cell_of
 from headtohead.presets import CHOSEN
 from headtohead.records import Run
 
@@ -35,8 +36,8 @@ class Cell:
     @property
     def varied(self) -> frozenset[str]:
         """Settings that a grid gave this cell, from its name; an axis that a grid varies is an axis still."""
-        keys = (part.split("=")[0] for part in self.name.split("+")[1:])
-        return frozenset(key for key in keys if not key.startswith("design."))
+        _, settings = cell_of(self.name)
+        return frozenset(part.split("=")[0] for part in settings.split("+") if part)
 
 
 def cells(found: Iterable[Run], drawn: Iterable[Curve] = ()) -> dict[str, list[Cell]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ablations.curves import read
 from headtohead.command import Parser
+from headtohead.design import cell_of
 from headtohead.records import HEADLINE, RecordError, Run, write
 
 METRICS = ("geneval/overall", "dpg/overall")  # their mean decides: short prompts and dense ones
@@ -23,7 +24,7 @@ def score(numbers: Mapping[str, float]) -> float:
 
 @dataclass(frozen=True)
 class Choice:
-    """One design: every value of the grid with its score, and the best of them."""
+    """One design with its axes: every value of the grid with its score, and the best of them."""
 
     design: str
     scores: dict[str, float]  # by variant, such as train.lr=0.004; mean over seeds of the final point
@@ -38,8 +39,8 @@ def choices(results: Path) -> list[Choice]:
     _dev_only(results, found)
     by: dict[str, dict[str, dict[str, float]]] = {}
     for c in curves:
-        design, mark, variant = c.design.partition("+")
-        if mark and c.metric in METRICS:
+        design, variant = cell_of(c.design)
+        if variant and c.metric in METRICS:
             by.setdefault(design, {}).setdefault(variant, {})[c.metric] = float(c.mean[-1])
     if not by:
         raise RecordError(f"{results}: holds no grid (runs such as clip_flow+train.lr=0.004-s0)")
@@ -67,9 +68,10 @@ def main(arguments: list[str] | None = None) -> int:
     except RecordError as error:
         print(f"choose: {error}", file=sys.stderr)
         return 2
+    width = max(len(choice.design) for choice in found)
     for choice in found:
         cells = [f"{v} {'*' if v == choice.best else ' '}{s:.3f}" for v, s in choice.scores.items()]
-        print(f"{choice.design:16} " + "   ".join(cells))
+        print(f"{choice.design:{width}} " + "   ".join(cells))
     write(options.results / CHOSEN, {c.design: {**asdict(c), "best": c.best} for c in found})
     print(options.results / CHOSEN)
     return 0

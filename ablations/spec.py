@@ -13,7 +13,7 @@ from ablations.yaml_files import NAME as NAME
 from ablations.yaml_files import load, named
 from headtohead import records
 from headtohead.config import RunConfig
-from headtohead.design import DESIGNS, expanded
+from headtohead.design import DESIGNS, expanded, variant
 from headtohead.presets import configure
 from headtohead.strict import ConfigError, build, known
 
@@ -54,15 +54,15 @@ class Sweep:
         return {"chosen": self.chosen, **({"tuned": asdict(self.tuned)} if self.tuned else {})}
 
     def runs(self) -> dict[str, RunConfig]:
-        """Every run by its folder's name, checked before any of them begins."""
+        """Every run by its folder's name, checked before any of them begins; a sweep that is cut short by a deadline
+        compares all designs on its first seeds."""
         out = {}
-        combinations = list(itertools.product(*self.grid.values()))
-        for design in self.designs:
-            for more, values, seed in itertools.product(({}, *self.variants.get(design, ())), combinations, self.seeds):
-                point = {**dict(zip(self.grid, values, strict=True)), **more}
-                variant = "".join(f"+{key}={value}" for key, value in point.items())
+        combinations = [dict(zip(self.grid, values, strict=True)) for values in itertools.product(*self.grid.values())]
+        for seed, design in itertools.product(self.seeds, self.designs):
+            for more, combination in itertools.product(({}, *self.variants.get(design, ())), combinations):
+                point = {**combination, **more}
                 own = {**self.chosen.get(design, {}), **self.overrides, **point}
-                out[f"{design}{variant}-s{seed}"] = configure(design, self.scale, seed, own, self.where)
+                out[f"{variant(design, point)}-s{seed}"] = configure(design, self.scale, seed, own, self.where)
         return out
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+
+AXIS = "design."  # what settings that change a declared design begin with
 
 
 class Representation(StrEnum):
@@ -70,3 +72,15 @@ DESIGNS: dict[str, Design] = {
 def expanded(asked: Sequence[str]) -> tuple[str, ...]:
     """`all` stands for every declared design."""
     return tuple(DESIGNS) if list(asked) == ["all"] else tuple(asked)
+
+
+def variant(design: str, changes: Mapping[str, object]) -> str:
+    """What a design with other settings is called, in folders and in tables: clip_flow+design.backbone=trained."""
+    return "".join([design, *(f"+{key}={value}" for key, value in changes.items())])
+
+
+def cell_of(name: str) -> tuple[str, str]:
+    """Such a name as the design with its axes, and the settings besides."""
+    design, *parts = name.split("+")
+    axes = [part for part in parts if part.startswith(AXIS)]
+    return "+".join([design, *axes]), "+".join(part for part in parts if part not in axes)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from headtohead.config import DecoderConfig, RunConfig
-from headtohead.design import DESIGNS
+from headtohead.design import AXIS, DESIGNS, variant
 from headtohead.strict import ConfigError, at, build, known
 
 _PAPER_PROMPT = "Please generate an image based on the following caption: {caption}"
@@ -70,7 +70,7 @@ DECODERS: dict[str, dict[str, Any]] = {
     "paper": {**_SDXL, "train": {"steps": 100_000, "batch": 512, "lr": 1e-4, "warmup": 1000}},
 }
 
-# What one grid of learning rates for all designs found best, by scale and design: results/rates/chosen.json.
+# What one grid of learning rates for all cells found best, by scale and cell: results/rates/chosen.json.
 CHOSEN: dict[str, dict[str, dict[str, Any]]] = {
     "micro": {
         "clip_mse": {"train.lr": 0.004},
@@ -90,8 +90,14 @@ def configure(
     given = PRESETS[known(scale, PRESETS, "scale", where)]
     axes = dataclasses.asdict(DESIGNS[known(design, DESIGNS, "design", where)])
     plain = json.loads(json.dumps({**given, "design": axes, "scale": scale, "seed": seed}))
-    chosen = CHOSEN.get(scale, {}).get(design, {})
-    return build(RunConfig, _set(plain, {**chosen, **(overrides or {})}, where), where)
+    return build(RunConfig, _set(plain, {**chosen(design, scale, overrides or {}), **(overrides or {})}, where), where)
+
+
+def chosen(design: str, scale: str, overrides: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the grid found for the design with these axes; for the declared one where it did not ask for them."""
+    of = CHOSEN.get(scale, {})
+    axes = {key: value for key, value in overrides.items() if key.startswith(AXIS)}
+    return of.get(variant(design, axes), of.get(design, {}))
 
 
 def decoder(scale: str, overrides: Mapping[str, Any] | None = None) -> DecoderConfig:

@@ -9,18 +9,18 @@ import numpy as np
 import pytest
 
 from ablations import choose, guidance
-from headtohead.presets import CHOSEN
+from headtohead.presets import CHOSEN, configure
 from headtohead.records import Recorder, Spent, read_json
 
 GRID = {"clip_flow+train.lr=0.004-s0": 0.2, "clip_flow+train.lr=0.008-s0": 0.3, "vae_flow+train.lr=0.004-s0": 0.1}
 
 
-def grid(folder: Path, split: str) -> Path:
-    for name, value in GRID.items():
+def grid(folder: Path, split: str, values: dict[str, float] = GRID) -> Path:
+    for name, value in values.items():
         r = Recorder(folder / name)
         r.begin({"seed": 0, "evaluation": {"split": split}, "name": name})
-        values = {"geneval/overall": value - 0.1, "dpg/overall": value + 0.1}
-        r.append(Spent(4, 4, 1.0, 1.0), values, {"geneval": 9, "dpg": 9}, representation="clip", judge="judge")
+        scores = {"geneval/overall": value - 0.1, "dpg/overall": value + 0.1}
+        r.append(Spent(4, 4, 1.0, 1.0), scores, {"geneval": 9, "dpg": 9}, representation="clip", judge="judge")
     return folder
 
 
@@ -36,6 +36,25 @@ def test_default_learning_rates_are_those_that_the_grid_chose() -> None:
     assert {design: f"train.lr={own['train.lr']}" for design, own in CHOSEN["micro"].items()} == {
         design: row["best"] for design, row in chosen.items()
     }
+
+
+def test_other_axes_bring_their_own_choice_and_other_settings_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    trained = {"design.backbone": "trained"}
+    rates = {"clip_flow": {"train.lr": 0.5}, "clip_flow+design.backbone=trained": {"train.lr": 0.25}}
+    monkeypatch.setitem(CHOSEN, "micro", rates)
+    assert configure("clip_flow").train.lr == 0.5
+    assert configure("clip_flow", overrides={"head.dim": 128}).train.lr == 0.5
+    assert configure("clip_flow", overrides={"head.dim": 128, **trained}).train.lr == 0.25
+    assert configure("clip_flow", overrides={"train.lr": 0.125, **trained}).train.lr == 0.125
+
+
+def test_a_grid_chooses_for_each_cell_of_its_own(tmp_path: Path) -> None:
+    values = {f"clip_flow+train.lr={rate}+design.backbone=trained-s0": 1 - rate for rate in (0.25, 0.5)}
+    found = choose.choices(grid(tmp_path / "rates", "dev", {**GRID, **values}))
+    assert {c.design: c.best for c in found} == {
+        "clip_flow": "train.lr=0.008", "clip_flow+design.backbone=trained": "train.lr=0.25",
+        "vae_flow": "train.lr=0.004",
+    }  # fmt: skip
 
 
 def test_nothing_is_chosen_on_test_prompts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,7 +22,7 @@ def read(tmp_path: Path, text: str, name: str = "my") -> spec.Sweep:
 def test_a_sweep_file_names_its_runs(tmp_path: Path) -> None:
     found = read(tmp_path, "designs: [clip_flow, vae_flow]\nseeds: [0, 1]\nset:\n  train.lr: 1e-4\n")
     runs = found.runs()
-    assert list(runs) == ["clip_flow-s0", "clip_flow-s1", "vae_flow-s0", "vae_flow-s1"]
+    assert list(runs) == ["clip_flow-s0", "vae_flow-s0", "clip_flow-s1", "vae_flow-s1"]
     assert runs["vae_flow-s1"] == configure("vae_flow", seed=1, overrides={"train.lr": 1e-4})
 
 
@@ -146,8 +146,8 @@ def test_variants_stand_beside_their_designs_own_runs() -> None:
     rows = {"clip_flow": [{"design.backbone": "trained"}, {"head.dim": 128}]}
     made = spec.parse("some", {"designs": ["clip_flow", "vae_flow"], "seeds": [0, 1], "variants": rows}, "file").runs()
     assert list(made) == [
-        "clip_flow-s0", "clip_flow-s1", "clip_flow+design.backbone=trained-s0", "clip_flow+design.backbone=trained-s1",
-        "clip_flow+head.dim=128-s0", "clip_flow+head.dim=128-s1", "vae_flow-s0", "vae_flow-s1",
+        "clip_flow-s0", "clip_flow+design.backbone=trained-s0", "clip_flow+head.dim=128-s0", "vae_flow-s0",
+        "clip_flow-s1", "clip_flow+design.backbone=trained-s1", "clip_flow+head.dim=128-s1", "vae_flow-s1",
     ]  # fmt: skip
     assert made["clip_flow+design.backbone=trained-s0"].design.backbone.value == "trained"
     assert made["clip_flow+head.dim=128-s1"].head.dim == 128
