@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 import torch
+from lightning.pytorch.callbacks import TQDMProgressBar
 from safetensors.torch import load_file
 from small import SMALL
 
-from headtohead import measure, measured
+from headtohead import bar, measure, measured, training
 from headtohead.assemble import assemble
 from headtohead.config import RunConfig
 from headtohead.data.encoded import STREAM
@@ -69,6 +70,21 @@ def test_the_loss_falls(design: str, tmp_path: Path, cache: Path, monkeypatch: p
     after = {c["metric"]: c["value"] for c in go(config, tmp_path / "run", cache)["curve"] if c["metric"] in before}
     assert len(after) == len(before) > 0
     assert sum(after.values()) < 0.85 * sum(before.values())
+
+
+def test_a_log_file_gets_lines_and_a_terminal_a_bar(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(training, "bar", lambda: bar.Lines(every=0))
+    go(configure("clip_mse", overrides=SMALL), tmp_path / "run", cache)
+    said = capsys.readouterr().err.splitlines()
+    assert [line.split(":")[0] for line in said if line.startswith("  step")] == [
+        f"  step {k} of 6" for k in range(1, 7)
+    ]
+    assert all("loss " in line and "samples/s " in line for line in said if line.startswith("  step"))
+    assert isinstance(bar.bar(), bar.Lines)  # what tests write to is no terminal
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert isinstance(bar.bar(), TQDMProgressBar)
 
 
 def test_the_same_seed_gives_the_same_run_and_another_does_not(tmp_path: Path, cache: Path) -> None:

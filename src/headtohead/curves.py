@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import time
 from typing import Any
 
 import lightning as L
-from lightning.pytorch.callbacks import TQDMProgressBar
 from torchvision.transforms.functional import to_pil_image
 
+from headtohead.bar import beside
 from headtohead.config import RunConfig
 from headtohead.kept import keep
 from headtohead.machine import peak_mb
@@ -85,13 +84,13 @@ class Curves(L.Callback):
         if last or e.apart or e.keep == "all":
             self.by.write(lambda: keep(weights, folder, at))
         if measured is None:
-            _beside_the_bar(trainer, f"step {step:,}: kept, to be measured apart")
+            beside(trainer, f"step {step:,}: kept, to be measured apart")
             return
         point, told = measured, list[str]()
         self.by.write(lambda: told.append(record(self.recorder, self.config, self.examiner, point, at)))
         for logger in trainer.loggers:
             logger.log_metrics(point.point.values, step)
-        _beside_the_bar(trainer, f"step {step:,}: {told[-1]}")
+        beside(trainer, f"step {step:,}: {told[-1]}")
 
     def state_dict(self) -> dict[str, Any]:
         own = {"training": self.training, "measuring": self.measuring, "peak": self.peak, "owed": self.owed}
@@ -106,13 +105,6 @@ class Curves(L.Callback):
     def keeping(self) -> float:
         """Seconds for states, records and progress, of this start and those before."""
         return self._kept_before + self.by.keeping + (self.progress.keeping if self.progress else 0.0)
-
-
-def _beside_the_bar(trainer: L.Trainer, line: str) -> None:
-    """A line that the progress bar does not overwrite."""
-    bar = trainer.progress_bar_callback
-    assert isinstance(bar, TQDMProgressBar)
-    bar.print(line, file=sys.stderr)
 
 
 def record(recorder: Recorder, config: RunConfig, examiner: Examiner, measured: Measured, at: Spent) -> str:

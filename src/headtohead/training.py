@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
-from lightning.pytorch.callbacks import TQDMProgressBar
 from torch import Tensor
 
 from headtohead import checkpoints, command, devices, loggers
+from headtohead.bar import bar
 from headtohead.checkpoints import Checkpoints, State
 from headtohead.config import ComputeConfig, TrainConfig
 from headtohead.errors import InputError
@@ -50,7 +50,7 @@ class Training:
             device,
             steps=train.steps,
             batch=train.batch,
-            callbacks=[self.stopping, *watch, TQDMProgressBar(refresh_rate=10)],
+            callbacks=[self.stopping, *watch, bar()],
             checkpoints=self.states,
         )
         self.device = str(self.trainer.strategy.root_device)
