@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ablations.spec import SWEEP
-from headtohead.owner import CLAIMS, LOST
+from headtohead.owner import Holder, holder
 from headtohead.records import CONFIG, CURVE, HEADLINE, PROGRESS, STATUS
 
 SILENT = 120.0  # seconds without progress that are worth a word
@@ -18,20 +18,6 @@ DEEP = 4  # folders below which no runs are looked for
 MOST_BYTES, TAIL = 1_000_000, 32_768  # of a file; of a curve, whose last point is what counts
 HUGE = 1e12  # no number that is meant is larger
 ENDED, FAILED, NEW, DAMAGED, GONE = "finished", "failed", "new", "unreadable", "lost"
-
-
-@dataclass(frozen=True)
-class Worker:
-    """Who took a run last."""
-
-    name: str
-    since: float
-    silent: float
-    released: bool
-
-    @property
-    def alive(self) -> bool:
-        return not self.released and self.silent <= LOST
 
 
 @dataclass(frozen=True)
@@ -91,7 +77,7 @@ def _folders(folder: Path, deep: int) -> Iterator[Path]:
 def run(folder: Path, now: float) -> Watched:
     """One run; what it says is weighed against whether anybody still works on it."""
     config, status, progress = (_whole(folder / name) for name in (CONFIG, STATUS, PROGRESS))
-    held, (point, scores) = worker(folder, now), _last_point(folder / CURVE)
+    held, (point, scores) = _held(folder, now), _last_point(folder / CURVE)
     alive = held is not None and held.alive and status.get("state") != ENDED
     told = _number(progress.get("time")) or 0.0
     fresh = alive and held is not None and told >= held.since  # else it is of somebody before
@@ -126,7 +112,14 @@ def run(folder: Path, now: float) -> Watched:
     )
 
 
-def _state(folder: Path, status: Mapping[str, Any], held: Worker | None) -> str:
+def _held(folder: Path, now: float) -> Holder | None:
+    try:
+        return holder(folder, now)
+    except OSError:
+        return None
+
+
+def _state(folder: Path, status: Mapping[str, Any], held: Holder | None) -> str:
     """As it is recorded, unless whoever recorded it is gone."""
     if "state" not in status:
         return DAMAGED if (folder / STATUS).exists() else NEW
@@ -136,27 +129,10 @@ def _state(folder: Path, status: Mapping[str, Any], held: Worker | None) -> str:
     return "stopped" if held.released else GONE
 
 
-def _who(status: Mapping[str, Any], held: Worker | None, state: str) -> str:
+def _who(status: Mapping[str, Any], held: Holder | None, state: str) -> str:
     if state == GONE or (held and held.alive and state != ENDED):
-        return held.name if held else ""
+        return str(held) if held else ""
     return f"job {status['job']}" if state == "queued" and "job" in status else ""
-
-
-def worker(folder: Path, now: float) -> Worker | None:
-    """The highest claim counts; its modification time is the heartbeat."""
-    try:
-        with os.scandir(folder / CLAIMS) as there:
-            stems = [e.name.removesuffix(".json") for e in there if e.name.endswith(".json")]
-        last = max((s for s in stems if s.isascii() and s.isdigit()), key=int, default=None)
-        if last is None:
-            return None
-        path = folder / CLAIMS / f"{last}.json"
-        beat = path.stat().st_mtime
-    except OSError:
-        return None
-    told = _whole(path)
-    name = f"{told.get('host', '?')}:{told.get('pid', '?')}"
-    return Worker(name, _number(told.get("started")) or 0.0, now - beat, told.get("released") is not None)
 
 
 def _last_point(path: Path) -> tuple[float, dict[str, float]]:

@@ -39,6 +39,7 @@ class Holder:
     pid: int
     place: str  # where its process number means something
     released: bool
+    since: float
     silent: float  # seconds since its last heartbeat, by the clock of the disk
 
     @property
@@ -51,24 +52,32 @@ class Holder:
         return f"{self.host}:{self.pid}"
 
 
-def holder(folder: Path) -> Holder | None:
-    """Who holds or held a run; none before anybody did."""
-    numbers = sorted(int(path.stem) for path in (folder / CLAIMS).glob("[0-9]*.json") if path.stem.isdigit())
+def holder(folder: Path, now: float | None = None) -> Holder | None:
+    """Who holds or held a run; none before anybody did. Who only looks gives the time, and nothing is written."""
+    numbers = sorted(int(path.stem) for path in (folder / CLAIMS).glob("[0-9]*.json") if path.stem.isdecimal())
     if not numbers:
         return None
     path = _path(folder, numbers[-1])
-    try:
-        told, beat = json.loads(path.read_text()), path.stat().st_mtime
-    except ValueError:  # created a moment ago and not yet written
-        told, beat = {}, path.stat().st_mtime
+    told, beat = _told(path), path.stat().st_mtime
+    pid, since = told.get("pid"), told.get("started")
     return Holder(
         numbers[-1],
         str(told.get("host", "?")),
-        int(told.get("pid", 0)),
+        pid if isinstance(pid, int) and 0 < pid < 2**31 else 0,
         str(told.get("place", "")),
         "released" in told,
-        _now(path.parent) - beat,
+        since if isinstance(since, float) else 0.0,
+        (_now(path.parent) if now is None else now) - beat,
     )
+
+
+def _told(path: Path) -> dict[str, Any]:
+    """What a claim says; nothing when it was created a moment ago and is not yet written."""
+    try:
+        told = json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        return {}
+    return told if isinstance(told, dict) else {}
 
 
 class Claim:

@@ -17,6 +17,7 @@ from made import record
 
 from ablations import spec, status, terminal, watched
 from ablations.watched import Watched
+from headtohead import owner
 from headtohead.presets import configure
 from headtohead.records import Recorder, write
 
@@ -75,6 +76,16 @@ def test_every_run_is_in_its_state_with_who_works_on_it(sweep: Path, capsys: pyt
     assert rows["vae_flow-s1"].endswith("node1:42, lost")
     assert "    step 7: the loss is nan" in told
     assert "my: 10 runs: 2 at work, 2 finished" in told.replace("2 finished, 2 at work", "2 at work, 2 finished")
+
+
+def test_a_worker_of_this_machine_that_died_is_lost_at_once(sweep: Path) -> None:
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    folder = sweep / "vae_flow-s0"
+    for pid, state in ((os.getpid(), "training"), (dead.pid, "lost")):
+        claim = {"host": "here", "pid": pid, "place": owner.place(), "started": time.time() - 600}
+        write(folder / "claims" / "0003.json", claim)
+        assert watched.run(folder, time.time()).state == state
 
 
 def test_what_is_left_is_shared_by_those_at_work(sweep: Path) -> None:
