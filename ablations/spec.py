@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,13 +57,18 @@ class Sweep:
         """Every run by its folder's name, checked before any of them begins; a sweep that is cut short by a deadline
         compares all designs on its first seeds."""
         out = {}
-        combinations = [dict(zip(self.grid, values, strict=True)) for values in itertools.product(*self.grid.values())]
         for seed, design in itertools.product(self.seeds, self.designs):
-            for more, combination in itertools.product(({}, *self.variants.get(design, ())), combinations):
-                point = {**combination, **more}
+            for point in self._points(design):
                 own = {**self.chosen.get(design, {}), **self.overrides, **point}
                 out[f"{variant(design, point)}-s{seed}"] = configure(design, self.scale, seed, own, self.where)
         return out
+
+    def _points(self, design: str) -> Iterator[dict[str, Any]]:
+        """What a design's runs differ in: every combination of the grid, but for what a variant says itself."""
+        for row in ({}, *self.variants.get(design, ())):
+            grid = {key: values for key, values in self.grid.items() if key not in row}
+            for values in itertools.product(*grid.values()):
+                yield {**dict(zip(grid, values, strict=True)), **row}
 
 
 def read(path: Path) -> Sweep:
@@ -82,7 +87,7 @@ def parse(name: str, given: Any, where: str) -> Sweep:
     if not isinstance(overrides, Mapping) or not all(isinstance(k, str) for k in overrides):
         raise ConfigError(f"{where}: set: expected settings such as head.dim: 256, got {overrides!r:.60}")
     grid, chosen = _grid(given.get("grid", {}), overrides, where), _chosen(given.get("chosen", {}), where)
-    variants = _variants(given.get("variants", {}), {*overrides, *grid}, where)
+    variants = _variants(given.get("variants", {}), set(overrides), where)
     scale = given.get("scale", "micro")
     if not isinstance(scale, str):
         raise ConfigError(f"{where}: scale: expected text, got {scale!r:.60}")
@@ -127,7 +132,7 @@ def _variants(given: Any, elsewhere: set[str], where: str) -> dict[str, tuple[di
                 f"{where}: variants: {design}: expected a list of settings such as head.dim: 128, got {rows!r:.60}"
             )
         for key in {key for row in rows for key in row} & elsewhere:
-            raise ConfigError(f"{where}: {key} stands in variants and in set or grid")
+            raise ConfigError(f"{where}: {key} stands in variants and in set")
         if len({str(sorted(row.items())) for row in rows}) < len(rows):
             raise ConfigError(f"{where}: variants: {design}: has one twice")
     return {design: tuple(map(dict, rows)) for design, rows in given.items()}

@@ -153,6 +153,14 @@ def test_variants_stand_beside_their_designs_own_runs() -> None:
     assert made["clip_flow+head.dim=128-s1"].head.dim == 128
 
 
+def test_a_variant_takes_its_own_values_before_the_grids(tmp_path: Path) -> None:
+    text = "designs: clip_mse\ngrid: {train.lr: [0.1, 0.2], train.batch: [8]}\nvariants: {clip_mse: [{train.lr: 0.4}]}"
+    assert list(read(tmp_path, text).runs()) == [
+        "clip_mse+train.lr=0.1+train.batch=8-s0", "clip_mse+train.lr=0.2+train.batch=8-s0",
+        "clip_mse+train.batch=8+train.lr=0.4-s0",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("variants", "says"),
     [
@@ -162,7 +170,7 @@ def test_variants_stand_beside_their_designs_own_runs() -> None:
         ({"clip_flow": [{}]}, "expected a list of settings"),
         ({"clip_flow": [{"head.dim": "../x"}]}, "expected a list of settings"),
         ({"clip_flow": [{"head.dim": 128}, {"head.dim": 128}]}, "has one twice"),
-        ({"clip_flow": [{"train.lr": 0.1}]}, "train.lr stands in variants and in set or grid"),
+        ({"clip_flow": [{"train.lr": 0.1}]}, "train.lr stands in variants and in set"),
     ],
 )
 def test_variants_that_cannot_be_meant_are_one_line(variants: object, says: str) -> None:
