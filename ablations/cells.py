@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from ablations.curves import SECONDS, Curve, curves, design_of, order
@@ -33,7 +34,7 @@ class Cell:
     machines: frozenset[str] = frozenset()
     tuned: frozenset[str] = TUNED  # settings that belong to the design
 
-    @property
+    @cached_property
     def varied(self) -> frozenset[str]:
         """Settings that a grid gave this cell, from its name; an axis that a grid varies is an axis still."""
         _, settings = cell_of(self.name)

@@ -82,11 +82,15 @@ def _rank(factor: str, level: Any) -> tuple[float, str]:
 def _pairs(designs: Sequence[Cell], factor: str, before: Any, after: Any) -> list[tuple[Cell, Cell]]:
     """Those that differ in nothing else; what was tuned for each design belongs to it."""
     one, other = ([c for c in designs if _level(c, factor) == level] for level in (before, after))
-    return [
-        (a, b)
-        for a, b in itertools.product(one, other)
-        if all(_level(a, axis) == _level(b, axis) for axis in AXES if axis != factor) and set(unlike(a, b)) <= {factor}
-    ]
+    by: dict[tuple[Any, ...], list[Cell]] = {}
+    for c in other:
+        by.setdefault(_other_axes(c, factor), []).append(c)
+    alike = ((a, b) for a in one for b in by.get(_other_axes(a, factor), ()))
+    return [(a, b) for a, b in alike if set(unlike(a, b)) <= {factor}]
+
+
+def _other_axes(cell: Cell, factor: str) -> tuple[Any, ...]:
+    return tuple(_level(cell, axis) for axis in AXES if axis != factor)
 
 
 def _differences(

@@ -4,6 +4,8 @@ several times a design."""
 from __future__ import annotations
 
 import contextlib
+import os
+import re
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,7 +34,9 @@ def shown(found: list[Run], sweep: str) -> dict[str, Run]:
 
 def grids(run: Run, kind: str) -> dict[int, Path]:
     """By step, the last one last."""
-    return {int(path.name.split("-")[0]): path for path in sorted((run.folder / GRIDS).glob(f"[0-9]*-{kind}.webp"))}
+    folder = run.folder / GRIDS
+    names = sorted(os.listdir(folder)) if folder.is_dir() else ()
+    return {int(name.split("-")[0]): folder / name for name in names if re.fullmatch(rf"[0-9]+-{kind}\.webp", name)}
 
 
 @contextlib.contextmanager
