@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from ablations.spec import Tuned
+from headtohead import files
 from headtohead.strict import ConfigError
 
 FROM = "# Chosen by study "
@@ -34,6 +35,4 @@ def write(
         f"# {command}\n"
     )
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(".part")
-    beside.write_text(text + yaml.safe_dump(made, sort_keys=False, allow_unicode=True, width=110))
-    beside.replace(path)
+    files.whole(path, (text + yaml.safe_dump(made, sort_keys=False, allow_unicode=True, width=110)).encode())

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from torchvision.transforms.functional import to_pil_image
 from torchvision.utils import make_grid
 
-from headtohead import checkpoints, command, devices, owner, records, store, training_data
+from headtohead import checkpoints, command, devices, files, owner, records, store, training_data
 from headtohead.computing import autocast
 from headtohead.config import DecoderConfig
 from headtohead.errors import InputError
@@ -141,7 +141,8 @@ def _train(
         return
     unet.load_state_dict({name.removeprefix("unet."): w for name, w in weights.items()})
     unet.save_pretrained(folder / "unet")
-    save_file({k: v.cpu() for k, v in statistics.items()}, folder / decoder.STANDARD)
+    with files.beside(folder / decoder.STANDARD) as part:
+        save_file({k: v.cpu() for k, v in statistics.items()}, part)
     card = {
         "stands_on": {"clip": tower_key, "vae": vae_key},
         "steps": config.steps,

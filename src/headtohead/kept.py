@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from headtohead import files
 from headtohead.module import Generator
 from headtohead.records import KEPT, Spent, read_json, write
 
@@ -16,9 +16,8 @@ from headtohead.records import KEPT, Spent, read_json, write
 def keep(weights: Mapping[str, Tensor], run: Path, at: Spent) -> None:
     path = run / KEPT / f"{at.step:07d}.safetensors"
     path.parent.mkdir(exist_ok=True)
-    beside = path.with_suffix(".part")
-    save_file({name: w.contiguous() for name, w in weights.items()}, beside)
-    os.replace(beside, path)
+    with files.beside(path) as part:
+        save_file({name: w.contiguous() for name, w in weights.items()}, part)
     write(path.with_suffix(".json"), vars(at))
 
 

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 from torch import Tensor
 from torchvision.transforms.functional import to_pil_image
 from torchvision.utils import make_grid
 
-from headtohead import rounds
+from headtohead import files, rounds
 from headtohead.assemble import Parts
 from headtohead.computing import autocast
 from headtohead.config import RunConfig
@@ -181,12 +182,11 @@ class Official:
 
 
 def _save(path: Path, pictures: list[Tensor]) -> None:
-    """One picture, or four as a 2 x 2 grid; written beside and renamed, so that a file is a whole file."""
+    """One picture, or four as a 2 x 2 grid."""
     path.parent.mkdir(parents=True, exist_ok=True)
     grid = make_grid(pictures, nrow=2, padding=0) if len(pictures) > 1 else pictures[0]
-    beside = path.with_suffix(f".part{path.suffix}")
-    to_pil_image(grid.clamp(0, 1)).save(beside, quality=95)
-    beside.replace(path)
+    with files.beside(path) as part:
+        to_pil_image(grid.clamp(0, 1)).save(part, Image.registered_extensions()[path.suffix], quality=95)
 
 
 def _spread(there: int, wanted: int) -> list[int]:

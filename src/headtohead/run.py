@@ -15,7 +15,19 @@ from typing import Any
 
 from safetensors.torch import save_file
 
-from headtohead import accounts, checkpoints, command, devices, examining, loggers, owner, records, store, training_data
+from headtohead import (
+    accounts,
+    checkpoints,
+    command,
+    devices,
+    examining,
+    files,
+    loggers,
+    owner,
+    records,
+    store,
+    training_data,
+)
 from headtohead.assemble import assemble, flops_a_picture, flops_of_everything
 from headtohead.config import RunConfig, recorded
 from headtohead.curves import Curves
@@ -98,7 +110,8 @@ def _train(
     own = training.device
     parts = assemble(config, own)
     if claim and parts.codec.statistics:
-        save_file({k: v.contiguous() for k, v in parts.codec.statistics.items()}, folder / STANDARD)
+        with files.beside(folder / STANDARD) as part:
+            save_file({k: v.contiguous() for k, v in parts.codec.statistics.items()}, part)
     data = training_data.build(config, training.portion, parts.codec, cache, own, training.say)
     module = DesignModule(parts.generator, config, parts.codec.encode)
     flops = flops_a_picture(parts, next(iter(data.batches(0))), own)

@@ -12,6 +12,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from headtohead import files
+
 WEIGHTS = Path(__file__).parent / "weights"
 
 
@@ -25,7 +27,8 @@ def save(name: str, tensors: dict[str, Tensor], card: dict[str, Any], folder: Pa
     folder.mkdir(parents=True, exist_ok=True)
     half = {k: (v.half() if v.is_floating_point() else v).contiguous().cpu() for k, v in tensors.items()}
     path = folder / f"{name}.safetensors"
-    save_file(half, path, metadata={"recipe": card["recipe_hash"]})
+    with files.beside(path) as part:
+        save_file(half, part, metadata={"recipe": card["recipe_hash"]})
     (folder / f"{name}.card.json").write_text(json.dumps(card, indent=1) + "\n")
     return path
 

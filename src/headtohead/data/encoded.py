@@ -5,7 +5,6 @@ What step k shows is a function of (seed, k): a run resumes at any step without 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
+from headtohead import files
 from headtohead.portion import Portion
 from headtohead.store import fingerprint
 from headtohead.world.captions import captions
@@ -55,9 +55,8 @@ def encoded(source: Source, encode: Encode, folder: Path, device: str, say: Call
             if (start // AT_ONCE) % 16 == 15:
                 say(f"  {start + len(index):,} of {source.pictures:,}")
         folder.mkdir(parents=True, exist_ok=True)
-        beside = path.with_suffix(f".{os.getpid()}.part")
-        save_file({"tokens": torch.cat(parts).contiguous()}, beside)
-        os.replace(beside, path)
+        with files.beside(path) as part:
+            save_file({"tokens": torch.cat(parts).contiguous()}, part)
     with safe_open(path, "pt") as f:
         tokens: Tensor = f.get_tensor("tokens")
     return tokens

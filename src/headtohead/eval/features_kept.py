@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from headtohead import files
 from headtohead.command import say
 from headtohead.eval.work import digest
 
@@ -54,9 +55,8 @@ class FeaturesKept:
         features = np.stack([self.rows[stamp][0] for stamp in self._new])
         told = {"head": self._head, "sum": _sum(features), "pictures": [(s, self.rows[s][1]) for s in self._new]}
         path = self.folder / f"{digest(self._new)}.safetensors"
-        beside = path.with_suffix(".part")
-        save_file({"features": features}, beside, metadata={"headtohead": json.dumps(told)})
-        beside.replace(path)
+        with files.beside(path) as part:
+            save_file({"features": features}, part, metadata={"headtohead": json.dumps(told)})
         self._new = []
 
 

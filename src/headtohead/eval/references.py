@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from headtohead import files
 from headtohead.command import say
 from headtohead.eval import folders, pictures
 from headtohead.eval.features_kept import FeaturesKept, forget
@@ -105,9 +105,8 @@ def _make(saved: Path, found: Sorted, net: Features, key: str, how: How) -> None
         "key": key, "space": net.space, "resizer": net.resizer, "weights": net.identity.weights, "troubles": troubles,
     }  # fmt: skip
     saved.parent.mkdir(parents=True, exist_ok=True)
-    whole = saved.with_suffix(f".{os.getpid()}.part")
-    save_file(tensors, whole, metadata={"headtohead": json.dumps(told)})
-    whole.replace(saved)
+    with files.beside(saved) as part:
+        save_file(tensors, part, metadata={"headtohead": json.dumps(told)})
     forget(beside)
 
 

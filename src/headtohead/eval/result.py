@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from headtohead import files
 from headtohead.eval import pictures
 from headtohead.eval.pictures import FolderError
 from headtohead.eval.uncertainty import Interval
@@ -58,9 +58,7 @@ class Result:
 
     def write(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f"{path.name}.{os.getpid()}.part")
-        beside.write_text(json.dumps(self.plain(), indent=1, allow_nan=False) + "\n")
-        os.replace(beside, path)
+        files.whole(path, (json.dumps(self.plain(), indent=1, allow_nan=False) + "\n").encode())
 
 
 def table(results: Sequence[Result]) -> str:

@@ -7,7 +7,6 @@ optimizer and the number of steps done.
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +15,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from headtohead import files
 
 Loss = Callable[[nn.Module, int, str], dict[str, Tensor]]  # (model, step, device) -> named terms; "loss" is their sum
 
@@ -123,7 +124,6 @@ def _save(
 ) -> None:
     """Written beside and renamed, so that a kill leaves the previous state whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(".part")
     state = {"model": model.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict()}
-    torch.save({**state, "step": step, "seconds": seconds, "history": history}, beside)
-    os.replace(beside, path)
+    with files.beside(path) as part:
+        torch.save({**state, "step": step, "seconds": seconds, "history": history}, part)

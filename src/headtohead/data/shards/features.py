@@ -7,7 +7,6 @@ encode. Its folder is named by the hash of what decides its content: encoder, pr
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import struct
 import zlib
@@ -20,6 +19,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from headtohead import files
 from headtohead.data.shards import places
 from headtohead.data.shards.corpus import Corpus
 from headtohead.data.shards.index import Trouble
@@ -142,10 +142,9 @@ class _Writer:
         head = self.shape.header(samples)
         crc, sound = np.zeros(samples, np.uint32), np.zeros(samples, np.uint8)
         troubles: list[Trouble] = []
-        beside = path.with_suffix(f".{os.getpid()}.part")
         reader = Reader(self.recipe.corpus, 1)
         try:
-            with beside.open("wb") as f:
+            with files.beside(path) as part, part.open("wb") as f:
                 f.write(head + crc.tobytes())
                 for start in range(0, samples, self.batch):
                     rows = range(start, min(start + self.batch, samples))
@@ -158,14 +157,10 @@ class _Writer:
                 f.write(sound.tobytes())
                 f.seek(len(head))
                 f.write(crc.tobytes())
-                f.flush()
-                os.fsync(f.fileno())
-            os.replace(beside, path)
         except OSError as error:
             raise ShardError(f"{path}: cannot be written ({error.strerror})") from None
         finally:
             reader.close()
-            beside.unlink(missing_ok=True)
         return troubles
 
     def _pictures(self, reader: Reader, shard: int, rows: range) -> tuple[list[Tensor | None], list[Trouble]]:
