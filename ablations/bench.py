@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
-import tempfile
 import time
 from functools import partial
 from pathlib import Path
@@ -14,24 +12,19 @@ from typing import Any
 import numpy as np
 import torch
 
-from ablations import bench_paper, timing
+from ablations import bench_commands, bench_paper, timing
 from ablations.bench_parts import GROUPS, PARTS
 from headtohead import machine, store
 from headtohead.command import Parser, isolated, seconds
-from headtohead.design import DESIGNS
-from headtohead.records import Recorder, Spent
-from headtohead.world.prompts import TASKS
 
 COMMANDS, FRECHET, PAPER = "commands", "frechet", "paper"
 DIMENSIONS, REFERENCE = 2048, 30_000  # Inception's, and MJHQ-30k's pictures
 SAMPLES = (1000, 5000)
 HEADS = {
-    COMMANDS: "  seconds",
+    COMMANDS: "  seconds  peak MB",
     FRECHET: "  seconds     sqrtm     faster",
     PAPER: "pictures/s   TFLOP/s  of peak  peak MB",
 }
-ROUNDS = 5  # of a command
-SEEDS, POINTS = 3, 8  # of the made records that plot and report are timed on
 
 
 def measure(name: str, device: str, lasting: float) -> dict[str, Any]:
@@ -42,33 +35,6 @@ def measure(name: str, device: str, lasting: float) -> dict[str, Any]:
     low, middle, high = np.quantile(took, (0.1, 0.5, 0.9))
     rates = {"pictures/s": pictures / middle, "10 % to 90 %": [pictures / high, pictures / low]}
     return {"part": name, "batch": pictures, "rounds": len(took), **rates, "peak MB": machine.peak_mb(device)}
-
-
-def made(folder: Path) -> None:
-    """Records as a sweep over every design leaves them."""
-    for design in DESIGNS:
-        for seed in range(SEEDS):
-            r = Recorder(folder / "micro" / f"{design}-s{seed}")
-            r.begin({"seed": seed, "design": {"representation": "clip"}})
-            for step in range(1, POINTS + 1):
-                values = {f"geneval/{t}": step / 10 for t in (*TASKS, "overall", "seen", "unseen")}
-                values |= {"dpg/overall": step / 20, "fid": 90.0 - step, "loss/t=0.5": 1 / step}
-                n = {"geneval": 120, "dpg": 120, "fid": 240, "loss": 256}
-                at = Spent(step, step, step * 1e9, float(step))
-                r.append(at, values, n, representation="clip", judge="made")
-            r.status("finished")
-
-
-def command(name: str) -> dict[str, Any]:
-    """Seconds from the shell's point of view: start-up, reading, drawing, writing."""
-    with tempfile.TemporaryDirectory() as place:
-        made(Path(place))
-        rounds = []
-        for _ in range(ROUNDS):
-            start = time.perf_counter()
-            subprocess.run([sys.executable, "-m", f"ablations.{name}", place], check=True, capture_output=True)
-            rounds.append(time.perf_counter() - start)
-    return {"part": name, "rounds": ROUNDS, "seconds": float(np.median(rounds)), "least": min(rounds)}
 
 
 def frechet(samples: int) -> dict[str, Any]:
@@ -122,7 +88,11 @@ def main(arguments: list[str] | None = None) -> int:
                 name: partial(bench_paper.measure, *way, device, options.seconds)
                 for name, way in bench_paper.parts().items()
             },
-            COMMANDS: {name: partial(command, name) for name in ("plot", "report")},
+            COMMANDS: {
+                f"{name}, {size.name}": partial(bench_commands.measure, name, size)
+                for size in bench_commands.SIZES
+                for name in bench_commands.COMMANDS
+            },
         }.get(group) or {name: partial(measure, name, device, options.seconds) for name in GROUPS[group]}
         rows = []
         for part in work.values():
@@ -139,7 +109,7 @@ def _line(row: dict[str, Any]) -> str:
     if "sqrtm" in row:
         return f"{row['part']:34} {row['seconds']:9.2f} {row['sqrtm']:9.1f} {row['times faster']:9.0f}x"
     if "seconds" in row:
-        return f"{row['part']:34} {row['seconds']:9.2f}"
+        return bench_commands.line(row)
     if "share of peak" in row:
         shown = f"{row['part']:34} {row['pictures/s']:10.2f} {row['TFLOP/s']:9.2f} {row['share of peak']:8.0%}"
         return f"{shown} {row['peak MB']:8.0f}"

@@ -47,8 +47,12 @@ def peak_mb(device: str) -> float:
     """The most memory this process held: the accelerator's, or the machine's own."""
     if device == "cuda":
         return torch.cuda.max_memory_allocated() / 2**20
-    unit = 2**20 if sys.platform == "darwin" else 2**10  # macOS counts bytes, Linux kilobytes
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    return megabytes(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+
+
+def megabytes(maxrss: float) -> float:
+    """What the system calls a process's largest size: macOS counts bytes, Linux kilobytes."""
+    return maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def _processor() -> str:

@@ -7,15 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from ablations import bench
+from ablations import bench, bench_commands
 from ablations.bench_parts import GROUPS
 
 
-def test_commands_are_timed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_commands_are_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench_commands, "SIZES", (bench_commands.Size(2, 2, 2, 2),))
+    monkeypatch.setattr(bench, "isolated", lambda work, *args: work(*args))  # where the smaller size is known
     assert bench.main(["commands", "--out", str(tmp_path), "--device", "cpu"]) == 0
     kept = json.loads((tmp_path / "commands-cpu.json").read_text())
-    assert [row["part"] for row in kept["rows"]] == ["plot", "report"]
-    assert all(row["seconds"] >= row["least"] > 0 for row in kept["rows"])
+    assert [row["part"] for row in kept["rows"]] == ["plot, 8 runs x 2 points", "report, 8 runs x 2 points"]
+    assert all(row["seconds"] >= row["least"] > 0 and row["peak MB"] > 20 for row in kept["rows"])
 
 
 def test_an_unknown_group_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
