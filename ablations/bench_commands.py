@@ -26,7 +26,7 @@ ROUNDS = 5
 METRICS = (
     *(f"geneval/{task}" for task in (*TASKS, "overall", "seen", "unseen")),
     *(f"dpg/{kind}" for kind in ("attribute", "entity", "global", "other", "relation", "overall", "seen", "unseen")),
-    *("fid", "diversity/fixed", "diversity/drawn", "diversity/renders"),
+    *("fid", *(f"diversity/{way}" for way in ("fixed", "fixed_all", "drawn", "drawn_all", "renders"))),
     *(f"loss/t={t}" for t in (0.1, 0.3, 0.5, 0.7, 0.9)),
 )
 SHOWN = {"prompts": 12, "often": 4}  # prompts in a grid

@@ -166,7 +166,7 @@ class Share:
         end = max(int(c.steps[-1]) for c in cell.curves.values())
         part, whole = (cell.curves.get(metric) for metric in (self.part, self.whole))
         if part is None or whole is None or part.steps[-1] != end or whole.steps[-1] != end:
-            raise Unmeasured(f"{cell.name} has no {self.part} at its last point: too few pictures were accepted")
+            raise Unmeasured(f"{cell.name} has no {self.part} at its last point, or too few pictures were accepted")
         equal([part]), equal([whole])  # one judge for all seeds
         comparable([cell], STEPS, end)
         shares = part.values[:, -1] / whole.values[:, -1]

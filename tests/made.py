@@ -36,7 +36,7 @@ def record(
             value = height * step / 900 + own
             values = {"geneval/overall": value, "dpg/overall": value, "fid": fid + 100 * own, "diversity/renders": 20.0}
             if spread is not None:
-                values["diversity/fixed"] = spread
+                values |= {"diversity/fixed": spread, "diversity/fixed_all": spread}
             last = step == 900
             n = {"geneval": pictures if last else 120, "dpg": 120, "fid": 800 if last else 200, "diversity": 8}
             at = Spent(step, step, price * step * 1e9, 0.5 * step, everything and everything * step * 1e9)

@@ -52,6 +52,9 @@ def test_every_design_trains_samples_and_records(design: str, tmp_path: Path, ca
     n = {line["metric"]: line["n"] for line in result["curve"]}
     assert (n["geneval/overall"], n["geneval/colors"], n["dpg/overall"], n["fid"]) == (24, 4, 6, 30)
     assert n["geneval/seen"] + n["geneval/unseen"] == 24
+    apart = {line["value"] for line in result["curve"] if line["metric"] == "diversity/fixed_all"}
+    assert apart
+    assert (apart == {0.0}) == (DESIGNS[design].objective.value == "mse")  # one picture a prompt
     assert (tmp_path / "run" / "grids" / "0000006-often.webp").stat().st_size > 1000
     backbone = any(".model." in name for name in result["weights"])
     assert backbone == (DESIGNS[design].backbone.value == "trained")

@@ -43,7 +43,8 @@ def study(rng: np.random.Generator, n: int, truth: dict[str, float], sd: float) 
     for name in (*NAMES, SMALLER):
         scores = {m: truth[name] + shared[m] + rng.normal(0, sd, n) for m in ALIGNMENT}
         scores["fid"] = 50 * np.exp(shared["fid"] + rng.normal(0, sd, n) - truth.get(f"{name} fid", 0.0))
-        scores |= {"diversity/fixed": rng.normal(10, 1, n), "diversity/renders": np.full(n, 20.0)}
+        fixed = rng.normal(10, 1, n)
+        scores |= {"diversity/fixed": fixed, "diversity/fixed_all": fixed, "diversity/renders": np.full(n, 20.0)}
         designs.append(made(name, scores))
     return findings(designs)
 

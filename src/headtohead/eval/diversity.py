@@ -1,6 +1,7 @@
-"""How different the pictures of one prompt are: mean pairwise feature distance, over pictures the judge accepts.
+"""How different the pictures of one prompt are: mean pairwise feature distance, over the pictures that count.
 
-Wrong pictures differ in many ways; counting them would praise a model for its mistakes.
+To call a model diverse, those that the judge accepts: wrong pictures differ in many ways, and counting them would
+praise a model for its mistakes. To call it deterministic, all.
 """
 
 from __future__ import annotations

@@ -100,15 +100,20 @@ def several(test: Exam, prompts: int) -> list[dict[str, Any]]:
 
 
 def spread(lines: list[dict[str, Any]], drawn: dict[str, Tensor], judge: Judge, net: nn.Module) -> Point:
-    """Diversity of the pictures of a prompt, for each way in which they were drawn, beside that of true renders."""
+    """Diversity of the pictures of a prompt, for each way in which they were drawn, beside that of true renders.
+
+    Of those that the judge accepts; and, as `..._all`, of all, which says whether a model gives one picture a prompt.
+    """
     values: dict[str, float] = {}
     n: dict[str, int] = {}
     device = str(next(iter(drawn.values())).device)
     for name, pictures in {**drawn, "renders": renders(lines, device)}.items():
         accepted = np.array([v.correct for v in geneval.judge(lines, pictures, judge, judge)])
         features = features_of(pictures, net)
-        value, counted = pairwise(features.reshape(-1, A_PROMPT, features.shape[1]), accepted.reshape(-1, A_PROMPT))
-        if counted:
-            values[f"diversity/{name}"] = value
-            n[f"diversity/{name}"] = int(accepted.sum())
+        counted = {name: accepted, f"{name}_all": np.ones_like(accepted)} if name in drawn else {name: accepted}
+        for key, kept in counted.items():
+            value, prompts = pairwise(features.reshape(-1, A_PROMPT, features.shape[1]), kept.reshape(-1, A_PROMPT))
+            if prompts:
+                values[f"diversity/{key}"] = value
+                n[f"diversity/{key}"] = int(kept.sum())
     return Point(values, n)
