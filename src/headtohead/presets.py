@@ -75,10 +75,14 @@ CHOSEN: dict[str, dict[str, dict[str, Any]]] = {
     "micro": {
         "clip_mse": {"train.lr": 0.004},
         "clip_flow": {"train.lr": 0.016},
+        "clip_flow+design.backbone=trained": {"train.lr": 0.002},
         "vae_flow": {"train.lr": 0.002},
+        "vae_flow+design.backbone=trained": {"train.lr": 0.0005},
         "vae_mse": {"train.lr": 0.004},
         "clip_mse_dit": {"train.lr": 0.004},
+        "clip_mse_dit+design.backbone=trained": {"train.lr": 0.002},
         "vae_mse_dit": {"train.lr": 0.002},
+        "vae_mse_dit+design.backbone=trained": {"train.lr": 0.004},
     }
 }
 
