@@ -26,5 +26,12 @@ def test_the_commit_is_that_of_the_codes_own_checkout(tmp_path: Path, monkeypatc
     head = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout
     assert commit
     assert head.startswith(commit)
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "curve.jsonl").write_text("{}")
+    for command in (["add", "results"], ["commit", "-qm", "two"]):
+        subprocess.run([*git, *command], check=True)
+    commit = machine.commit()
+    (tmp_path / "results" / "curve.jsonl").unlink()
+    assert machine.commit() == commit  # a record is no code
     code.write_text("2\n")
     assert machine.commit() == f"{commit}-dirty"

@@ -30,17 +30,22 @@ def versions(packages: tuple[str, ...]) -> dict[str, str]:
 
 
 def commit() -> str | None:
-    """Of the checkout that this code lies in, and whether it was changed since; an installed package has none."""
+    """Of the checkout that this code lies in, and whether it was changed since; an installed package has none.
+
+    Records under results/ are no code: a run that writes over committed ones changes nothing that made it.
+    """
     here = Path(__file__)
-    asked = ["git", "-C", str(here.parent)]
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", "-C", here.parent, *words], check=True, capture_output=True, text=True).stdout
+
     try:
-        subprocess.run([*asked, "ls-files", "--error-unmatch", here.name], check=True, capture_output=True)
-        told = subprocess.run(
-            [*asked, "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"], check=True, capture_output=True
-        )
+        git("ls-files", "--error-unmatch", here.name)
+        last = git("rev-parse", "--short=12", "HEAD").strip()
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)results")
     except (OSError, subprocess.CalledProcessError):
         return None
-    return told.stdout.decode().strip()
+    return f"{last}-dirty" if changed else last
 
 
 def peak_mb(device: str) -> float:
