@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from ablations.curves import SECONDS, Curve, curves, design_of, order
+from ablations.curves import FINISHED, SECONDS, STEPS, Curve, by_design, curves, order
 from ablations.spec import tuned
-from ablations.views import Incomparable
+from ablations.views import Equal, Incomparable, equal
 from headtohead.design import cell_of
 from headtohead.presets import CHOSEN
 from headtohead.records import Run
 
-FINISHED = "finished"
 # Chosen for each design by the same search: part of the design, not a setting in which two of them differ.
 TUNED = frozenset(key for designs in CHOSEN.values() for chosen in designs.values() for key in chosen)
 
@@ -42,15 +41,13 @@ class Cell:
 
 
 def cells(found: Iterable[Run], drawn: Iterable[Curve] = ()) -> dict[str, list[Cell]]:
-    """Every design by sweep; curves of all its runs, if at hand, spare reading a design again that is finished."""
+    """Every design by sweep; curves of these runs, if at hand, spare reading them again."""
+    found = list(found)
     known: dict[tuple[str, str], list[Curve]] = {}
-    for curve in drawn:
+    for curve in drawn or curves([run for run in found if run.state["state"] == FINISHED]):
         known.setdefault((curve.sweep, curve.design), []).append(curve)
-    by: dict[tuple[str, str], list[Run]] = {}
-    for run in found:
-        by.setdefault((run.sweep, design_of(run)), []).append(run)
     out: dict[str, list[Cell]] = {}
-    for (sweep, name), own in sorted(by.items(), key=lambda item: (item[0][0], order(item[0][1]))):
+    for (sweep, name), own in sorted(by_design(found).items(), key=lambda item: (item[0][0], order(item[0][1]))):
         out.setdefault(sweep, []).append(_cell(sweep, name, own, known.get((sweep, name), [])))
     return out
 
@@ -67,7 +64,7 @@ def _cell(sweep: str, name: str, own: list[Run], known: list[Curve]) -> Cell:
         name,
         {k: str(v) for k, v in config.pop("design", {}).items()},
         _flat(config),
-        {c.metric: c for c in (known if known and len(done) == len(own) else curves(done))},
+        {c.metric: c for c in known} if done else {},
         {r.config.get("seed", 0): r.state["state"] for r in own if r not in done},
         {step: frozenset(names) for step, names in exams.items()},
         frozenset(json.dumps(r.state["machine"], sort_keys=True) for r in done if "machine" in r.state),
@@ -89,18 +86,25 @@ def unlike(a: Cell, b: Cell) -> list[str]:
     return [key for key in keys if a.settings.get(key) != b.settings.get(key)]
 
 
-def comparable(compared: list[Cell], by: str, until: int, apart: str = "") -> None:
+def comparable(own: Sequence[Cell], by: str, until: int, apart: str = "") -> None:
     """Refuses cells that differ in another setting than those that begin with `apart`, in exam, or in the machine."""
-    first = compared[0]
-    for other in compared[1:]:
+    first = own[0]
+    for other in own[1:]:
         for key in unlike(first, other):
             if not (apart and key.startswith(apart)):
                 a, b = first.settings.get(key), other.settings.get(key)
-                raise Incomparable(f"{key} is {a} for {first.name} and {b} for {other.name}")
-    for step in sorted({step for cell in compared for step in cell.exams if step <= until}):
-        asked = set().union(*(cell.exams.get(step, frozenset()) for cell in compared))
+                raise Incomparable(key, f" is {a} for {first.name} and {b} for {other.name}")
+    for step in sorted({step for cell in own for step in cell.exams if step <= until}):
+        asked = set().union(*(cell.exams.get(step, frozenset()) for cell in own))
         if len(asked) > 1:
-            raise Incomparable(f"exam at step {step:,} is {' and '.join(sorted(asked))}")
-    machines = frozenset().union(*(cell.machines for cell in compared))
+            raise Incomparable(f"exam at step {step:,}", f" is {' and '.join(sorted(asked))}")
+    machines = frozenset().union(*(cell.machines for cell in own))
     if by == SECONDS and len(machines) > 1:
-        raise Incomparable(f"machine is {' and '.join(sorted(machines))}")
+        raise Incomparable("machine", f" is {' and '.join(sorted(machines))}")
+
+
+def compared(own: Sequence[Cell], metric: str, by: str = STEPS, share: float = 1.0, apart: str = "") -> Equal:
+    """Cells at one budget, or a refusal: whatever is said of several designs, a verdict or a rank, passes here."""
+    at = equal([c.curves[metric] for c in own], by, share)
+    comparable(own, at.by, at.until, apart)
+    return at

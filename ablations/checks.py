@@ -14,7 +14,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ablations.cells import Cell, comparable, unlike
+from ablations.cells import Cell, comparable, compared, unlike
 from ablations.curves import STEPS, Numbers
 from ablations.stats import SMALLEST, Difference, difference
 from ablations.tables import METRICS
@@ -70,12 +70,11 @@ def _better(a: Cell, b: Cell, metric: str, by: str = STEPS, share: float = 1.0, 
         if metric not in cell.curves:
             raise Missing(f"no {metric} of {cell.name}")
     both = [a.curves[metric], b.curves[metric]]
-    at = equal(both, by, share)
-    comparable([a, b], at.by, at.until, apart)
+    at = compared([a, b], metric, by, share, apart)
     rows = [dict(zip(c.seeds, v, strict=True)) for c, v in zip(both, at.values, strict=True)]
     seeds = sorted(s for s in set(rows[0]) & set(rows[1]) if not any(np.isnan(row[s]) for row in rows))
     if not seeds:
-        raise Incomparable(f"seed: {a.name} and {b.name} share none")
+        raise Incomparable("seed", f": {a.name} and {b.name} share none")
     one, other = (np.array([row[s] for s in seeds]) for row in rows)
     logarithmic = metric == "fid"
     signed = (np.log(one) - np.log(other) if logarithmic else one - other) * (1 if METRICS[metric][2] else -1)
@@ -200,7 +199,7 @@ class Disagree:
             sign = -1.0
         d = weakest.difference
         if sign * d.effect < 0:
-            d = replace(d, low=-d.high, high=-d.low)
+            d = replace(d, low=-d.high, high=-d.low, size=-d.size)
         shown = replace(d, effect=sign * effect, p=p)
         detail = "; ".join(e.detail for e in parts) + _disorder(cells, self.metric, self.against)
         return replace(weakest, difference=shown, detail=detail)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -15,6 +16,7 @@ from headtohead.records import RecordError, Run, runs
 
 Numbers = NDArray[np.float64]
 STEPS, SECONDS = "steps", "seconds"
+FINISHED = "finished"
 FLOPS, FLOPS_TOTAL = "flops", "flops_total"  # of head and language model; with encoders and decoder too
 
 
@@ -36,7 +38,6 @@ class Curve:
     metric: str
     seeds: tuple[int, ...]
     steps: NDArray[np.int64]  # (P,)
-    flops: Numbers  # (P,) of the first seed; seeds differ by some percent, as their captions differ in length
     values: Numbers  # (seeds, P); NaN where a seed passed the step without this number, as diversity may
     relative: Numbers  # (seeds, P) as shares of the representation's ceiling; NaN where there is none
     n: NDArray[np.int64]  # (P,) pictures a point of one seed stands on
@@ -48,6 +49,12 @@ class Curve:
         out: Numbers = self.values.mean(0)
         return out
 
+    @property
+    def flops(self) -> Numbers:
+        """A mean over seeds, which differ by some percent, as their captions differ in length."""
+        out: Numbers = self.spent[FLOPS].mean(0)
+        return out
+
 
 class Named(Protocol):
     @property
@@ -57,6 +64,19 @@ class Named(Protocol):
 def design_of(run: Named) -> str:
     """A run's folder is named after its design, what a grid varies, and its seed."""
     return re.sub(r"-s\d+$", "", run.name)
+
+
+def by_design(found: Iterable[Run]) -> dict[tuple[str, str], list[Run]]:
+    """Runs by sweep and design."""
+    out: dict[tuple[str, str], list[Run]] = {}
+    for run in found:
+        out.setdefault((run.sweep, design_of(run)), []).append(run)
+    return out
+
+
+def counted(own: Sequence[Run]) -> list[Run]:
+    """The seeds that stand for a design: the finished ones, which alone have a final score, or all while none is."""
+    return [run for run in own if run.state["state"] == FINISHED] or list(own)
 
 
 def order(design: str) -> tuple[int, str]:
@@ -78,12 +98,12 @@ _Costs = tuple[float | None, ...]  # of a step, in the order of _ACCOUNTS
 
 
 def curves(found: list[Run]) -> list[Curve]:
-    """Every metric of every design; a step counts when each of the design's seeds has reached it."""
+    """Every metric of every design; a step counts when each of the design's seeds that count has reached it."""
     rows: dict[tuple[str, str, str], dict[int, dict[int, _Point]]] = {}
     passed: dict[tuple[str, str], dict[int, dict[int, _Costs]]] = {}  # by seed and step
     settings: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {}
     same: dict[tuple[str, str, int], Terms] = {}  # few, for many thousands of lines
-    for run in found:
+    for run in (run for seeds in by_design(found).values() for run in counted(seeds)):
         lines = run.curve()
         if not lines:
             continue
@@ -126,7 +146,6 @@ def curves(found: list[Run]) -> list[Curve]:
                 metric,
                 tuple(sorted(seeds)),
                 np.array(steps),
-                spent[at][FLOPS][0],
                 np.array([[p.value if p else None for p in row] for row in table], float),
                 np.array([[p.relative if p else None for p in row] for row in table], float),
                 np.array([next(p.terms.n for p in point if p) for point in zip(*table, strict=True)]),

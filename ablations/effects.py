@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from ablations.cells import Cell, comparable, unlike
+from ablations.cells import Cell, compared, unlike
 from ablations.curves import STEPS, Numbers
 from ablations.stats import Difference, difference, holm
 from ablations.tables import METRICS, Table
-from ablations.views import Incomparable, equal
+from ablations.views import Incomparable
 from headtohead.design import Backbone, Head, Objective, Representation
 
 # Levels in the order of their declaration, and what an effect of one over the other therefore means.
@@ -54,6 +54,8 @@ def main_effects(designs: Sequence[Cell], metric: str, by: str = STEPS) -> list[
             rows, kept, refused = _differences(_pairs(having, factor, before, after), metric, by, factor)
             if rows or refused:
                 seeds = sorted(set.intersection(*map(set, rows))) if rows else []
+                if rows and not seeds:
+                    refused = (*refused, f"{factor} from {before} to {after}: no seed in common to its pairs")
                 mean = np.array([[row[s] for s in seeds] for row in rows]).mean(0) if seeds else []
                 found.append((factor, str(before), str(after), kept, difference(mean), refused))
     corrected = holm([d.p for *_, d, _ in found])
@@ -100,13 +102,15 @@ def _differences(
     for a, b in pairs:
         both = [a.curves[metric], b.curves[metric]]
         try:
-            at = equal(both, by)
-            comparable([a, b], at.by, at.until, apart="" if factor in AXES else factor)
+            at = compared([a, b], metric, by, apart="" if factor in AXES else factor)
         except Incomparable as field:
             refused.append(f"{a.name} and {b.name}: {field}")
             continue
         one, other = (_by_seed(c.seeds, v) for c, v in zip(both, at.values, strict=True))
-        rows.append({s: other[s] - one[s] for s in set(one) & set(other)})
+        if not (seeds := set(one) & set(other)):
+            refused.append(f"{a.name} and {b.name}: no seed in common")
+            continue
+        rows.append({s: other[s] - one[s] for s in seeds})
         kept.append((a.name, b.name))
     return rows, tuple(kept), tuple(refused)
 
@@ -136,4 +140,4 @@ def table(designs: Sequence[Cell], metrics: Sequence[str] = ("geneval/overall", 
     ) + "".join(f" Left out, for they do not compare: {'; '.join(refused)}." if refused else "")
     note += f" Searched rather than varied: {', '.join(searched)}." if searched else ""
     head = ["change", "metric", "effect", "95 % interval", "p", "Holm", "seeds", "pairs"]
-    return Table("Main effects of the axes", head, rows, note) if rows else None
+    return Table("Main effects of the axes", head, rows, note) if rows or refused else None

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ablations import plot
 from ablations.cells import cells
-from ablations.curves import Curve, read
+from ablations.curves import FLOPS, Curve, read
 from ablations.markdown import CAPTIONS, markdown
 from ablations.page.document import page
 from ablations.page.section import Section, section
@@ -49,8 +49,9 @@ def write(results: Path, found: list[Run], curves: list[Curve], figures: Path) -
         rows.writerow(["sweep", "design", "metric", "seed", "step", "flops", "value", "relative", "n"])
         for c in curves:
             for k, seed in enumerate(c.seeds):
-                rows.writerow([c.sweep, c.design, c.metric, seed, c.steps[-1], c.flops[-1], c.values[k, -1],
-                               c.relative[k, -1], c.n[-1]])  # fmt: skip
+                n = terms.n if (terms := c.terms[k][-1]) else 0
+                rows.writerow([c.sweep, c.design, c.metric, seed, c.steps[-1], c.spent[FLOPS][k, -1], c.values[k, -1],
+                               c.relative[k, -1], n])  # fmt: skip
     return own
 
 
@@ -72,8 +73,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         own = _make(options.results)
-    except RecordError as error:
-        print(f"report: {error}", file=sys.stderr)
+    except (RecordError, OSError) as error:
+        print(f"report: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     print(options.results / "report.html")
     refused = [line for s in own if s.study for line in s.study.refused]

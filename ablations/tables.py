@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ablations import stats
-from ablations.curves import FLOPS_TOTAL, Curve, Numbers, design_of, order, reached
+from ablations.curves import FINISHED, FLOPS_TOTAL, Curve, Numbers, design_of, order, reached
+from ablations.ranking import Ranking
 from headtohead import limits
 from headtohead.records import Run
 
@@ -46,6 +47,13 @@ class Group:
         """A curve that goes to the end: diversity may be missing there."""
         return max(self.curves.values(), key=lambda c: len(c.steps))
 
+    @property
+    def left(self) -> list[str]:
+        """Seeds that no number here stands on, and why; a reader knows how many were planned."""
+        others = [r for r in self.runs if r.config.get("seed", 0) not in self.whole.seeds]
+        why = {r.name: "has no point" if r.state["state"] == FINISHED else f"is {r.state['state']}" for r in others}
+        return [f"{self.design} seed {r.config.get('seed', 0)} {why[r.name]}" for r in others]
+
     def state(self, key: str) -> list[float]:
         return [run.state[key] for run in self.runs if key in run.state]
 
@@ -62,12 +70,6 @@ def groups(sweep: str, found: list[Run], curves: list[Curve]) -> list[Group]:
     ]
 
 
-def longest(own: list[Group]) -> list[Group]:
-    """Those that have come as far as any: only they are ranked, for the others may still catch up."""
-    most = max(g.whole.steps[-1] for g in own)
-    return [g for g in own if g.whole.steps[-1] == most]
-
-
 def interval(values: Numbers, digits: int) -> str:
     """Mean and half-width of the 95 % t interval over the seeds that have a number; one seed has no interval."""
     values = values[~np.isnan(values)]
@@ -77,12 +79,12 @@ def interval(values: Numbers, digits: int) -> str:
     return f"{mean:.{digits}f}" if np.isnan(high) else f"{mean:.{digits}f} ± {high - mean:.{digits}f}"
 
 
-def _scores(own: list[Group], title: str, pick: Callable[[Curve, bool], Numbers], note: str) -> Table:
-    rows, means, compared = [], np.full((len(own), len(METRICS)), np.nan), longest(own)
+def _scores(own: list[Group], ranking: Ranking, title: str, pick: Callable[[Curve, bool], Numbers], note: str) -> Table:
+    rows, means = [], np.full((len(own), len(METRICS)), np.nan)
     for k, g in enumerate(own):
         some = g.whole
         for m, (metric, (_, _, up)) in enumerate(METRICS.items()):
-            if metric in g.curves and g in compared:
+            if g.design in ranking.ranked and (end := g.curves.get(metric)) and end.steps[-1] == some.steps[-1]:
                 means[k, m] = pick(g.curves[metric], up).mean() * (1 if up else -1)
         cells = [
             interval(pick(g.curves[metric], up), digits) if metric in g.curves else "–"
@@ -92,8 +94,8 @@ def _scores(own: list[Group], title: str, pick: Callable[[Curve, bool], Numbers]
         share = interval(pick(_relative(top), True), 2) if top is not None and not np.isnan(top.relative).any() else "–"
         rows.append([g.design, str(len(some.seeds)), f"{some.steps[-1]:,}", *cells, share])
     head = ["design", "seeds", "steps", *(name for name, _, _ in METRICS.values()), "GenEval / ceiling"]
-    has = [m for m in range(len(METRICS)) if not np.isnan(means[:, m]).all()]
-    marked = frozenset((int(np.nanargmax(means[:, m])), 3 + m) for m in has if len(own) > 1)
+    several = [m for m in range(len(METRICS)) if (~np.isnan(means[:, m])).sum() > 1]
+    marked = frozenset((int(np.nanargmax(means[:, m])), 3 + m) for m in several)
     return Table(title, head, rows, note, marked)
 
 
@@ -101,32 +103,37 @@ def _relative(curve: Curve) -> Curve:
     return Curve(**{**vars(curve), "values": curve.relative})
 
 
-def final(own: list[Group]) -> Table:
+def final(own: list[Group], ranking: Ranking) -> Table:
     n = [int(g.curves["geneval/overall"].n[-1]) for g in own if "geneval/overall" in g.curves]
     pictures = f"{n[0]} of GenEval's pictures" if len(set(n)) == 1 else "as many pictures as each run has"
     against = {(f["renders"], f["dimensions"]) for g in own for r in g.runs if (f := r.state.get("fid"))}
     fid = "".join(f" It compares with {n} independent renders in {d} dimensions." for n, d in sorted(against))
     return _scores(
         own,
+        ranking,
         "Final point",
         lambda c, up: c.values[:, -1],
         f"Mean over seeds ± the half-width of the 95 % t interval over seeds; {pictures} a seed. FID: lower is better."
-        + fid,
+        + fid
+        + (f" {ranking}" if str(ranking) else "")
+        + (f" Left out: {', '.join(left)}." if (left := [seed for g in own for seed in g.left]) else ""),
     )
 
 
-def last(own: list[Group]) -> Table:
+def last(own: list[Group], ranking: Ranking) -> Table:
     return _scores(
         own,
+        ranking,
         f"Mean of the last {LAST} points",
         lambda c, up: c.values[:, -LAST:].mean(1),
         "Steadier than the final point; points on the way ask fewer prompts than the last.",
     )
 
 
-def best(own: list[Group]) -> Table:
+def best(own: list[Group], ranking: Ranking) -> Table:
     return _scores(
         own,
+        ranking,
         "Best point (optimistic)",
         lambda c, up: c.values.max(1) if up else c.values.min(1),
         "The best of many noisy points is better than the design is: never compare with it.",
@@ -144,7 +151,7 @@ def cost(own: list[Group]) -> Table:
                 _mean(g.state("trainable"), 1e6, "{:.2f} M"),
                 f"{some.flops[-1] / some.steps[-1] / 1e9:,.0f} G",
                 f"{some.flops[-1] / 1e12:,.0f} T",
-                f"{some.spent[FLOPS_TOTAL][0][-1] / 1e12:,.0f} T" if FLOPS_TOTAL in some.spent else "–",
+                f"{some.spent[FLOPS_TOTAL][:, -1].mean() / 1e12:,.0f} T" if FLOPS_TOTAL in some.spent else "–",
                 f"{at[0]:,.0f}" if at else "not reached",
                 f"{at[1] / 1e12:,.0f} T" if at else "not reached",
                 _mean(g.state("seconds_training"), 60, "{:.1f} min"),
@@ -156,7 +163,7 @@ def cost(own: list[Group]) -> Table:
             "FLOPs to it", "training", "measuring", "peak memory"]  # fmt: skip
     note = (
         "FLOPs are those of head and language model, forward and backward; everything is these, the encoder and a "
-        "share of the decoder's own training. Times and memory are means over seeds."
+        "share of the decoder's own training. All are means over seeds."
     )
     return Table("Cost", head, rows, note)
 
@@ -174,13 +181,19 @@ def diversity(groups: list[Group]) -> Table | None:
         own = {k: g.curves[k] for k in kinds if k in g.curves and g.curves[k].steps[-1] == end}
         if own:
             cells = [interval(own[k].values[:, -1], 2) if k in own else "–" for k in kinds]
-            rows.append([g.design, *cells, str(int(own["diversity/fixed"].n[-1])) if "diversity/fixed" in own else "0"])
+            rows.append([g.design, *cells, _accepted(own.get("diversity/fixed"))])
     note = (
         "Mean feature distance between pictures of one prompt, over pictures that the judge accepts, at the last "
         "point, over the seeds of which enough pictures were accepted there; beside it over all pictures, right or "
         "wrong: 0 where a design gives one picture a prompt."
     )
     return Table("Diversity", ["design", *kinds.values(), "accepted pictures"], rows, note) if rows else None
+
+
+def _accepted(curve: Curve | None) -> str:
+    """At the last point, from the least of the seeds to the most."""
+    n = sorted({terms[-1].n for terms in curve.terms if terms[-1]}) if curve else [0]
+    return " to ".join(map(str, dict.fromkeys((n[0], n[-1]))))
 
 
 def lines(metric: str, representations: Iterable[str]) -> list[tuple[str, float, bool]]:
@@ -207,9 +220,3 @@ def bounds(own: list[Group]) -> Table | None:
     head = ["", *(name for name, _, _ in METRICS.values())]
     note = "A ceiling: true renders sent through the representation and back. A floor: pictures of other prompts."
     return Table("Ceilings and floors", head, rows, note) if rows else None
-
-
-def of(sweep: str, found: list[Run], curves: list[Curve]) -> list[Table]:
-    own = groups(sweep, found, curves)
-    tables = [final(own), last(own), best(own), cost(own), diversity(own), bounds(own)]
-    return [t for t in tables if t]

@@ -25,6 +25,10 @@ VIEWS = {
 class Incomparable(ValueError):
     """Numbers that must not stand side by side, with the field in which they differ."""
 
+    def __init__(self, field: str, found: str) -> None:
+        super().__init__(f"{field}{found}")
+        self.field = field
+
 
 @dataclass(frozen=True)
 class Equal:
@@ -54,7 +58,7 @@ def equal(curves: Sequence[Curve], by: str = STEPS, share: float = 1.0) -> Equal
         for c in ways
     )
     if any(np.isnan(v).all() for v in values):
-        raise Incomparable(f"{VIEWS[by]}: by its first point one has spent more than the {budget:,.4g} to compare at")
+        raise Incomparable(VIEWS[by], f": by its first point one has spent more than the {budget:,.4g} to compare at")
     return Equal(by, budget, values, max(int(c.steps[-1]) for c in ways), note)
 
 
@@ -67,7 +71,7 @@ def same_terms(found: Sequence[Terms | None], metric: str) -> None:
     for k, field in enumerate(Terms._fields):
         values = sorted({t[k] for t in found if t}, key=str)
         if len(values) > 1 and not (field == "n" and metric.startswith("diversity/")):
-            raise Incomparable(f"{field} of {metric} is {' and '.join(map(str, values))}")
+            raise Incomparable(f"{field} of {metric}", f" is {' and '.join(map(str, values))}")
 
 
 def _account(curves: Sequence[Curve], by: str) -> tuple[str, str]:
@@ -79,7 +83,7 @@ def _account(curves: Sequence[Curve], by: str) -> tuple[str, str]:
 def _last(curves: Sequence[Curve]) -> Equal:
     shared = set.intersection(*(set(c.steps.tolist()) for c in curves))
     if not shared:
-        raise Incomparable("step: no step is shared")
+        raise Incomparable("step", ": no step is shared")
     step = max(shared)
     at = [int(np.flatnonzero(c.steps == step)[0]) for c in curves]
     same_terms([row[k] for c, k in zip(curves, at, strict=True) for row in c.terms], curves[0].metric)
@@ -93,7 +97,6 @@ def _on_the_way(curve: Curve) -> Curve:
     return replace(
         curve,
         steps=curve.steps[keep],
-        flops=curve.flops[keep],
         values=curve.values[:, keep],
         relative=curve.relative[:, keep],
         n=curve.n[keep],

@@ -15,11 +15,12 @@ from ablations.curves import Curve
 from ablations.looks import Look, looks
 from ablations.page import origin, pictures
 from ablations.page.chart import chart
+from ablations.ranking import Ranking, rank
 from ablations.stats import SMALLEST, Verdict
 from ablations.study.answers import Answered, answered
 from ablations.tables import Table
 from headtohead.limits import ceiling
-from headtohead.records import Run
+from headtohead.records import HEADLINE, Run
 from headtohead.world.prompts import TASKS
 
 MARKS = {Verdict.SUPPORTED: "✓", Verdict.CONTRADICTED: "✗", Verdict.UNDECIDED: "?", Verdict.NO_RECORDS: "–"}
@@ -88,17 +89,17 @@ class Section:
 def section(sweep: str, found: list[Run], curves: list[Curve], cells: list[Cell], figures: dict[str, str]) -> Section:
     runs, own = [r for r in found if r.sweep == sweep], tables.groups(sweep, found, curves)
     judged = claims.findings(cells)
-    look = looks(g.design for g in own)
+    look, ranking = looks(g.design for g in own), rank(cells, tables.METRICS)
     return Section(
         sweep=sweep,
-        headline=headline(own),
+        headline=headline(own, ranking),
         counted=_counted(judged),
         verdicts=_shown(judged),
         legend=claims.legend(judged),
         looks=look,
         chart=chart([c for c in curves if c.sweep == sweep], look),
-        final=tables.final(own),
-        details=[tables.last(own), tables.best(own)],
+        final=tables.final(own, ranking),
+        details=[tables.last(own, ranking), tables.best(own, ranking)],
         cost=tables.cost(own),
         diversity=tables.diversity(own),
         bounds=tables.bounds(own),
@@ -116,18 +117,19 @@ def section(sweep: str, found: list[Run], curves: list[Curve], cells: list[Cell]
     )
 
 
-def headline(own: list[tables.Group]) -> str:
-    """What the final table says, in a sentence."""
-    said, compared = [], tables.longest(own)
-    for metric, (name, digits, up) in tables.METRICS.items():
-        having = [g for g in compared if metric in g.curves]
-        if metric in ("geneval/overall", "dpg/overall", "fid") and having:
+def headline(own: list[tables.Group], ranking: Ranking) -> str:
+    """What the final table says, in a sentence; one design alone is neither highest nor lowest."""
+    said, ranked = [], [g for g in own if g.design in ranking.ranked]
+    for metric in HEADLINE:
+        name, digits, up = tables.METRICS[metric]
+        having = [g for g in ranked if metric in g.curves and g.curves[metric].steps[-1] == g.whole.steps[-1]]
+        if having:
             top = (max if up else min)(having, key=lambda g: g.curves[metric].mean[-1])
             value = tables.interval(top.curves[metric].values[:, -1], digits)
-            said.append(f"{'highest' if up else 'lowest'} {name} {value} by {top.design}")
-    behind = [g.design for g in own if g not in compared]
-    left = f" Not ranked, for they have not come as far: {', '.join(behind)}." if behind else ""
-    return f"At the final point: {'; '.join(said)}.{left}" if said else ""
+            which = ("highest " if up else "lowest ") if len(having) > 1 else ""
+            said.append(f"{which}{name} {value} by {top.design}")
+    told = f"At the final point: {'; '.join(said)}." if said else ""
+    return " ".join(filter(None, (told, str(ranking))))
 
 
 def _counted(judged: list[Finding]) -> str:

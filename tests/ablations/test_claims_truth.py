@@ -27,7 +27,7 @@ def made(name: str, scores: dict[str, np.ndarray]) -> Cell:
     two = np.array([[100.0, 200.0]] * len(seeds))
     own = {
         metric: Curve(
-            "made", name, "", metric, seeds, np.array([100, 200]), two[0], np.stack([v, v], 1), np.stack([v, v], 1),
+            "made", name, "", metric, seeds, np.array([100, 200]), np.stack([v, v], 1), np.stack([v, v], 1),
             np.array([120, 120]), {FLOPS: two}, (((Terms("judge", "world", 120),) * 2),) * len(seeds),
         )
         for metric, v in scores.items()

@@ -264,8 +264,8 @@ def test_designs_that_have_not_come_as_far_are_not_ranked(tmp_path: Path) -> Non
     path.write_text("".join(line for line in path.read_text().splitlines(True) if '"step": 900' not in line))
     make(tmp_path / "s")
     text = (tmp_path / "s" / "report.md").read_text()
-    assert "highest GenEval 0.503 ± 0.013 by clip_flow" in text
-    assert "Not ranked, for they have not come as far: vae_flow." in text
+    assert "At the final point: GenEval 0.503 ± 0.013 by clip_flow" in text
+    assert "Not ranked: vae_flow (at step 600 of 900)." in text
 
 
 def test_markdown_says_the_same(sweep: Path) -> None:
