@@ -190,7 +190,7 @@ def evaluate(found: Iterable[Run], drawn: Iterable[Curve] = ()) -> dict[str, lis
     return {sweep: findings(own) for sweep, own in cells(found, drawn).items()}
 
 
-HEAD = ("verdict", "claim", "effect", "95 % interval", "unit", "p", "Holm", "n", "detectable")
+HEAD = ("verdict", "claim", "effect", "95 % interval", "unit", "g", "p", "Holm", "n", "detectable")
 
 
 def table(found: Sequence[Finding]) -> str:
@@ -202,7 +202,7 @@ def table(found: Sequence[Finding]) -> str:
     return "\n".join([*lines, *legend(found)])
 
 
-def legend(found: Sequence[Finding]) -> tuple[str, str]:
+def legend(found: Sequence[Finding]) -> tuple[str, str, str]:
     """How the numbers are to be read."""
     tested = sum(not np.isnan(f.p) for f in found)
     return (
@@ -210,15 +210,17 @@ def legend(found: Sequence[Finding]) -> tuple[str, str]:
         f"of at most {ALPHA:g} over {tested} comparisons and an effect of at least {SMALLEST:g}; shares, any.",
         f"Detectable: what {POWER:.0%} of studies with as many seeds, as scattered as these, would find at {ALPHA:g} / "
         f"{max(tested, 1)}.",
+        "g: the effect in standard deviations over seeds (Hedges'); it takes three seeds, and some scatter.",
     )
 
 
 def row(f: Finding) -> tuple[str, ...]:
     if not f.n:
-        return (f.verdict, f.id, "", "", "", "", "", "", "")
+        return (f.verdict, f.id, *[""] * (len(HEAD) - 2))
     between = "" if np.isnan(f.low) else f"{f.low:+.3f} to {f.high:+.3f}"
     numbers = ["" if np.isnan(v) else f"{v:.2g}" for v in (f.p, f.p_holm, f.mdd)]
-    return f.verdict, f.id, f"{f.effect:+.3f}", between, f.unit, *numbers[:2], str(f.n), numbers[2]
+    size = "" if np.isnan(f.size) else f"{f.size:+.2g}"
+    return f.verdict, f.id, f"{f.effect:+.3f}", between, f.unit, size, *numbers[:2], str(f.n), numbers[2]
 
 
 def plain(found: Sequence[Finding]) -> list[dict[str, object]]:
@@ -233,8 +235,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         found = evaluate(runs(options.results))
-    except RecordError as error:
-        print(f"claims: {error}", file=sys.stderr)
+    except (RecordError, OSError) as error:
+        print(f"claims: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     if options.json:
         print(json.dumps({sweep: plain(own) for sweep, own in found.items()}, indent=1))

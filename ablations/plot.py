@@ -52,12 +52,12 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         found, curves = read(options.results)
-    except RecordError as error:
-        print(f"plot: {error}", file=sys.stderr)
+        out = options.out if options.out != Path() else options.results / "figures"
+        made = save(drawn(found, curves), out)
+    except (RecordError, OSError) as error:
+        print(f"plot: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
-    out = options.out if options.out != Path() else options.results / "figures"
-    for path in save(drawn(found, curves), out):
-        print(path)
+    print(*made, sep="\n")
     return 0
 
 

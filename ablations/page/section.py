@@ -34,7 +34,7 @@ class Shown:
 
     finding: Finding
     mark: str
-    cells: tuple[str, ...]  # effect, interval, unit, p, Holm, n, detectable
+    cells: tuple[str, ...]  # effect, interval, unit, g, p, Holm, n, detectable
     drawn: dict[str, float]  # x of effect, bounds and margin, on a scale that findings of one unit share
 
 
@@ -55,7 +55,7 @@ class Section:
     headline: str
     counted: str
     verdicts: list[Shown]
-    legend: tuple[str, str]
+    legend: tuple[str, ...]
     looks: dict[str, Look]
     chart: dict[str, Any]
     final: Table

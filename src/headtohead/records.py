@@ -169,9 +169,16 @@ def write(path: Path, value: Any) -> None:
     whole(path, (json.dumps(value, indent=1) + "\n").encode())
 
 
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except UnicodeDecodeError as error:
+        raise RecordError(f"{path}: no text (byte {error.start:,} is {error.object[error.start]:#04x})") from None
+
+
 def read_lines(path: Path) -> list[dict[str, Any]]:
     """The whole lines of a log; a last line that a kill cut short is left out."""
-    text = path.read_text()
+    text = _text(path)
     if (lines := _at_once(text)) is not None:
         return lines
     out = []
@@ -200,7 +207,7 @@ def _at_once(text: str) -> list[dict[str, Any]] | None:
 
 def read_json(path: Path) -> dict[str, Any]:
     try:
-        out = json.loads(path.read_text())
+        out = json.loads(_text(path))
     except json.JSONDecodeError as error:
         raise RecordError(f"{path}: no JSON ({error.msg}, line {error.lineno})") from None
     if not isinstance(out, dict):
@@ -239,8 +246,11 @@ class Run:
         path = self.folder / PROMPTS
         if not path.exists():
             return {}
-        with path.open() as lines:
-            return {int(found[1]): found[2] for line in lines if (found := _EXAM.match(line))}
+        try:
+            with path.open() as lines:
+                return {int(found[1]): found[2] for line in lines if (found := _EXAM.match(line))}
+        except UnicodeDecodeError:
+            raise RecordError(f"{path}: no text") from None
 
     def lines(self, name: str) -> list[dict[str, Any]]:
         path = self.folder / name

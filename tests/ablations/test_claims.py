@@ -8,12 +8,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from made import SETTINGS, record
 
-from ablations import claims
+from ablations import claims, report
 from ablations.claims import CLAIMS, Finding
 from ablations.curves import read
+from ablations.markdown import markdown
+from ablations.page.document import page
 from ablations.stats import Verdict
 from headtohead.records import PROMPTS, Recorder, runs
 
@@ -180,3 +183,23 @@ def test_one_seed_of_everything_decides_nothing_and_counts_for_nothing(tmp_path:
 def test_reading_claims_imports_nothing_heavy() -> None:
     code = "import sys, ablations.claims; print([m for m in ('torch', 'lightning', 'pandas') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_the_size_of_an_effect_stands_beside_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record(tmp_path / "made/clip_flow", 0.6)
+    record(tmp_path / "made/vae_flow", 0.3)
+    path = tmp_path / "made/vae_flow-s2/curve.jsonl"
+    path.write_text(path.read_text().replace('"value": 0.308', '"value": 0.358'))
+    found = verdicts(tmp_path)["clip-beats-vae/geneval"]
+    differences = np.array([0.3, 0.3, 0.25])
+    assert found.size == pytest.approx(differences.mean() / differences.std(ddof=1) * 0.5642, rel=1e-3)
+    told = dict(zip(claims.HEAD, claims.row(found), strict=True))
+    assert told["g"] == f"{found.size:+.2g}"
+    assert claims.main([str(tmp_path)]) == 0
+    text = capsys.readouterr().out
+    assert f"  {found.size:+.2g}  " in text
+    assert "g: the effect in standard deviations over seeds" in text
+    (section,) = report.sections(*read(tmp_path), tmp_path)
+    for shown in (markdown("made", [section], []), page("report.html", {}, (), (), title="made", sections=[section])):
+        assert f"{found.size:+.2g}" in shown
+        assert "in standard deviations over seeds" in shown
