@@ -42,8 +42,45 @@ def _machine(m: dict[str, Any]) -> str:
 
 
 def packages(own: list[Run]) -> list[str]:
-    """Each combination of versions that some run ran with."""
-    return sorted({", ".join(f"{k} {v}" for k, v in r.state["packages"].items()) for r in own if "packages" in r.state})
+    """Versions, and which runs have which where they differ."""
+    by = _by(own, _versions)
+    if len(by) < 2:
+        return [versions for versions in by if versions]
+    return [f"{versions or 'Versions not recorded'}: {_names(runs, own)}." for versions, runs in by.items()]
+
+
+def differing(own: list[Run]) -> list[str]:
+    """A line for the code, and one for the machine, that not all runs share."""
+    parts: dict[str, Callable[[Run], str]] = {
+        "commits": lambda r: str(r.state.get("commit") or ""),
+        "machines": lambda r: _machine(r.state["machine"]) if "machine" in r.state else "",
+    }
+    told = {name: _by(own, pick) for name, pick in parts.items()}
+    return [
+        f"Runs of several {name}: "
+        + "; ".join(f"{value or 'not recorded'}: {_names(runs, own)}" for value, runs in by.items())
+        + "."
+        for name, by in told.items()
+        if len(by) > 1
+    ]
+
+
+def _versions(run: Run) -> str:
+    return ", ".join(f"{name} {version}" for name, version in run.state.get("packages", {}).items())
+
+
+def _by(own: list[Run], pick: Callable[[Run], str]) -> dict[str, list[Run]]:
+    """The most frequent first; a run that never began has nothing to tell."""
+    out: dict[str, list[Run]] = {}
+    for run in own:
+        if run.state["state"] not in ("queued", "unknown"):
+            out.setdefault(pick(run), []).append(run)
+    return dict(sorted(out.items(), key=lambda item: -len(item[1])))
+
+
+def _names(runs: list[Run], own: list[Run]) -> str:
+    """More than half of all are told by their number; the rest are to be found among them by name."""
+    return ", ".join(r.name for r in runs) if 2 * len(runs) <= len(own) else f"the other {len(runs)} runs"
 
 
 def settings(own: list[Run]) -> str:

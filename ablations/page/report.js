@@ -16,7 +16,10 @@ function apply(change) {
   if (change.sort) for (const table of tables) if (table.addressed) table.sort(change.sort, change.order);
 }
 
-/* By number where a cell begins with one, else by text; cells without a value come last either way. */
+/* A number, and perhaps its interval or unit: hashes may begin with digits, or look like 9e12, and are none. */
+const NUMBER = /^[+−-]?\d[\d,]*(\.\d+)?(e[+-]\d+)?(?=$|\s)/, MISSING = new Set(["", "–", "not reached"]);
+
+/* By number where every cell of a column is one, else by text; cells without a value come last either way. */
 class Sortable {
   constructor(table) {
     this.table = table;
@@ -40,15 +43,13 @@ class Sortable {
     if (column < 0) return;
     const sign = order === "ascending" ? 1 : -1, body = this.table.tBodies[0];
     const read = (row) => {
-      const text = row.cells[column].textContent.trim(), number = parseFloat(text.replaceAll(",", "").replace("−", "-"));
-      return { row, text, number: column === 0 ? NaN : number };
+      const text = row.cells[column].textContent.trim(), found = text.match(NUMBER);
+      return { row, text, missing: MISSING.has(text), number: found && Number(found[0].replaceAll(",", "").replace("−", "-")) };
     };
-    const rows = [...body.rows].map(read), has = (r) => !Number.isNaN(r.number);
-    const empty = (r) => !has(r) && column > 0;
-    const numbers = rows.some(has);
+    const rows = [...body.rows].map(read), numbers = column > 0 && rows.every((r) => r.missing || r.number !== null);
     rows.sort((a, b) => {
-      if (numbers && empty(a) !== empty(b)) return empty(a) ? 1 : -1;
-      return sign * (numbers && has(a) && has(b) ? a.number - b.number : a.text.localeCompare(b.text, "en"));
+      if (a.missing || b.missing) return a.missing - b.missing;
+      return sign * (numbers ? a.number - b.number : a.text.localeCompare(b.text, "en"));
     });
     body.append(...rows.map((r) => r.row));
     this.heads.forEach((head, k) => (k === column ? head.setAttribute("aria-sort", order) : head.removeAttribute("aria-sort")));
@@ -97,6 +98,16 @@ function begin() {
   for (const chart of charts) chart.draw();
   apply(state);
 }
+
+/* What is folded up on a screen belongs on paper, but for the points, of which there may be a thousand. */
+let unfolded = [];
+addEventListener("beforeprint", () => {
+  unfolded = [...document.querySelectorAll("details:not([open], .points)")];
+  for (const details of unfolded) details.open = true;
+});
+addEventListener("afterprint", () => {
+  for (const details of unfolded) details.open = false;
+});
 
 begin();
 addEventListener("hashchange", () => {

@@ -110,7 +110,7 @@ def section(sweep: str, found: list[Run], curves: list[Curve], cells: list[Cell]
         commands=origin.commands(runs),
         again=origin.again(runs),
         runs=origin.runs(runs),
-        packages=origin.packages(runs),
+        packages=[*origin.packages(runs), *origin.differing(runs)],
         troubles=origin.troubles(runs),
         study=answered(runs[0].folder.parent),
         figures=figures,

@@ -157,6 +157,36 @@ def test_the_comparison_sorts_by_any_column(browser: Browser, sweep: Path) -> No
     assert "sort=FID&order=ascending" in browser.look("location.hash")
 
 
+SORTED = """(cells => {
+    const table = document.createElement('table');
+    const head = table.createTHead().insertRow();
+    for (const text of ['', 'name']) made('th', {}, head, text);
+    for (const cell of cells) {
+        const row = (table.tBodies[0] ?? table.createTBody()).insertRow();
+        for (const text of ['x', cell]) row.insertCell().textContent = text;
+    }
+    new Sortable(table).sort('name', 'ascending');
+    return [...table.tBodies[0].rows].map(row => row.cells[1].textContent);
+})"""
+
+
+@pytest.mark.parametrize(
+    "ordered",
+    [
+        ["10bc", "573a", "9e12"],
+        ["77e1", "8a00", "9e12"],
+        ["12", "a9", "b7", "–"],
+        ["−2", "9", "10", "1,200 T"],
+        ["-0.20 to +0.10", "+0.003 ± 0.100", "not reached"],
+        ["1.2e-05", "0.013"],
+    ],
+)
+def test_a_column_is_sorted_by_number_where_each_cell_is_one(browser: Browser, sweep: Path, ordered: list[str]) -> None:
+    """Hashes are text, whatever they look like."""
+    browser.open(sweep / "report.html")
+    assert browser.look(f"{SORTED}({json.dumps(ordered[::-1])})") == ordered
+
+
 def test_an_address_opens_the_view_that_it_names(browser: Browser, sweep: Path) -> None:
     browser.open(sweep / "report.html", "#axis=flops&sort=GenEval&order=ascending&step=300")
     assert browser.look("document.querySelector('.axis-choice [aria-pressed=true]').textContent") == "FLOPs"
@@ -207,7 +237,13 @@ def test_it_fits_the_screen(name: str, width: int, dark: bool, browser: Browser,
 def test_it_prints(browser: Browser, sweep: Path) -> None:
     browser.size(1200, 900, dark=True)
     browser.open(sweep / "report.html")
+    folded = "[...document.querySelectorAll('details:not([open])')].map(d => d.querySelector('summary').textContent)"
+    before = browser.look(folded)
+    assert any("nothing here speaks to" in summary for summary in before)
+    browser.look(f"addEventListener('beforeprint', () => {{ window.folded = {folded} }}), 0")
     assert browser.paper(SCREENS / "report.pdf").read_bytes().startswith(b"%PDF")
+    assert browser.look("window.folded") == ["The points as a table"]
+    assert browser.look(folded) == before
     browser.send(
         "Emulation.setEmulatedMedia", media="print", features=[{"name": "prefers-color-scheme", "value": "dark"}]
     )
