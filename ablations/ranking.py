@@ -19,8 +19,11 @@ class Ranking:
 
     def __str__(self) -> str:
         """Who is left out; nothing where nobody is."""
-        told = "; ".join(f"{', '.join(names)} ({why})" for why, names in self.left.items())
-        return f"Not ranked: {told}." if told else ""
+        return f"Not ranked: {self.reasons}." if self.left else ""
+
+    @property
+    def reasons(self) -> str:
+        return "; ".join(f"{', '.join(names)} ({why})" for why, names in self.left.items())
 
 
 def rank(cells: Sequence[Cell], metrics: Iterable[str]) -> Ranking:
