@@ -65,11 +65,11 @@ def _refusal(cell: Cell, group: Sequence[Cell], metrics: Iterable[str], by: str)
     """Terms and exams are equal or not, so that the group's first speaks for all; settings are tuned for some only."""
     pair = [*group[:1], cell]
     try:
+        for other in group:  # settings first: of many variants of a grid they are what differs, and soon told
+            comparable([other, cell], by, 0)
         for metric in metrics:
             if all(metric in c.curves for c in pair):
                 compared(pair, metric, by)
-        for other in group:
-            comparable([other, cell], by, 0)
     except Incomparable as field:
         return field
     return None

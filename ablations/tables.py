@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ablations import stats
-from ablations.curves import FINISHED, FLOPS_TOTAL, Curve, Numbers, design_of, order, reached
+from ablations.curves import FINISHED, FLOPS_TOTAL, Curve, Numbers, counted, design_of, order, reached
 from ablations.ranking import Ranking
 from headtohead import limits
 from headtohead.records import Run
@@ -55,7 +55,7 @@ class Group:
         return [f"{self.design} seed {r.config.get('seed', 0)} {why[r.name]}" for r in others]
 
     def state(self, key: str) -> list[float]:
-        return [run.state[key] for run in self.runs if key in run.state]
+        return [run.state[key] for run in counted(self.runs) if key in run.state]
 
 
 def groups(sweep: str, found: list[Run], curves: list[Curve]) -> list[Group]:

@@ -83,13 +83,16 @@ def test_one_seed_that_failed_early_does_not_hold_back_those_that_finished(tmp_p
     for design, height in (("clip_flow", 0.6), ("vae_flow", 0.3)):
         record(tmp_path / "s" / design, height)
     cut(tmp_path / "s/clip_flow-s2", 300)
-    Recorder(tmp_path / "s/clip_flow-s2").status("failed", reason="NaN")
+    for seed in range(2):
+        Recorder(tmp_path / f"s/clip_flow-s{seed}").status("finished", seconds_training=60.0)
+    Recorder(tmp_path / "s/clip_flow-s2").status("failed", reason="NaN", seconds_training=6.0)
     Recorder(tmp_path / "s/clip_flow-s3").begin({"seed": 3})
     Recorder(tmp_path / "s/clip_flow-s3").status("failed", reason="no data")
     own = shown(tmp_path / "s")
     assert [row[:3] for row in own.final.rows] == [["clip_flow", "2", "900"], ["vae_flow", "3", "900"]]
     assert "by clip_flow" in own.headline
     assert "Not ranked" not in own.headline
+    assert own.cost.rows[0][own.cost.head.index("training")] == "1.0 min"
     assert "Left out: clip_flow seed 2 is failed, clip_flow seed 3 is failed." in own.final.note
     series = {s["design"]: s for s in own.chart["panels"][0]["series"]}
     assert series["clip_flow"]["steps"] == [300, 600, 900]
