@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from ablations.curves import FINISHED, SECONDS, STEPS, Curve, by_design, curves, order
@@ -19,7 +19,7 @@ from headtohead.records import Run
 TUNED = frozenset(key for designs in CHOSEN.values() for chosen in designs.values() for key in chosen)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Cell:
     """One design of one sweep with its finished seeds; what is still running has no final score to compare."""
 
@@ -38,6 +38,12 @@ class Cell:
         """Settings that a grid gave this cell, from its name; an axis that a grid varies is an axis still."""
         _, settings = cell_of(self.name)
         return frozenset(part.split("=")[0] for part in settings.split("+") if part)
+
+    @cached_property
+    def told(self) -> frozenset[tuple[str, Any]]:
+        """Settings that have a value: every pair of hundreds of cells is compared."""
+        pairs = ((k, tuple(v) if isinstance(v, list) else v) for k, v in self.settings.items() if v is not None)
+        return frozenset(pairs)
 
 
 def cells(found: Iterable[Run], drawn: Iterable[Curve] = ()) -> dict[str, list[Cell]]:
@@ -79,11 +85,10 @@ def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return out
 
 
-def unlike(a: Cell, b: Cell) -> list[str]:
+@cache
+def unlike(a: Cell, b: Cell) -> tuple[str, ...]:
     """Settings in which two cells differ, apart from axes and what was tuned for each."""
-    chosen = (a.tuned | b.tuned) - a.varied - b.varied
-    keys = sorted({*a.settings, *b.settings} - chosen)
-    return [key for key in keys if a.settings.get(key) != b.settings.get(key)]
+    return tuple(sorted({key for key, _ in a.told ^ b.told} - ((a.tuned | b.tuned) - a.varied - b.varied)))
 
 
 def comparable(own: Sequence[Cell], by: str, until: int, apart: str = "") -> None:

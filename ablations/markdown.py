@@ -32,7 +32,7 @@ def markdown(title: str, sections: list[Section], figures: list[str]) -> str:
         out += [_verdicts(s), *s.legend, *_table(s.final)]
         own = [(f"{name}_{s.sweep}" if several and name in OF_A_SWEEP else name, name) for name in CAPTIONS]
         out += [_picture(file, name) for file, name in own if file in figures and (name in OF_A_SWEEP or not several)]
-        for table in (s.budgets, *s.details, s.effects, s.cost, s.diversity, s.bounds):
+        for table in (s.equal_cost, *s.details, s.effects, s.cost, s.diversity, s.bounds):
             out += _table(table) if table else []
         if s.study:
             out += _table(s.study.table) if s.study.rates else []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ablations.cells import Cell, comparable, compared
+from ablations.cells import Cell, comparable, compared, unlike
 from ablations.curves import STEPS
 from ablations.views import Incomparable
 
@@ -41,11 +41,12 @@ def together(cells: Sequence[Cell], metrics: Iterable[str], by: str = STEPS) -> 
     wanted = tuple(metrics)
     groups: list[list[Cell]] = []
     for cell in cells:
-        group = next((g for g in [*groups, []] if not _refusal(cell, g, wanted, by)), None)
-        if group == []:
-            groups.append(group)
+        alike = (g for g in groups if not unlike(cell, g[0]))  # of hundreds of variants most are not, and soon told
+        group = next((g for g in alike if not _refusal(cell, g, wanted, by)), None)
         if group is not None:
             group.append(cell)
+        elif not _refusal(cell, [], wanted, by):
+            groups.append([cell])
     best = max(groups, key=len, default=[])
     refused: dict[str, Incomparable] = {}
     for cell in cells:
@@ -65,7 +66,7 @@ def _refusal(cell: Cell, group: Sequence[Cell], metrics: Iterable[str], by: str)
     """Terms and exams are equal or not, so that the group's first speaks for all; settings are tuned for some only."""
     pair = [*group[:1], cell]
     try:
-        for other in group:  # settings first: of many variants of a grid they are what differs, and soon told
+        for other in group:
             comparable([other, cell], by, 0)
         for metric in metrics:
             if all(metric in c.curves for c in pair):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ablations import budgets, claims, effects, tables
+from ablations import claims, effects, equal_cost, tables
 from ablations.cells import Cell
 from ablations.claims import Finding
 from ablations.curves import Curve
@@ -59,7 +59,7 @@ class Section:
     looks: dict[str, Look]
     chart: dict[str, Any]
     final: Table
-    budgets: Table | None
+    equal_cost: Table | None
     details: list[Table]
     cost: Table
     diversity: Table | None
@@ -100,7 +100,7 @@ def section(sweep: str, found: list[Run], curves: list[Curve], cells: list[Cell]
         looks=look,
         chart=chart([c for c in curves if c.sweep == sweep], look),
         final=tables.final(own, ranking),
-        budgets=budgets.table(cells),
+        equal_cost=equal_cost.table(cells),
         details=[tables.last(own, ranking), tables.best(own, ranking)],
         cost=tables.cost(own),
         diversity=tables.diversity(own),

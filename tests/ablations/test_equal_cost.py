@@ -7,8 +7,8 @@ from pathlib import Path
 
 from made import record
 
-from ablations.budgets import table
 from ablations.cells import cells
+from ablations.equal_cost import table
 from ablations.report import make
 from headtohead.records import Recorder, runs
 
