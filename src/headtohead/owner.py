@@ -54,14 +54,14 @@ class Holder:
 
 def holder(folder: Path, now: float | None = None) -> Holder | None:
     """Who holds or held a run; none before anybody did. Who only looks gives the time, and nothing is written."""
-    numbers = sorted(int(path.stem) for path in (folder / CLAIMS).glob("[0-9]*.json") if path.stem.isdecimal())
-    if not numbers:
+    number = _last(folder)
+    if not number:
         return None
-    path = _path(folder, numbers[-1])
+    path = _path(folder, number)
     told, beat = _told(path), path.stat().st_mtime
     pid, since = told.get("pid"), told.get("started")
     return Holder(
-        numbers[-1],
+        number,
         str(told.get("host", "?")),
         pid if isinstance(pid, int) and 0 < pid < 2**31 else 0,
         str(told.get("place", "")),
@@ -69,6 +69,14 @@ def holder(folder: Path, now: float | None = None) -> Holder | None:
         since if isinstance(since, float) else 0.0,
         (_now(path.parent) if now is None else now) - beat,
     )
+
+
+def unheld(folder: Path) -> Holder | None:
+    """Who held a run last; `Taken` says who does now."""
+    last = holder(folder)
+    if last and last.alive:
+        raise Taken(f"{folder}: {last} works on it")
+    return last
 
 
 def _told(path: Path) -> dict[str, Any]:
@@ -98,8 +106,8 @@ class Claim:
 
     def check(self) -> None:
         """Before anything is written: is it still this worker's run?"""
-        if (now := holder(self.folder)) and now.number != self.number:
-            raise Taken(f"{self.folder}: was taken over by {now}")
+        if _last(self.folder) > self.number:
+            raise Taken(f"{self.folder}: was taken over by {holder(self.folder)}")
 
     def release(self) -> None:
         self._over.set()
@@ -115,9 +123,7 @@ class Claim:
 @contextlib.contextmanager
 def claimed(folder: Path) -> Iterator[Claim]:
     """The run is this process's until the block ends, or `Taken` says whose it is."""
-    last = holder(folder)
-    if last and last.alive:
-        raise Taken(f"{folder}: {last} works on it")
+    last = unheld(folder)
     claim = Claim(folder, last.number + 1 if last else 1)
     claim.path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -150,6 +156,12 @@ def lives(pid: int) -> bool:
     with contextlib.suppress(OSError):  # killed, and not yet waited for
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     return True
+
+
+def _last(folder: Path) -> int:
+    """0 before anybody took it."""
+    found = (folder / CLAIMS).glob("[0-9]*.json")
+    return max((int(path.stem) for path in found if path.stem.isdecimal()), default=0)
 
 
 def _path(folder: Path, number: int) -> Path:

@@ -30,11 +30,13 @@ from typing import Any
 from headtohead.errors import InputError
 from headtohead.files import whole
 from headtohead.limits import relative
+from headtohead.owner import Claim, Taken, unheld
 
 HEADLINE = {"geneval/overall": "GenEval", "dpg/overall": "DPG", "fid": "FID"}  # figure 4 of the paper
 CURVE, PROMPTS, RESCORED = "curve.jsonl", "prompts.jsonl", "rescored.jsonl"
 CONFIG, STATUS, GRIDS, EXAMS, KEPT = "config.json", "status.json", "grids", "exams", "kept"
 PROGRESS, POINTS, CHECKPOINTS = "progress.json", "points", "checkpoints"
+TRACEBACK = "error.txt"
 _EXAM = re.compile(r'\{"step": (\d+), "exam": "(\w+)"')  # how a line of prompts.jsonl begins
 # What every line of a curve must hold for anything to be made of it.
 CURVE_KEYS: dict[str, tuple[type, ...]] = {
@@ -63,12 +65,20 @@ class Spent:
 
 
 class Recorder:
-    """Writes one run's folder."""
+    """Writes one run's folder: what the run is, its owner alone says, or whoever looks after it while it has none."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, claim: Claim | None = None) -> None:
+        self.folder, self.claim = folder, claim
+
+    def check(self) -> None:
+        """`Taken` when the run is somebody else's, who may have finished it meanwhile."""
+        if self.claim:
+            self.claim.check()
+        else:
+            unheld(self.folder)
 
     def begin(self, config: Mapping[str, Any]) -> None:
+        self.check()
         self.folder.mkdir(parents=True, exist_ok=True)
         for place in (self.folder, self.folder / KEPT, self.folder / CHECKPOINTS):
             for path in place.glob("*.part"):  # of whoever was killed while writing it
@@ -76,7 +86,20 @@ class Recorder:
         write(self.folder / CONFIG, config)
 
     def status(self, state: str, **more: Any) -> None:
+        self.check()
         write(self.folder / STATUS, {"state": state, **more})
+
+    def ended(self, state: str, reason: str = "", details: str = "") -> None:
+        """As far as that can be written, and unless the run is somebody else's by now."""
+        with contextlib.suppress(OSError, Taken):  # the disk itself may be what failed
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.status(state, **({"reason": " ".join(reason.split())[:500]} if reason else {}))
+            if details:
+                (self.folder / TRACEBACK).write_text(details)
+
+    def progress(self, about: Mapping[str, Any]) -> None:
+        self.check()
+        write(self.folder / PROGRESS, about)
 
     def exam(self, name: str, asked: Sequence[Mapping[str, Any]]) -> None:
         """What is asked, once for all runs that sit the same exam."""

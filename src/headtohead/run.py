@@ -40,7 +40,6 @@ from headtohead.stopping import Asked, Stopped
 from headtohead.training import Training, joined
 
 STANDARD = "standard.safetensors"  # by what CLIP's channels were standardised
-TRACEBACK = "error.txt"
 
 
 def train(
@@ -57,7 +56,7 @@ def train(
         if claim is None:
             _train(config, folder, cache, device, say, None, asked, loggers.none)
             return
-        with _recorded(folder):
+        with _recorded(Recorder(folder, claim)):
             path = folder / records.STATUS
             if path.exists() and records.read_json(path).get("state") == "finished":  # by whoever held it until now
                 return
@@ -65,29 +64,22 @@ def train(
 
 
 @contextlib.contextmanager
-def _recorded(folder: Path) -> Iterator[None]:
+def _recorded(recorder: Recorder) -> Iterator[None]:
     """What ends a run stands in its folder, whoever started it."""
-    reason = ""
     try:
         yield
     except owner.Taken:
         raise
     except (Stopped, KeyboardInterrupt):
-        with contextlib.suppress(OSError):
-            Recorder(folder).status("stopped")
+        recorder.ended("stopped")
         raise
     except (InputError, Diverged, GivenUp, OSError) as error:  # a setting, a model, the disk: nothing to debug
-        reason = f"{error}"
+        recorder.ended("failed", f"{error}")
         raise
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}; {TRACEBACK} there says where"
-        with contextlib.suppress(OSError):
-            (folder / TRACEBACK).write_text(traceback.format_exc())
+        reason = f"{type(error).__name__}: {error}; {records.TRACEBACK} there says where"
+        recorder.ended("failed", reason, traceback.format_exc())
         raise
-    finally:
-        if reason:
-            with contextlib.suppress(OSError):  # the disk itself may be what failed
-                Recorder(folder).status("failed", reason=" ".join(reason.split())[:500])
 
 
 def _train(
@@ -100,11 +92,11 @@ def _train(
     asked: Asked,
     log: loggers.Loggers,
 ) -> None:
-    t, recorder = config.train, Recorder(folder)
+    t, recorder = config.train, Recorder(folder, claim)
     if claim:
         recorder.begin(config.record())
         recorder.status("running")
-    progress = Progress(folder, config) if claim else None
+    progress = Progress(recorder, config) if claim else None
     watch = [progress] if progress else []
     training = Training(folder, t, config.compute, device, asked=asked, claim=claim, say=say, watch=watch)
     own = training.device

@@ -40,7 +40,7 @@ class Training:
         say: Callable[[str], None],
         watch: Iterable[L.Callback] = (),
     ) -> None:
-        self.folder, self.steps, self.claim, self.recorder = folder, train.steps, claim, Recorder(folder)
+        self.folder, self.steps, self.claim, self.recorder = folder, train.steps, claim, Recorder(folder, claim)
         self.say = say if claim else command.quiet
         self.keeping = 0.0  # seconds that went into states and records
         self.states = Checkpoints(folder, self.say, self._waiting)
@@ -117,8 +117,9 @@ class Training:
     def _waiting(self, now: bool) -> None:
         """For space: whoever looks is told, and who is asked to go goes."""
         about = {"reason": "the disk is full"} if now else {}
-        with contextlib.suppress(OSError):
-            self.recorder.status("paused" if now else "running", **about)
+        if self.claim:
+            with contextlib.suppress(OSError):
+                self.recorder.status("paused" if now else "running", **about)
         if self.asked.code:
             raise Stopped(self.asked.code)
 
