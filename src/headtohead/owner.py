@@ -23,6 +23,7 @@ from typing import Any
 from headtohead.files import whole
 
 CLAIMS = "claims"
+TAKEN = 75  # a process's exit code: nothing is wrong, somebody else works on it
 BEAT, LOST = 10.0, 60.0  # seconds between heartbeats, and of silence after which a holder is given up
 
 

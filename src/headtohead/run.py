@@ -151,7 +151,10 @@ def main(arguments: list[str] | None = None) -> int:
         config = recorded(records.read_json(path), str(path))
         device, log = options.device or store.best_device(), loggers.chosen(names, options.folder, config)
         train(config, options.folder, options.cache, device=device, say=command.say, log=log)
-    except (InputError, OSError, owner.Taken) as error:
+    except owner.Taken as taken:
+        command.say(f"run: {taken}")
+        return owner.TAKEN
+    except (InputError, OSError) as error:
         parser.error(" ".join(str(error).split()))
     except Diverged as error:
         command.say(f"run: {options.folder}: {error}")
