@@ -23,6 +23,7 @@ from typing import Any
 from headtohead.files import whole
 
 CLAIMS = "claims"
+TURN = 0.2  # seconds between looks whether it is free
 TAKEN = 75  # a process's exit code: nothing is wrong, somebody else works on it
 BEAT, LOST = 10.0, 60.0  # seconds between heartbeats, and of silence after which a holder is given up
 
@@ -90,7 +91,7 @@ def _told(path: Path) -> dict[str, Any]:
 
 
 class Claim:
-    """One worker's right to a run, for as long as its heart beats and nobody has taken over."""
+    """One worker's right to a run until its block ends, while its heart beats and nobody has taken over."""
 
     def __init__(self, folder: Path, number: int) -> None:
         self.folder, self.number, self._over = folder, number, threading.Event()
@@ -110,7 +111,10 @@ class Claim:
         if _last(self.folder) > self.number:
             raise Taken(f"{self.folder}: was taken over by {holder(self.folder)}")
 
-    def release(self) -> None:
+    def __enter__(self) -> Claim:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._over.set()
         with contextlib.suppress(OSError):  # then the silence says it
             whole(self.path, json.dumps({**self._about, "released": round(time.time(), 1)}).encode())
@@ -121,22 +125,37 @@ class Claim:
                 os.utime(self.path)
 
 
-@contextlib.contextmanager
-def claimed(folder: Path) -> Iterator[Claim]:
-    """The run is this process's until the block ends, or `Taken` says whose it is."""
+def claimed(folder: Path) -> Claim:
+    """The run is this process's, or `Taken` says whose it is."""
     last = unheld(folder)
     claim = Claim(folder, last.number + 1 if last else 1)
     claim.path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with claim.path.open("x") as file:
-            json.dump(claim._about, file)
+        file = claim.path.open("x")
     except FileExistsError:
         raise Taken(f"{folder}: {holder(folder)} works on it") from None
-    threading.Thread(target=claim._beat, daemon=True).start()
     try:
-        yield claim
-    finally:
-        claim.release()
+        with file:
+            json.dump(claim._about, file)
+    except BaseException:  # no room for it: who cannot say whose it is must not hold it
+        claim.path.unlink()
+        raise
+    threading.Thread(target=claim._beat, daemon=True).start()
+    return claim
+
+
+@contextlib.contextmanager
+def turn(folder: Path) -> Iterator[None]:
+    """One worker after the other: what this guards takes moments."""
+    while True:
+        try:
+            claim = claimed(folder)
+        except Taken:
+            time.sleep(TURN)
+        else:
+            break
+    with claim:
+        yield
 
 
 def place() -> str:

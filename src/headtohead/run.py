@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors.torch import save_file
+from torch import Tensor
 
 from headtohead import (
     accounts,
@@ -52,7 +53,7 @@ def train(
     log: loggers.Loggers = loggers.none,
 ) -> None:
     """Train a run to its end, going on from its last state when there is one; how it ends is on record."""
-    with joined(folder) as (asked, claim):
+    with joined(folder, say) as (asked, claim):
         if claim is None:
             _train(config, folder, cache, device, say, None, asked, loggers.none)
             return
@@ -93,17 +94,17 @@ def _train(
     log: loggers.Loggers,
 ) -> None:
     t, recorder = config.train, Recorder(folder, claim)
-    if claim:
-        recorder.begin(config.record())
-        recorder.status("running")
     progress = Progress(recorder, config) if claim else None
     watch = [progress] if progress else []
     training = Training(folder, t, config.compute, device, asked=asked, claim=claim, say=say, watch=watch)
+    if claim:
+        training.write(lambda: recorder.begin(config.record()))
+        training.write(lambda: recorder.status("running"))
     own = training.device
     parts = assemble(config, own)
     if claim and parts.codec.statistics:
-        with files.beside(folder / STANDARD) as part:
-            save_file({k: v.contiguous() for k, v in parts.codec.statistics.items()}, part)
+        statistics = {k: v.contiguous() for k, v in parts.codec.statistics.items()}
+        training.write(lambda: _keep(statistics, folder / STANDARD))
     data = training_data.build(config, training.portion, parts.codec, cache, own, training.say)
     module = DesignModule(parts.generator, config, parts.codec.encode)
     flops = flops_a_picture(parts, next(iter(data.batches(0))), own)
@@ -132,6 +133,11 @@ def _train(
     }
     training.write(lambda: recorder.status("finished", **about))
     checkpoints.clear(folder)
+
+
+def _keep(statistics: dict[str, Tensor], path: Path) -> None:
+    with files.beside(path) as part:
+        save_file(statistics, part)
 
 
 def _belongs(saved: dict[str, Any]) -> dict[str, Any]:

@@ -96,7 +96,7 @@ class Training:
         state = self._state(read) if self.claim else None
         step, path = self.trainer.strategy.broadcast((state.step, str(state.path)) if state else (0, None))
         if self.claim and not apart:
-            self.recorder.cut(step)
+            self.write(lambda: self.recorder.cut(step))
         if self.claim and not step:
             room(self.folder, module.net.trained().values())
         if step:
@@ -125,13 +125,13 @@ class Training:
 
 
 @contextlib.contextmanager
-def joined(folder: Path) -> Iterator[tuple[Asked, Claim | None]]:
+def joined(folder: Path, say: Callable[[str], None]) -> Iterator[tuple[Asked, Claim | None]]:
     """This process's part in a folder's training: signals are heard, and the first of its processes holds the claim."""
     with Asked() as asked:
         if devices.rank():
             yield asked, None
-        else:
-            with claimed(folder) as claim:
+        else:  # who is asked to go while it waits for space goes at once
+            with patiently(lambda: claimed(folder), folder, say, lambda now: None) as claim:
                 yield asked, claim
 
 

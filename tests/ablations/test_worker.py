@@ -1,4 +1,4 @@
-"""Several workers, one sweep: who comes second leaves the first one's run alone, and no run's trouble ends the others'."""
+"""Several workers, one sweep: who comes second leaves the first one's run alone, and no run's trouble ends others."""
 
 from __future__ import annotations
 
