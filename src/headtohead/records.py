@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,7 +29,7 @@ from typing import Any
 from headtohead.errors import InputError
 from headtohead.files import whole
 from headtohead.limits import relative
-from headtohead.owner import Claim, Taken, unheld
+from headtohead.owner import Claim, Taken, turn, unheld
 
 HEADLINE = {"geneval/overall": "GenEval", "dpg/overall": "DPG", "fid": "FID"}  # figure 4 of the paper
 CURVE, PROMPTS, RESCORED = "curve.jsonl", "prompts.jsonl", "rescored.jsonl"
@@ -118,27 +117,23 @@ class Recorder:
         judge: str,
         mode: str = "world",
     ) -> None:
-        """All numbers of one evaluation in one write, the last of it: a kill leaves a whole evaluation or none."""
+        """All numbers of one evaluation, the last of it: a kill leaves a whole evaluation or none."""
         self._write(CURVE, numbers(at, values, n, representation, judge, mode))
 
     def rescored(self, how: Mapping[str, Any], lines: Iterable[Mapping[str, Any]]) -> None:
-        self._write(RESCORED, [{**line, "how": how} for line in lines])
+        with turn(self.folder / POINTS / RESCORED):  # other judges may be at the same weights
+            self._write(RESCORED, [{**line, "how": how} for line in lines])
 
     def prompts(self, step: int, exam: str, scores: Sequence[float], reasons: Mapping[int, str]) -> None:
         self._write(PROMPTS, [{"step": step, "exam": exam, "scores": scores, "reasons": reasons}])
 
     def _write(self, name: str, lines: Iterable[Mapping[str, Any]]) -> None:
+        """Behind the whole lines that are there; all of these or none, since one of them stands for all."""
         path = self.folder / name
-        before = path.stat().st_size if path.exists() else 0
-        try:
-            with path.open("a") as f:
-                f.write("".join(json.dumps(line) + "\n" for line in lines))
-                f.flush()
-                os.fsync(f.fileno())
-        except OSError:  # no room for all of it: then nothing of it stays
-            with contextlib.suppress(OSError):
-                os.truncate(path, before)
-            raise
+        before = path.read_bytes() if path.exists() else b""
+        if before and not before.endswith(b"\n"):
+            before = _as_text(read_lines(path))
+        whole(path, before + _as_text(lines))
 
     def grid(self, step: int, kind: str) -> Path:
         path = self.folder / GRIDS / f"{step:07d}-{kind}.webp"
@@ -171,7 +166,7 @@ class Recorder:
             text, lines = path.read_text(), read_lines(path)
             kept = [line for line in lines if wanted(line["step"])]
             if text and (not text.endswith("\n") or len(kept) < len(lines)):
-                whole(path, "".join(json.dumps(line) + "\n" for line in kept).encode())
+                whole(path, _as_text(kept))
 
 
 def numbers(
@@ -185,6 +180,10 @@ def numbers(
         line = {"metric": metric, "value": value, "ceiling": top, "relative": share, "n": count}
         out.append({**spent, **line, "judge": judge, "mode": mode})
     return out
+
+
+def _as_text(lines: Iterable[Mapping[str, Any]]) -> bytes:
+    return "".join(json.dumps(line) + "\n" for line in lines).encode()
 
 
 def write(path: Path, value: Any) -> None:
