@@ -225,6 +225,8 @@ def read_json(path: Path) -> dict[str, Any]:
         out = json.loads(path.read_text())
     except json.JSONDecodeError as error:
         raise RecordError(f"{path}: no JSON ({error.msg}, line {error.lineno})") from None
+    except UnicodeDecodeError:
+        raise RecordError(f"{path}: no text") from None
     if not isinstance(out, dict):
         raise RecordError(f"{path}: holds no object")
     return out
