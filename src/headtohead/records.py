@@ -18,7 +18,6 @@ and beside the runs `<sweep>/exams/<id>.json`, what the prompts are. Reading nee
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,9 +25,13 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from headtohead.errors import InputError
 from headtohead.files import whole
 from headtohead.limits import relative
+from headtohead.logs import RecordError as RecordError
+from headtohead.logs import as_text
+from headtohead.logs import read_json as read_json
+from headtohead.logs import read_lines as read_lines
+from headtohead.logs import write as write
 from headtohead.owner import Claim, Taken, turn, unheld
 
 HEADLINE = {"geneval/overall": "GenEval", "dpg/overall": "DPG", "fid": "FID"}  # figure 4 of the paper
@@ -46,10 +49,6 @@ CURVE_KEYS: dict[str, tuple[type, ...]] = {
     "seconds": (int, float),
     "n": (int,),
 }
-
-
-class RecordError(InputError):
-    """A results folder that cannot be read, with the place."""
 
 
 @dataclass(frozen=True)
@@ -132,8 +131,8 @@ class Recorder:
         path = self.folder / name
         before = path.read_bytes() if path.exists() else b""
         if before and not before.endswith(b"\n"):
-            before = _as_text(read_lines(path))
-        whole(path, before + _as_text(lines))
+            before = as_text(read_lines(path))
+        whole(path, before + as_text(lines))
 
     def grid(self, step: int, kind: str) -> Path:
         path = self.folder / GRIDS / f"{step:07d}-{kind}.webp"
@@ -166,7 +165,7 @@ class Recorder:
             text, lines = path.read_text(), read_lines(path)
             kept = [line for line in lines if wanted(line["step"])]
             if text and (not text.endswith("\n") or len(kept) < len(lines)):
-                whole(path, _as_text(kept))
+                whole(path, as_text(kept))
 
 
 def numbers(
@@ -179,56 +178,6 @@ def numbers(
         count = n.get(metric, n.get(metric.split("/")[0]))
         line = {"metric": metric, "value": value, "ceiling": top, "relative": share, "n": count}
         out.append({**spent, **line, "judge": judge, "mode": mode})
-    return out
-
-
-def _as_text(lines: Iterable[Mapping[str, Any]]) -> bytes:
-    return "".join(json.dumps(line) + "\n" for line in lines).encode()
-
-
-def write(path: Path, value: Any) -> None:
-    """JSON, written beside and renamed."""
-    whole(path, (json.dumps(value, indent=1) + "\n").encode())
-
-
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The whole lines of a log; a last line that a kill cut short is left out."""
-    text = path.read_text()
-    if (lines := _at_once(text)) is not None:
-        return lines
-    out = []
-    for number, line in enumerate(text.splitlines(), 1):
-        try:
-            read = json.loads(line)
-        except json.JSONDecodeError:
-            if number == len(text.splitlines()) and not text.endswith("\n"):
-                break
-            raise RecordError(f"{path}: line {number} is no JSON") from None
-        if not isinstance(read, dict):
-            raise RecordError(f"{path}: line {number} is no object")
-        out.append(read)
-    return out
-
-
-def _at_once(text: str) -> list[dict[str, Any]] | None:
-    """An undamaged log as one list, whose lines share their keys: a third of the memory, and faster."""
-    lines = text.splitlines()
-    try:
-        out = json.loads(f"[{','.join(lines)}]")
-    except json.JSONDecodeError:
-        return None
-    return out if len(out) == len(lines) and all(isinstance(line, dict) for line in out) else None
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    try:
-        out = json.loads(path.read_text())
-    except json.JSONDecodeError as error:
-        raise RecordError(f"{path}: no JSON ({error.msg}, line {error.lineno})") from None
-    except UnicodeDecodeError:
-        raise RecordError(f"{path}: no text") from None
-    if not isinstance(out, dict):
-        raise RecordError(f"{path}: holds no object")
     return out
 
 
