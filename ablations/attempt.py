@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -56,7 +55,7 @@ def attempt(trials: Trials, held: Held, at: Place) -> str:
         value = outcome(folder)
     except GivenUp as pruned:
         held.pruned()
-        records.Recorder(folder).status("failed", reason=f"{pruned} by the search")
+        records.Recorder(folder).ended("failed", f"{pruned} by the search")
         say(f"{name}: {pruned}")
         return ""
     except owner.Taken as taken:
@@ -71,9 +70,7 @@ def attempt(trials: Trials, held: Held, at: Place) -> str:
 def _failed(held: Held, folder: Path, name: str, reason: str) -> str:
     reason = printable(" ".join(reason.split()))[:500]
     held.failed(reason)
-    with contextlib.suppress(OSError):  # the disk itself may be what failed
-        folder.mkdir(parents=True, exist_ok=True)
-        records.Recorder(folder).status("failed", reason=reason)
+    records.Recorder(folder).ended("failed", reason)
     say(f"{name}: failed: {reason}")
     return reason
 

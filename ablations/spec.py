@@ -11,7 +11,7 @@ from typing import Any
 
 from ablations.yaml_files import NAME as NAME
 from ablations.yaml_files import load, named
-from headtohead import records
+from headtohead import owner, records
 from headtohead.config import RunConfig
 from headtohead.design import DESIGNS, expanded, variant
 from headtohead.presets import configure
@@ -182,21 +182,25 @@ def remember(
     folder: Path, command: str, runs: Mapping[str, RunConfig] | None = None, tuned: Tuned | None = None
 ) -> None:
     """Note beside a sweep's runs how they were asked for, which ones, and what chose their settings."""
-    folder.mkdir(parents=True, exist_ok=True)
-    before = told(folder)
     steps = {name: run.train.steps for name, run in (runs or {}).items()}
-    about = {
-        "commands": list(dict.fromkeys([*asked(folder), command])),
-        "runs": {**before.get("runs", {}), **steps},
-        "tuned": asdict(tuned) if tuned else before.get("tuned"),
-    }
-    records.write(folder / SWEEP, {key: value for key, value in about.items() if value})
+    with owner.turn(folder / ".asked"):  # workers of one sweep begin together, each with a word to add
+        before = told(folder)
+        about = {
+            "commands": list(dict.fromkeys([*map(str, before.get("commands", ())), command])),
+            "runs": {**before.get("runs", {}), **steps},
+            "tuned": asdict(tuned) if tuned else before.get("tuned"),
+        }
+        records.write(folder / SWEEP, {key: value for key, value in about.items() if value})
 
 
 def told(folder: Path) -> dict[str, Any]:
     """What is noted beside a sweep's runs."""
     path = folder / SWEEP
-    return records.read_json(path) if path.exists() else {}
+    out = records.read_json(path) if path.exists() else {}
+    for key, kind in {"commands": list, "runs": dict, "tuned": dict}.items():
+        if not isinstance(out.get(key) or kind(), kind):
+            raise records.RecordError(f"{path}: {key} is {out[key]!r:.40}; move the file away, it is made again")
+    return out
 
 
 def asked(folder: Path) -> list[str]:

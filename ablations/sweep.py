@@ -86,6 +86,9 @@ def main(given: list[str] | None = None) -> int:
     except OSError as error:
         print(f"sweep: {folder}: {error.strerror}", file=sys.stderr)
         return 2
+    except InputError as error:
+        print(f"sweep: {error}", file=sys.stderr)
+        return 2
     announce(sweep, runs, states, options)
     try:
         codes = Worker(folder, options.cache, options.device, launch, options.log).work(runs)

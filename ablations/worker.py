@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ablations import report
 from ablations.launch import Launch
@@ -18,6 +19,7 @@ from headtohead import loggers, owner, records
 from headtohead.command import Killed, duration, isolated, say
 from headtohead.config import RunConfig
 from headtohead.errors import Diverged, InputError
+from headtohead.space import patiently
 
 RUN = "headtohead.run"
 REPORTING = 60  # seconds that a report of another worker's is waited for
@@ -58,13 +60,18 @@ class Worker:
             time.sleep(POLL)
 
     def _done(self, name: str, config: RunConfig, began: float) -> int | None:
-        """0 when it is finished, 1 when another worker failed at it since this one began: once is enough."""
+        """0 when it is finished, 1 when another worker failed at it since this one began: once is enough; 2 when its
+        folder has come to hold something else, which stays as it is."""
         folder = self.folder / name
-        if state_of(folder, config) == "finished":
-            return 0
-        status = folder / records.STATUS
-        if status.exists() and status.stat().st_mtime >= began and records.read_json(status).get("state") == "failed":
-            return 1
+        try:
+            if state_of(folder, config) == "finished":
+                return 0
+            status = folder / records.STATUS
+            if status.exists() and status.stat().st_mtime >= began and _told(folder).get("state") == "failed":
+                return 1
+        except InputError as error:
+            say(f"{folder}: failed: {error}")
+            return 2
         return None
 
     def _train(self, name: str, config: RunConfig) -> int | None:
@@ -103,29 +110,44 @@ class Worker:
                 time.sleep(1)
 
     def _launched(self, config: RunConfig, folder: Path) -> int | None:
-        """A run's exit code from processes of its own, or none when it was only put into a queue."""
-        records.Recorder(folder).begin(config.record())
+        """A run's exit code from processes of its own, or none when it was only put into a queue.
+
+        The first of those processes claims the run; until then others may be faster, and nothing of theirs is touched.
+        """
+        if not (folder / records.CONFIG).exists():  # what is there says the same
+            folder.mkdir(parents=True, exist_ok=True)
+            patiently(lambda: records.write(folder / records.CONFIG, config.record()), folder, say, lambda now: None)
         words = [str(folder), "--cache", str(self.cache), *(["--device", self.device] if self.device else [])]
         words += ["--log", *self.log] if self.log else []
         if self.launch.by == "slurm":
             job = self.launch.submit(folder, f"{folder.parent.name}/{folder.name}", RUN, words)
-            records.Recorder(folder).status("queued", job=job)
+            with contextlib.suppress(owner.Taken):  # it has begun already
+                records.Recorder(folder).status("queued", job=job)
             say(f"{folder.name}: job {job}")
             return None
         return self.launch.run(RUN, words)
 
-    def _ended(self, folder: Path, reason: str, code: int) -> int:
-        """The run itself records why it failed; what died before it could is recorded here."""
-        status = folder / records.STATUS
+    def _ended(self, folder: Path, reason: str, code: int) -> int | None:
+        """The run itself records why it failed; what died before it could is recorded here.
+
+        None when somebody else has the run, or has finished it: torchrun says 1 whatever its processes said.
+        """
         with contextlib.suppress(OSError, records.RecordError):  # the disk itself may be what failed
-            told = records.read_json(status) if status.exists() else {}
+            who, told = owner.holder(folder), _told(folder)
+            if code == owner.TAKEN or (who and who.alive) or told.get("state") == "finished":
+                return None
             if told.get("state") == "failed":
                 reason = told.get("reason", reason)
             else:
-                folder.mkdir(parents=True, exist_ok=True)
-                records.Recorder(folder).status("failed", reason=" ".join(reason.split())[:500])
+                records.Recorder(folder).ended("failed", reason)
         say(f"{folder}: failed: {reason}")
         return code
+
+
+def _told(folder: Path) -> dict[str, Any]:
+    """What is on record of how a run stands."""
+    status = folder / records.STATUS
+    return records.read_json(status) if status.exists() else {}
 
 
 def _fit(config: RunConfig, folder: Path, cache: Path, device: str | None, names: Sequence[str]) -> None:

@@ -145,3 +145,36 @@ def test_a_full_disk_is_waited_for(
     assert state.step == 4
     assert not list((tmp_path / "checkpoints").glob("*.part"))
     assert json.loads((tmp_path / "checkpoints" / "0000004.json").read_text())["bytes"] == own.path(4).stat().st_size
+
+
+def test_with_none_before_it_a_damaged_state_means_the_beginning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save(tmp_path, 2)
+    flipped(tmp_path / "checkpoints" / "0000002.ckpt")
+    assert newest(tmp_path, print) is None
+    said = capsys.readouterr().out
+    assert "0000002.ckpt: is damaged (its checksum differs); there is none before it, starting from the beg" in said
+
+
+@pytest.mark.parametrize("at", [1, 2])
+def test_a_state_that_fails_on_its_way_to_the_disk_is_none(
+    at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own bytes, or its manifest's."""
+    save(tmp_path, 2)
+    own, calls = os.fsync, list[int]()
+
+    def fails(number: int) -> None:
+        calls.append(number)
+        if len(calls) == at:
+            raise OSError(errno.EIO, "Input/output error")
+        own(number)
+
+    monkeypatch.setattr(os, "fsync", fails)
+    with pytest.raises(OSError, match="Input/output error"):
+        save(tmp_path, 4)
+    assert not list((tmp_path / "checkpoints").glob("*.part"))
+    state = newest(tmp_path, print)
+    assert state is not None
+    assert state.step == 2

@@ -20,6 +20,18 @@ def test_what_is_kept_is_readable_as_any_other_file(tmp_path: Path) -> None:
     assert len(set(modes.values())) == 1, modes
 
 
+def test_two_that_write_the_same_at_once_do_not_meet(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with files.beside(path) as one:
+        one.write_bytes(b"one")
+        with files.beside(path) as other:  # of the same number in another container
+            other.write_bytes(b"other")
+        assert path.read_bytes() == b"other"
+        assert one.suffix == other.suffix == ".part"
+    assert path.read_bytes() == b"one"
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def fill(path: Path) -> None:
     with files.beside(path) as part:
         part.write_bytes(b"aft")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing as mp
 import os
@@ -84,6 +85,32 @@ def test_who_wakes_up_after_being_given_up_stops_before_it_writes(tmp_path: Path
         claim.path.with_name("0002.json").write_text(json.dumps({"host": "elsewhere", "pid": 1, "place": "other"}))
         with pytest.raises(Taken, match="taken over by elsewhere:1"):
             claim.check()
+
+
+def test_a_claim_that_finds_no_room_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(about: object, file: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(owner.json, "dump", full)
+        with pytest.raises(OSError, match="No space"):
+            claimed(tmp_path)
+    assert holder(tmp_path) is None
+    with claimed(tmp_path) as claim:
+        assert claim.number == 1
+
+
+def test_each_has_its_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    order, first = list[str](), claimed(tmp_path)
+
+    def waits(seconds: float) -> None:
+        order.append("the first ends")
+        first.__exit__()
+
+    monkeypatch.setattr(owner.time, "sleep", waits)
+    with owner.turn(tmp_path):
+        order.append("the second begins")
+    assert order == ["the first ends", "the second begins"]
 
 
 def test_its_heart_beats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

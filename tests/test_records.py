@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from headtohead import limits
-from headtohead.records import CONFIG, CURVE, PROMPTS, Recorder, RecordError, Spent, runs
+from headtohead.records import CONFIG, CURVE, PROMPTS, RESCORED, Recorder, RecordError, Spent, runs
 
 
 @pytest.fixture
@@ -54,6 +54,43 @@ def test_a_line_that_a_kill_cut_short_is_left_out(recorder: Recorder) -> None:
     path = recorder.folder / CURVE
     path.write_text(path.read_text()[:-20])
     assert len(runs(recorder.folder)[0].curve()) == 5
+
+
+def test_behind_a_line_that_a_kill_cut_short_goes_on_the_next(recorder: Recorder) -> None:
+    lines = [{"step": 3, "metric": "fid", "value": 50.0}]
+    for text, before in (('{"step": 2, "met', 0), ('{"step": 2}\n{"st', 1), ('{"step": 2}', 1)):
+        path = recorder.folder / RESCORED
+        path.write_text(text)
+        recorder.rescored({"guidance": 3}, lines)
+        again = runs(recorder.folder)[0].lines(RESCORED)
+        assert again == [{"step": 2}] * before + [{**lines[0], "how": {"guidance": 3}}]
+
+
+def test_a_point_is_on_record_with_all_its_lines_or_with_none(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed, or without space, at any byte: one line of a point would stand for all of it."""
+    path, killed = recorder.folder / CURVE, list[int]()
+    before, write = path.read_bytes(), Path.write_bytes
+
+    def torn(self: Path, data: bytes) -> int:
+        write(self, data[: killed[0]])
+        raise KeyboardInterrupt
+
+    def append() -> None:
+        values, n = {f"geneval/{k}": 0.5 for k in range(9)}, {"geneval": 120}
+        recorder.append(Spent(4, 32, 4e9, 2.0), values, n, representation="clip", judge="pixel-judge")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", torn)
+        for at in (0, 100, len(before) + 300, len(before) + 700):
+            killed[:] = [at]
+            with pytest.raises(KeyboardInterrupt):
+                append()
+            assert path.read_bytes() == before
+            assert not recorder.measured(4)
+    append()
+    assert [line["step"] for line in runs(recorder.folder)[0].curve()].count(4) == 9
 
 
 def test_damage_elsewhere_is_named(recorder: Recorder) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import os
 import signal
 import subprocess
@@ -27,7 +28,7 @@ from headtohead.kept import kept
 from headtohead.measure import Meter
 from headtohead.module import DesignModule
 from headtohead.presets import configure
-from headtohead.records import runs
+from headtohead.records import Recorder, runs
 from headtohead.run import main, train
 from headtohead.training_data import TrainingData
 
@@ -124,8 +125,6 @@ def test_asked_while_it_measures_it_goes_at_once(
 def test_broken_off_between_what_it_records_nothing_is_lost_or_twice(
     tmp_path: Path, cache: Path, whole: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from headtohead.records import Recorder
-
     folder = tmp_path / "run"
     for name in ("exam", "prompts", "append"):  # the last one of a point counts, and what it left is half a line
         own = getattr(Recorder, name)
@@ -261,6 +260,48 @@ def test_a_disk_that_fills_up_pauses_the_run(
         "there is space again, going on",
     ]
     assert made(folder) == whole
+
+
+def test_a_disk_that_is_full_before_a_run_begins_is_waited_for(
+    small_disk: Path, cache: Path, whole: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(space, "AGAIN", 0.1)
+    filler, said = small_disk / "filler", list[str]()
+    with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+        while True:
+            file.write(b"0" * 4096)
+
+    def say(line: str) -> None:
+        said.append(line)
+        if "the disk is full" in line:
+            filler.unlink()
+
+    train(CONFIG, small_disk / "run", cache, device="cpu", say=say)
+    assert "waiting for space, nothing is lost" in said[0]
+    assert made(small_disk / "run") == whole
+
+
+def test_a_disk_that_fills_up_while_a_run_begins_is_waited_for(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(space, "AGAIN", 0.0)
+    left = ["begin", "status", "cut"]
+
+    def once(name: str, own: Callable[..., None]) -> Callable[..., None]:
+        def full(*args: Any, **more: Any) -> None:
+            if name in left:
+                left.remove(name)
+                raise OSError(errno.ENOSPC, "No space left on device")
+            own(*args, **more)
+
+        return full
+
+    for name in left:
+        monkeypatch.setattr(Recorder, name, once(name, getattr(Recorder, name)))
+    with at(0, ask), pytest.raises(SystemExit):
+        go(tmp_path / "run", cache)
+    assert not left
+    assert runs(tmp_path / "run")[0].state == {"state": "stopped"}
 
 
 def test_a_disk_that_is_too_small_is_said_before_anything_is_spent(

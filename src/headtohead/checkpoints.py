@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 
+from headtohead import files
 from headtohead.records import CHECKPOINTS
 from headtohead.space import patiently
 from headtohead.strict import ConfigError, differences
@@ -55,7 +56,6 @@ class Checkpoints(TorchCheckpointIO):
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         path = Path(path)
-        self.folder.mkdir(parents=True, exist_ok=True)
         patiently(lambda: self._write(checkpoint, path), path, self.say, self.waiting)
         there = sorted(self.folder.glob("*.json"))
         behind = there.index(path.with_suffix(".json")) + 1  # later ones are damaged, or this would not come after them
@@ -64,29 +64,18 @@ class Checkpoints(TorchCheckpointIO):
             old.with_suffix(".ckpt").unlink(missing_ok=True)
 
     def _write(self, checkpoint: dict[str, Any], path: Path) -> None:
-        beside = path.with_suffix(".part")
-        try:
-            with beside.open("wb") as file:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        manifest = path.with_suffix(".json")
+        with files.beside(manifest) as told, files.beside(path) as part:  # the state takes its name first
+            with part.open("wb") as file:
                 summed = _Summed(file)
                 try:
                     torch.save(checkpoint, summed)  # type: ignore[arg-type]
                 except Exception as error:
                     raise summed.failed or error from None
-                file.flush()
-                os.fsync(file.fileno())
             about = {"step": checkpoint["global_step"], "bytes": summed.bytes, "sha256": summed.sha.hexdigest()}
-            told = json.dumps({**about, "belongs": self.belongs}, indent=1)
-            manifest = path.with_suffix(".json.part")
-            with manifest.open("w") as text:
-                text.write(told)
-                text.flush()
-                os.fsync(text.fileno())
-        except BaseException:
-            beside.unlink(missing_ok=True)
-            raise
-        path.with_suffix(".json").unlink(missing_ok=True)  # of an older state of the same step
-        os.replace(beside, path)
-        os.replace(manifest, path.with_suffix(".json"))
+            told.write_text(json.dumps({**about, "belongs": self.belongs}, indent=1))
+            manifest.unlink(missing_ok=True)  # of an older state of the same step
         _flush(self.folder)
 
 
@@ -113,7 +102,9 @@ class _Summed:
 
 def newest(run: Path, say: Callable[[str], None]) -> State | None:
     """The last whole state; damaged ones are said and passed over."""
-    for manifest in sorted((run / CHECKPOINTS).glob("*.json"), reverse=True):
+    left = sorted((run / CHECKPOINTS).glob("*.json"))
+    while left:
+        manifest = left.pop()
         path = manifest.with_suffix(".ckpt")
         try:
             told = json.loads(manifest.read_text())
@@ -123,7 +114,8 @@ def newest(run: Path, say: Callable[[str], None]) -> State | None:
             wrong = f"{type(error).__name__}: {error}"
         if not wrong:
             return state
-        say(f"{path}: is damaged ({wrong}); going on from the one before")
+        instead = "going on from the one before" if left else "there is none before it, starting from the beginning"
+        say(f"{path}: is damaged ({wrong}); {instead}")
     return None
 
 

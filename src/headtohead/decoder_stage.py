@@ -108,7 +108,7 @@ def train(config: DecoderConfig, folder: Path, *, device: str, say: Callable[[st
         raise ConfigError(
             "data.mix: a named tower's decoder learns from corpora: give the YAML file that declares them"
         )
-    with joined(folder) as (asked, claim):
+    with joined(folder, say) as (asked, claim):
         _train(config, folder, device, say, claim, asked)
 
 

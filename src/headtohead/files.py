@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,10 +17,11 @@ os.umask(_HIDDEN)
 def beside(path: Path) -> Iterator[Path]:
     """Where to write a file that takes its name when it is whole, and on the disk.
 
-    Several processes may write what they share; the last one's file stays, and none is half of two. Who may read the
-    folder may read the file: safetensors writes for its own user alone, and results are shared.
+    Several processes may write what they share, also in containers whose hosts and process numbers are called the
+    same; the last one's file stays, and none is half of two. Who may read the folder may read the file: safetensors
+    writes for its own user alone, and results are shared.
     """
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part = path.with_name(f"{path.name}.{socket.gethostname()[:32]}-{os.getpid()}-{secrets.token_hex(4)}.part")
     try:
         yield part
         with part.open("rb") as file:

@@ -23,6 +23,8 @@ from typing import Any
 from headtohead.files import whole
 
 CLAIMS = "claims"
+TURN = 0.2  # seconds between looks whether it is free
+TAKEN = 75  # a process's exit code: nothing is wrong, somebody else works on it
 BEAT, LOST = 10.0, 60.0  # seconds between heartbeats, and of silence after which a holder is given up
 
 
@@ -54,14 +56,14 @@ class Holder:
 
 def holder(folder: Path, now: float | None = None) -> Holder | None:
     """Who holds or held a run; none before anybody did. Who only looks gives the time, and nothing is written."""
-    numbers = sorted(int(path.stem) for path in (folder / CLAIMS).glob("[0-9]*.json") if path.stem.isdecimal())
-    if not numbers:
+    number = _last(folder)
+    if not number:
         return None
-    path = _path(folder, numbers[-1])
+    path = _path(folder, number)
     told, beat = _told(path), path.stat().st_mtime
     pid, since = told.get("pid"), told.get("started")
     return Holder(
-        numbers[-1],
+        number,
         str(told.get("host", "?")),
         pid if isinstance(pid, int) and 0 < pid < 2**31 else 0,
         str(told.get("place", "")),
@@ -69,6 +71,14 @@ def holder(folder: Path, now: float | None = None) -> Holder | None:
         since if isinstance(since, float) else 0.0,
         (_now(path.parent) if now is None else now) - beat,
     )
+
+
+def unheld(folder: Path) -> Holder | None:
+    """Who held a run last; `Taken` says who does now."""
+    last = holder(folder)
+    if last and last.alive:
+        raise Taken(f"{folder}: {last} works on it")
+    return last
 
 
 def _told(path: Path) -> dict[str, Any]:
@@ -81,7 +91,7 @@ def _told(path: Path) -> dict[str, Any]:
 
 
 class Claim:
-    """One worker's right to a run, for as long as its heart beats and nobody has taken over."""
+    """One worker's right to a run until its block ends, while its heart beats and nobody has taken over."""
 
     def __init__(self, folder: Path, number: int) -> None:
         self.folder, self.number, self._over = folder, number, threading.Event()
@@ -98,10 +108,13 @@ class Claim:
 
     def check(self) -> None:
         """Before anything is written: is it still this worker's run?"""
-        if (now := holder(self.folder)) and now.number != self.number:
-            raise Taken(f"{self.folder}: was taken over by {now}")
+        if _last(self.folder) > self.number:
+            raise Taken(f"{self.folder}: was taken over by {holder(self.folder)}")
 
-    def release(self) -> None:
+    def __enter__(self) -> Claim:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._over.set()
         with contextlib.suppress(OSError):  # then the silence says it
             whole(self.path, json.dumps({**self._about, "released": round(time.time(), 1)}).encode())
@@ -112,24 +125,37 @@ class Claim:
                 os.utime(self.path)
 
 
-@contextlib.contextmanager
-def claimed(folder: Path) -> Iterator[Claim]:
-    """The run is this process's until the block ends, or `Taken` says whose it is."""
-    last = holder(folder)
-    if last and last.alive:
-        raise Taken(f"{folder}: {last} works on it")
+def claimed(folder: Path) -> Claim:
+    """The run is this process's, or `Taken` says whose it is."""
+    last = unheld(folder)
     claim = Claim(folder, last.number + 1 if last else 1)
     claim.path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with claim.path.open("x") as file:
-            json.dump(claim._about, file)
+        file = claim.path.open("x")
     except FileExistsError:
         raise Taken(f"{folder}: {holder(folder)} works on it") from None
-    threading.Thread(target=claim._beat, daemon=True).start()
     try:
-        yield claim
-    finally:
-        claim.release()
+        with file:
+            json.dump(claim._about, file)
+    except BaseException:  # no room for it: who cannot say whose it is must not hold it
+        claim.path.unlink()
+        raise
+    threading.Thread(target=claim._beat, daemon=True).start()
+    return claim
+
+
+@contextlib.contextmanager
+def turn(folder: Path) -> Iterator[None]:
+    """One worker after the other: what this guards takes moments."""
+    while True:
+        try:
+            claim = claimed(folder)
+        except Taken:
+            time.sleep(TURN)
+        else:
+            break
+    with claim:
+        yield
 
 
 def place() -> str:
@@ -150,6 +176,12 @@ def lives(pid: int) -> bool:
     with contextlib.suppress(OSError):  # killed, and not yet waited for
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     return True
+
+
+def _last(folder: Path) -> int:
+    """0 before anybody took it."""
+    found = (folder / CLAIMS).glob("[0-9]*.json")
+    return max((int(path.stem) for path in found if path.stem.isdecimal()), default=0)
 
 
 def _path(folder: Path, number: int) -> Path:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import time
-from pathlib import Path
 from typing import Any
 
 import lightning as L
 
 from headtohead.config import RunConfig
-from headtohead.records import PROGRESS, write
+from headtohead.records import Recorder
 from headtohead.stopping import stepped
 
 EVERY = 5.0  # seconds
@@ -20,8 +19,8 @@ SMOOTH = 0.1  # weight of the last interval in the speed
 class Progress(L.Callback):
     """Speed and time left are of this start alone; what is not known yet is left out."""
 
-    def __init__(self, folder: Path, config: RunConfig) -> None:
-        self.folder, self.config = folder, config
+    def __init__(self, recorder: Recorder, config: RunConfig) -> None:
+        self.recorder, self.config = recorder, config
         self.step, self.a_step, self.a_point = 0, 0.0, 0.0
         self._told = self._since = time.monotonic()
         self._from, self.keeping = 0, 0.0
@@ -60,5 +59,5 @@ class Progress(L.Callback):
             about["samples_per_second"] = round(t.batch / self.a_step, 2)
             about["seconds_left"] = round((t.steps - self.step) * self.a_step + points * self.a_point)
         with contextlib.suppress(OSError):
-            write(self.folder / PROGRESS, about)
+            self.recorder.progress(about)
         self.keeping += time.monotonic() - self._told

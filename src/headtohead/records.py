@@ -18,8 +18,6 @@ and beside the runs `<sweep>/exams/<id>.json`, what the prompts are. Reading nee
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,14 +25,20 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from headtohead.errors import InputError
 from headtohead.files import whole
 from headtohead.limits import relative
+from headtohead.logs import RecordError as RecordError
+from headtohead.logs import as_text
+from headtohead.logs import read_json as read_json
+from headtohead.logs import read_lines as read_lines
+from headtohead.logs import write as write
+from headtohead.owner import Claim, Taken, turn, unheld
 
 HEADLINE = {"geneval/overall": "GenEval", "dpg/overall": "DPG", "fid": "FID"}  # figure 4 of the paper
 CURVE, PROMPTS, RESCORED = "curve.jsonl", "prompts.jsonl", "rescored.jsonl"
 CONFIG, STATUS, GRIDS, EXAMS, KEPT = "config.json", "status.json", "grids", "exams", "kept"
 PROGRESS, POINTS, CHECKPOINTS = "progress.json", "points", "checkpoints"
+TRACEBACK = "error.txt"
 _EXAM = re.compile(r'\{"step": (\d+), "exam": "(\w+)"')  # how a line of prompts.jsonl begins
 # What every line of a curve must hold for anything to be made of it.
 CURVE_KEYS: dict[str, tuple[type, ...]] = {
@@ -45,10 +49,6 @@ CURVE_KEYS: dict[str, tuple[type, ...]] = {
     "seconds": (int, float),
     "n": (int,),
 }
-
-
-class RecordError(InputError):
-    """A results folder that cannot be read, with the place."""
 
 
 @dataclass(frozen=True)
@@ -63,12 +63,20 @@ class Spent:
 
 
 class Recorder:
-    """Writes one run's folder."""
+    """Writes one run's folder: what the run is, its owner alone says, or whoever looks after it while it has none."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, claim: Claim | None = None) -> None:
+        self.folder, self.claim = folder, claim
+
+    def check(self) -> None:
+        """`Taken` when the run is somebody else's, who may have finished it meanwhile."""
+        if self.claim:
+            self.claim.check()
+        else:
+            unheld(self.folder)
 
     def begin(self, config: Mapping[str, Any]) -> None:
+        self.check()
         self.folder.mkdir(parents=True, exist_ok=True)
         for place in (self.folder, self.folder / KEPT, self.folder / CHECKPOINTS):
             for path in place.glob("*.part"):  # of whoever was killed while writing it
@@ -76,7 +84,20 @@ class Recorder:
         write(self.folder / CONFIG, config)
 
     def status(self, state: str, **more: Any) -> None:
+        self.check()
         write(self.folder / STATUS, {"state": state, **more})
+
+    def ended(self, state: str, reason: str = "", details: str = "") -> None:
+        """As far as that can be written, and unless the run is somebody else's by now."""
+        with contextlib.suppress(OSError, Taken):  # the disk itself may be what failed
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.status(state, **({"reason": " ".join(reason.split())[:500]} if reason else {}))
+            if details:
+                (self.folder / TRACEBACK).write_text(details)
+
+    def progress(self, about: Mapping[str, Any]) -> None:
+        self.check()
+        write(self.folder / PROGRESS, about)
 
     def exam(self, name: str, asked: Sequence[Mapping[str, Any]]) -> None:
         """What is asked, once for all runs that sit the same exam."""
@@ -95,27 +116,23 @@ class Recorder:
         judge: str,
         mode: str = "world",
     ) -> None:
-        """All numbers of one evaluation in one write, the last of it: a kill leaves a whole evaluation or none."""
+        """All numbers of one evaluation, the last of it: a kill leaves a whole evaluation or none."""
         self._write(CURVE, numbers(at, values, n, representation, judge, mode))
 
     def rescored(self, how: Mapping[str, Any], lines: Iterable[Mapping[str, Any]]) -> None:
-        self._write(RESCORED, [{**line, "how": how} for line in lines])
+        with turn(self.folder / POINTS / RESCORED):  # other judges may be at the same weights
+            self._write(RESCORED, [{**line, "how": how} for line in lines])
 
     def prompts(self, step: int, exam: str, scores: Sequence[float], reasons: Mapping[int, str]) -> None:
         self._write(PROMPTS, [{"step": step, "exam": exam, "scores": scores, "reasons": reasons}])
 
     def _write(self, name: str, lines: Iterable[Mapping[str, Any]]) -> None:
+        """Behind the whole lines that are there; all of these or none, since one of them stands for all."""
         path = self.folder / name
-        before = path.stat().st_size if path.exists() else 0
-        try:
-            with path.open("a") as f:
-                f.write("".join(json.dumps(line) + "\n" for line in lines))
-                f.flush()
-                os.fsync(f.fileno())
-        except OSError:  # no room for all of it: then nothing of it stays
-            with contextlib.suppress(OSError):
-                os.truncate(path, before)
-            raise
+        before = path.read_bytes() if path.exists() else b""
+        if before and not before.endswith(b"\n"):
+            before = as_text(read_lines(path))
+        whole(path, before + as_text(lines))
 
     def grid(self, step: int, kind: str) -> Path:
         path = self.folder / GRIDS / f"{step:07d}-{kind}.webp"
@@ -148,7 +165,7 @@ class Recorder:
             text, lines = path.read_text(), read_lines(path)
             kept = [line for line in lines if wanted(line["step"])]
             if text and (not text.endswith("\n") or len(kept) < len(lines)):
-                whole(path, "".join(json.dumps(line) + "\n" for line in kept).encode())
+                whole(path, as_text(kept))
 
 
 def numbers(
@@ -161,57 +178,6 @@ def numbers(
         count = n.get(metric, n.get(metric.split("/")[0]))
         line = {"metric": metric, "value": value, "ceiling": top, "relative": share, "n": count}
         out.append({**spent, **line, "judge": judge, "mode": mode})
-    return out
-
-
-def write(path: Path, value: Any) -> None:
-    """JSON, written beside and renamed."""
-    whole(path, (json.dumps(value, indent=1) + "\n").encode())
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text()
-    except UnicodeDecodeError as error:
-        raise RecordError(f"{path}: no text (byte {error.start:,} is {error.object[error.start]:#04x})") from None
-
-
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The whole lines of a log; a last line that a kill cut short is left out."""
-    text = _text(path)
-    if (lines := _at_once(text)) is not None:
-        return lines
-    out = []
-    for number, line in enumerate(text.splitlines(), 1):
-        try:
-            read = json.loads(line)
-        except json.JSONDecodeError:
-            if number == len(text.splitlines()) and not text.endswith("\n"):
-                break
-            raise RecordError(f"{path}: line {number} is no JSON") from None
-        if not isinstance(read, dict):
-            raise RecordError(f"{path}: line {number} is no object")
-        out.append(read)
-    return out
-
-
-def _at_once(text: str) -> list[dict[str, Any]] | None:
-    """An undamaged log as one list, whose lines share their keys: a third of the memory, and faster."""
-    lines = text.splitlines()
-    try:
-        out = json.loads(f"[{','.join(lines)}]")
-    except json.JSONDecodeError:
-        return None
-    return out if len(out) == len(lines) and all(isinstance(line, dict) for line in out) else None
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    try:
-        out = json.loads(_text(path))
-    except json.JSONDecodeError as error:
-        raise RecordError(f"{path}: no JSON ({error.msg}, line {error.lineno})") from None
-    if not isinstance(out, dict):
-        raise RecordError(f"{path}: holds no object")
     return out
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors.torch import save_file
+from torch import Tensor
 
 from headtohead import (
     accounts,
@@ -40,7 +41,6 @@ from headtohead.stopping import Asked, Stopped
 from headtohead.training import Training, joined
 
 STANDARD = "standard.safetensors"  # by what CLIP's channels were standardised
-TRACEBACK = "error.txt"
 
 
 def train(
@@ -53,11 +53,11 @@ def train(
     log: loggers.Loggers = loggers.none,
 ) -> None:
     """Train a run to its end, going on from its last state when there is one; how it ends is on record."""
-    with joined(folder) as (asked, claim):
+    with joined(folder, say) as (asked, claim):
         if claim is None:
             _train(config, folder, cache, device, say, None, asked, loggers.none)
             return
-        with _recorded(folder):
+        with _recorded(Recorder(folder, claim)):
             path = folder / records.STATUS
             if path.exists() and records.read_json(path).get("state") == "finished":  # by whoever held it until now
                 return
@@ -65,29 +65,22 @@ def train(
 
 
 @contextlib.contextmanager
-def _recorded(folder: Path) -> Iterator[None]:
+def _recorded(recorder: Recorder) -> Iterator[None]:
     """What ends a run stands in its folder, whoever started it."""
-    reason = ""
     try:
         yield
     except owner.Taken:
         raise
     except (Stopped, KeyboardInterrupt):
-        with contextlib.suppress(OSError):
-            Recorder(folder).status("stopped")
+        recorder.ended("stopped")
         raise
     except (InputError, Diverged, GivenUp, OSError) as error:  # a setting, a model, the disk: nothing to debug
-        reason = f"{error}"
+        recorder.ended("failed", f"{error}")
         raise
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}; {TRACEBACK} there says where"
-        with contextlib.suppress(OSError):
-            (folder / TRACEBACK).write_text(traceback.format_exc())
+        reason = f"{type(error).__name__}: {error}; {records.TRACEBACK} there says where"
+        recorder.ended("failed", reason, traceback.format_exc())
         raise
-    finally:
-        if reason:
-            with contextlib.suppress(OSError):  # the disk itself may be what failed
-                Recorder(folder).status("failed", reason=" ".join(reason.split())[:500])
 
 
 def _train(
@@ -100,18 +93,18 @@ def _train(
     asked: Asked,
     log: loggers.Loggers,
 ) -> None:
-    t, recorder = config.train, Recorder(folder)
-    if claim:
-        recorder.begin(config.record())
-        recorder.status("running")
-    progress = Progress(folder, config) if claim else None
+    t, recorder = config.train, Recorder(folder, claim)
+    progress = Progress(recorder, config) if claim else None
     watch = [progress] if progress else []
     training = Training(folder, t, config.compute, device, asked=asked, claim=claim, say=say, watch=watch)
+    if claim:
+        training.write(lambda: recorder.begin(config.record()))
+        training.write(lambda: recorder.status("running"))
     own = training.device
     parts = assemble(config, own)
     if claim and parts.codec.statistics:
-        with files.beside(folder / STANDARD) as part:
-            save_file({k: v.contiguous() for k, v in parts.codec.statistics.items()}, part)
+        statistics = {k: v.contiguous() for k, v in parts.codec.statistics.items()}
+        training.write(lambda: _keep(statistics, folder / STANDARD))
     data = training_data.build(config, training.portion, parts.codec, cache, own, training.say)
     module = DesignModule(parts.generator, config, parts.codec.encode)
     flops = flops_a_picture(parts, next(iter(data.batches(0))), own)
@@ -142,6 +135,11 @@ def _train(
     checkpoints.clear(folder)
 
 
+def _keep(statistics: dict[str, Tensor], path: Path) -> None:
+    with files.beside(path) as part:
+        save_file(statistics, part)
+
+
 def _belongs(saved: dict[str, Any]) -> dict[str, Any]:
     return {**saved, "config": recorded(saved.get("config", {}), "the saved state").plain()}
 
@@ -159,7 +157,10 @@ def main(arguments: list[str] | None = None) -> int:
         config = recorded(records.read_json(path), str(path))
         device, log = options.device or store.best_device(), loggers.chosen(names, options.folder, config)
         train(config, options.folder, options.cache, device=device, say=command.say, log=log)
-    except (InputError, OSError, owner.Taken) as error:
+    except owner.Taken as taken:
+        command.say(f"run: {taken}")
+        return owner.TAKEN
+    except (InputError, OSError) as error:
         parser.error(" ".join(str(error).split()))
     except Diverged as error:
         command.say(f"run: {options.folder}: {error}")

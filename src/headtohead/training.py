@@ -40,7 +40,7 @@ class Training:
         say: Callable[[str], None],
         watch: Iterable[L.Callback] = (),
     ) -> None:
-        self.folder, self.steps, self.claim, self.recorder = folder, train.steps, claim, Recorder(folder)
+        self.folder, self.steps, self.claim, self.recorder = folder, train.steps, claim, Recorder(folder, claim)
         self.say = say if claim else command.quiet
         self.keeping = 0.0  # seconds that went into states and records
         self.states = Checkpoints(folder, self.say, self._waiting)
@@ -96,7 +96,7 @@ class Training:
         state = self._state(read) if self.claim else None
         step, path = self.trainer.strategy.broadcast((state.step, str(state.path)) if state else (0, None))
         if self.claim and not apart:
-            self.recorder.cut(step)
+            self.write(lambda: self.recorder.cut(step))
         if self.claim and not step:
             room(self.folder, module.net.trained().values())
         if step:
@@ -117,20 +117,21 @@ class Training:
     def _waiting(self, now: bool) -> None:
         """For space: whoever looks is told, and who is asked to go goes."""
         about = {"reason": "the disk is full"} if now else {}
-        with contextlib.suppress(OSError):
-            self.recorder.status("paused" if now else "running", **about)
+        if self.claim:
+            with contextlib.suppress(OSError):
+                self.recorder.status("paused" if now else "running", **about)
         if self.asked.code:
             raise Stopped(self.asked.code)
 
 
 @contextlib.contextmanager
-def joined(folder: Path) -> Iterator[tuple[Asked, Claim | None]]:
+def joined(folder: Path, say: Callable[[str], None]) -> Iterator[tuple[Asked, Claim | None]]:
     """This process's part in a folder's training: signals are heard, and the first of its processes holds the claim."""
     with Asked() as asked:
         if devices.rank():
             yield asked, None
-        else:
-            with claimed(folder) as claim:
+        else:  # who is asked to go while it waits for space goes at once
+            with patiently(lambda: claimed(folder), folder, say, lambda now: None) as claim:
                 yield asked, claim
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ablations import spec, sweep
+from headtohead import records
 from headtohead.presets import configure
 from headtohead.records import Recorder
 from headtohead.strict import ConfigError
@@ -176,3 +179,41 @@ def test_a_variant_takes_its_own_values_before_the_grids(tmp_path: Path) -> None
 def test_variants_that_cannot_be_meant_are_one_line(variants: object, says: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(says)):
         spec.parse("some", {"designs": "all", "set": {"train.lr": 0.2}, "variants": variants}, "file")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (b'{"runs', "sweep.json: no JSON"),
+        (b"\xff\xfe", "sweep.json: no text"),
+        (b'{"commands": 3}', "sweep.json: commands is 3"),
+        (b'{"runs": ["a"]}', "sweep.json: runs is ['a']"),
+    ],
+)
+def test_a_damaged_note_of_what_was_asked_is_one_line(
+    text: bytes, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "micro").mkdir()
+    path = tmp_path / "micro" / spec.SWEEP
+    path.write_bytes(text)
+    assert sweep.main(["--design", "clip_flow", "--results", str(tmp_path), "--no-estimate"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("sweep: ")
+    assert says in said
+    assert said.count("\n") == 1
+    assert path.read_bytes() == text
+
+
+def test_two_that_ask_for_a_sweep_at_once_are_both_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own, other = records.write, threading.Thread(target=spec.remember, args=(tmp_path, "make sweep SEEDS=1"))
+
+    def write(path: Path, value: Any) -> None:
+        if threading.current_thread() is not other:
+            other.start()
+            other.join(0.3)  # as far as it gets
+        own(path, value)
+
+    monkeypatch.setattr(records, "write", write)
+    spec.remember(tmp_path, "make sweep SEEDS=0")
+    other.join()
+    assert sorted(spec.asked(tmp_path)) == ["make sweep SEEDS=0", "make sweep SEEDS=1"]
