@@ -14,9 +14,9 @@ from pathlib import Path
 from optuna.trial import TrialState
 
 from ablations import arguments, attempt, search, spec, tuned_sweep
+from ablations.budgets import Tuned, alike
 from ablations.choose import OBJECTIVE
 from ablations.search import SEARCHES, Search
-from ablations.spec import Tuned
 from ablations.trials import Trials, open_storage, shown
 from ablations.yaml_files import find, named
 from headtohead.command import Parser, positive, say
@@ -56,7 +56,8 @@ def _tune(options: argparse.Namespace) -> int:
     designs = list(dict.fromkeys(expanded(options.design)))
     asked.check(known(design, DESIGNS, "design", "--design") for design in designs)
     study = named(options.study or asked.name, "study", "--study")
-    file = tuned_sweep.writable(find(spec.SWEEPS, options.write or f"tuned-{study}", "sweep"), study)
+    file = find(spec.SWEEPS, options.write or f"tuned-{study}", "sweep")
+    tuned_sweep.check(file, study, designs, asked.scale, asked.kept())
     folder = options.results / "tune" / study
     url = options.storage or f"sqlite:///{folder}.db"
     at = attempt.Place(folder, options.cache, options.device, url, options.prune)
@@ -71,17 +72,23 @@ def _tune(options: argparse.Namespace) -> int:
     print(table(all_of))
     if not _complete(all_of):
         return 1
-    tuned = Tuned(
-        study=study,
-        storage=shown(url),
-        trials=options.trials,
-        steps=steps,
-        objective=OBJECTIVE,
-        space=asked.told(),
-        pruned=any(trials.count(TrialState.PRUNED) for trials in all_of.values()),
-    )
+    tuned = {
+        design: Tuned(
+            study=study,
+            storage=shown(url),
+            trials=options.trials,
+            finished=trials.count(TrialState.COMPLETE),
+            steps=asked.steps(design),
+            objective=OBJECTIVE,
+            space=asked.told(),
+            pruned=bool(trials.count(TrialState.PRUNED)),
+            seed=asked.seed,
+        )
+        for design, trials in all_of.items()
+    }
     chosen = {d: best.params for d, trials in all_of.items() if (best := trials.best())}
-    tuned_sweep.write(file, tuned, again(options), asked.scale, chosen, asked.kept())
+    if not alike(tuned_sweep.write(file, tuned, again(options), asked.scale, chosen, asked.kept()).values()):
+        say(f"{file}: its designs' searches were not equal, and more trials or steps flatter a design")
     say(f"{file} holds what was chosen; `make sweep NAME={file.stem}` trains it, optuna-dashboard shows {shown(url)}")
     return 0
 

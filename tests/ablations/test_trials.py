@@ -147,8 +147,8 @@ def test_one_that_trails_behind_is_pruned_where_that_is_asked_for(
     assert states == ["COMPLETE"] * 7 + ["PRUNED", "COMPLETE"]
     assert "clip_mse+trial=007-s0: pruned at step 3" in capsys.readouterr().err
     written = spec.read(place / "sweeps" / "tuned-tiny.yaml")
-    assert written.tuned
-    assert written.tuned.pruned
+    assert written.tuned["clip_mse"].pruned
+    assert written.tuned["clip_mse"].finished == 8
 
 
 def test_a_folder_of_something_else_is_said_and_fails_no_trial(
