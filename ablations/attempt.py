@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from ablations import choose
 from ablations.states import state_of
-from ablations.trials import RUN, Held, Trials
+from ablations.trials import Held, Trials
+from ablations.workers import RUN
 from headtohead import owner, records
 from headtohead.command import isolated, say
 from headtohead.config import RunConfig
-from headtohead.errors import GivenUp, InputError, printable
+from headtohead.errors import GivenUp, printable
 from headtohead.strict import ConfigError
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def named(design: str, number: int, seed: int) -> str:
 
 
 def attempt(trials: Trials, held: Held, at: Place) -> str:
-    """Why the trial failed; empty when it did not."""
+    """Why the trial failed; empty when it did not, or when another process trains its run."""
     name = named(trials.design, held.number, trials.search.seed)
     folder, settings = at.folder / name, written(held.values)
     held.trial.set_user_attr(RUN, name)
@@ -56,11 +57,13 @@ def attempt(trials: Trials, held: Held, at: Place) -> str:
         value = outcome(folder)
     except GivenUp as pruned:
         held.pruned()
-        records.Recorder(folder).status("failed", reason=f"{pruned} by the search")
+        _note(folder, f"{pruned} by the search")
         say(f"{name}: {pruned}")
         return ""
     except owner.Taken as taken:
-        raise InputError(f"{taken}") from None
+        trials.watch.leave(held.number)
+        say(f"{name}: {taken}; left to it")
+        return ""
     except Exception as error:
         return _failed(held, folder, name, f"{type(error).__name__}: {error}")
     held.finished(value)
@@ -71,11 +74,15 @@ def attempt(trials: Trials, held: Held, at: Place) -> str:
 def _failed(held: Held, folder: Path, name: str, reason: str) -> str:
     reason = printable(" ".join(reason.split()))[:500]
     held.failed(reason)
-    with contextlib.suppress(OSError):  # the disk itself may be what failed
-        folder.mkdir(parents=True, exist_ok=True)
-        records.Recorder(folder).status("failed", reason=reason)
+    _note(folder, reason)
     say(f"{name}: failed: {reason}")
     return reason
+
+
+def _note(folder: Path, reason: str) -> None:
+    with contextlib.suppress(OSError, owner.Taken):  # the disk itself may be what failed
+        folder.mkdir(parents=True, exist_ok=True)
+        records.Recorder(folder).status("failed", reason=reason)
 
 
 def _fit(config: RunConfig, folder: Path, cache: Path, device: str | None, told: Pruning | None) -> None:

@@ -62,7 +62,7 @@ def _tune(options: argparse.Namespace) -> int:
     url = options.storage or f"sqlite:///{folder}.db"
     at = attempt.Place(folder, options.cache, options.device, url, options.prune)
     storage = open_storage(url)
-    all_of = {d: Trials(storage, f"{study}/{d}", asked, d, options.trials, options.prune) for d in designs}
+    all_of = {d: Trials(storage, f"{study}/{d}", asked, d, options.trials, options.prune, folder) for d in designs}
     each = [(d, k) for d in designs for k in range(options.trials)]
     spec.remember(folder, again(options), {attempt.named(d, k, asked.seed): asked.config(d, {}) for d, k in each})
     steps = asked.steps(designs[0])
