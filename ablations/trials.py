@@ -80,7 +80,8 @@ def open_storage(url: str) -> BaseStorage:
     except ArgumentError:
         raise InputError("--storage: expected an address such as sqlite:///my.db or postgresql://host/name") from None
     except ImportError as error:
-        raise InputError(f"--storage {shown(url)}: {error}") from None
+        driver = " (psycopg2-binary)" if parts.get_backend_name() == "postgresql" else ""
+        raise InputError(f"--storage {shown(url)}: its driver{driver} is not installed: {error}") from None
     except (SQLAlchemyError, OSError, RuntimeError) as error:
         raise InputError(f"--storage {shown(url)}: {str(error).splitlines()[0]:.200}") from None
 

@@ -33,7 +33,7 @@ def main(given: list[str] | None = None) -> int:
     parser.add_argument("--trials", type=positive, default=20, help="for each design")
     parser.add_argument("--space", default="micro", metavar="FILE", help=f"what is searched: a file of {SEARCHES}/")
     parser.add_argument("--study", help="a name; the space's when not given")
-    parser.add_argument("--storage", metavar="URL", help="a database; a SQLite file beside the trials when not given")
+    parser.add_argument("--storage", metavar="URL", help="a database whose driver is installed; else a SQLite file")
     parser.add_argument("--steps", type=positive, help="of a trial, when not the space's")
     parser.add_argument("--set", nargs="+", metavar="KEY=VALUE", help="any setting, the same for all trials")
     parser.add_argument("--prune", action="store_true", help="give up trials that trail behind others at the same step")
@@ -89,7 +89,7 @@ def _tune(options: argparse.Namespace) -> int:
     chosen = {d: best.params for d, trials in all_of.items() if (best := trials.best())}
     if not alike(tuned_sweep.write(file, tuned, again(options), asked.scale, chosen, asked.kept()).values()):
         say(f"{file}: its designs' searches were not equal, and more trials or steps flatter a design")
-    say(f"{file} holds what was chosen; `make sweep NAME={file.stem}` trains it, optuna-dashboard shows {shown(url)}")
+    say(f"{file} holds what was chosen; `make sweep NAME={file.stem}` trains it")
     return 0
 
 

@@ -10,7 +10,7 @@ import pytest
 from made import record
 from searches import fit, go, unreal
 
-from ablations import report, spec
+from ablations import report, spec, sweep
 from ablations.budgets import Tuned
 from headtohead.config import RunConfig
 
@@ -44,12 +44,23 @@ def test_each_design_keeps_its_own_budget_and_a_report_says_that_they_differ(une
 def test_files_of_before_said_once_what_holds_for_all(unequal: Path) -> None:
     one = {"study": "s", "storage": "x", "trials": 20, "steps": 400, "objective": "o", "space": {"train.lr": "a"}}
     given = {"designs": ["clip_flow", "vae_flow"], "chosen": {d: {"train.lr": 0.1} for d in ("clip_flow", "vae_flow")}}
-    sweep = spec.parse("t", {**given, "tuned": one}, "t.yaml")
-    assert {d: t.trials for d, t in sweep.tuned.items()} == {"clip_flow": 20, "vae_flow": 20}
+    asked = spec.parse("t", {**given, "tuned": one}, "t.yaml")
+    assert {d: t.trials for d, t in asked.tuned.items()} == {"clip_flow": 20, "vae_flow": 20}
     runs = {"clip_flow-s0": 400, "vae_flow+train.lr=1-s0": 400}
     (unequal / "sweep.json").write_text(json.dumps({"commands": ["make sweep"], "runs": runs, "tuned": one}))
     spec.remember(unequal, "make sweep", {}, {"vae_flow": search(2, 50)})
     assert {d: t.trials for d, t in spec.tuned(unequal).items()} == {"clip_flow": 20, "vae_flow": 2}
+
+
+@pytest.mark.parametrize(("text", "says"), [('{"tuned": {"study": 3}}', "tuned.study: expected text"), ("{", "")])
+def test_damaged_notes_of_a_sweep_are_one_line(
+    text: str, says: str, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (place / "results" / "micro").mkdir(parents=True)
+    (place / "results" / "micro" / "sweep.json").write_text(text)
+    assert sweep.main(["--design", "vae_mse"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"sweep: results/micro/sweep.json: {says}")
 
 
 def test_a_second_search_of_a_study_keeps_what_the_first_chose(
