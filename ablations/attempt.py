@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from ablations import choose
 from ablations.states import state_of
-from ablations.trials import RUN, Held, Trials
+from ablations.trials import Held, Trials
+from ablations.workers import RUN
 from headtohead import owner, records
 from headtohead.command import isolated, say
 from headtohead.config import RunConfig
-from headtohead.errors import GivenUp, InputError, printable
+from headtohead.errors import GivenUp, printable
 from headtohead.strict import ConfigError
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def named(design: str, number: int, seed: int) -> str:
 
 
 def attempt(trials: Trials, held: Held, at: Place) -> str:
-    """Why the trial failed; empty when it did not."""
+    """Why the trial failed; empty when it did not, or when another process trains its run."""
     name = named(trials.design, held.number, trials.search.seed)
     folder, settings = at.folder / name, written(held.values)
     held.trial.set_user_attr(RUN, name)
@@ -59,7 +60,9 @@ def attempt(trials: Trials, held: Held, at: Place) -> str:
         say(f"{name}: {pruned}")
         return ""
     except owner.Taken as taken:
-        raise InputError(f"{taken}") from None
+        trials.watch.leave(held.number)
+        say(f"{name}: {taken}; left to it")
+        return ""
     except Exception as error:
         return _failed(held, folder, name, f"{type(error).__name__}: {error}")
     held.finished(value)

@@ -74,7 +74,7 @@ def _cell(sweep: str, name: str, own: list[Run], known: list[Curve]) -> Cell:
         {r.config.get("seed", 0): r.state["state"] for r in own if r not in done},
         {step: frozenset(names) for step, names in exams.items()},
         frozenset(json.dumps(r.state["machine"], sort_keys=True) for r in done if "machine" in r.state),
-        TUNED.union(search.space if (search := tuned(own[0].folder.parent)) else ()),
+        TUNED.union(search.space if (search := tuned(own[0].folder.parent).get(name.split("+")[0])) else ()),
     )
 
 

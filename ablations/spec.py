@@ -5,35 +5,24 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ablations import budgets
+from ablations.budgets import Tuned as Tuned
 from ablations.yaml_files import NAME as NAME
 from ablations.yaml_files import load, named
 from headtohead import owner, records
 from headtohead.config import RunConfig
 from headtohead.design import DESIGNS, expanded, variant
 from headtohead.presets import configure
-from headtohead.strict import ConfigError, build, known
+from headtohead.strict import ConfigError, known
 
 SWEEPS = Path("sweeps")
 SWEEP = "sweep.json"  # beside a sweep's runs: how it was asked for
 KEYS = {"designs": 0, "seeds": 0, "scale": 0, "set": 0, "grid": 0, "variants": 0, "chosen": 0, "tuned": 0}
 MOST_RUNS = 1000
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tuned:
-    """Which search chose each design's settings, and what it was allowed to spend on each of them."""
-
-    study: str
-    storage: str
-    trials: int  # for each design
-    steps: int  # of each trial
-    objective: str
-    space: dict[str, str]  # what was searched, by setting
-    pruned: bool = False  # whether trials that trailed behind were given up before their last step
 
 
 @dataclass(frozen=True)
@@ -46,12 +35,12 @@ class Sweep:
     grid: dict[str, tuple[Any, ...]] = field(default_factory=dict)  # settings of which every combination is run
     variants: dict[str, tuple[dict[str, Any], ...]] = field(default_factory=dict)  # of a design, beside its own runs
     chosen: dict[str, dict[str, Any]] = field(default_factory=dict)  # by design; `overrides` and `grid` go before
-    tuned: Tuned | None = None  # how they were chosen
+    tuned: dict[str, Tuned] = field(default_factory=dict)  # how they were chosen, by design
     where: str = ""  # the file it was read from
 
     def how_chosen(self) -> dict[str, Any]:
         """What a file says of settings that a search chose, as it says it."""
-        return {"chosen": self.chosen, **({"tuned": asdict(self.tuned)} if self.tuned else {})}
+        return {"chosen": self.chosen, **({"tuned": budgets.plain(self.tuned)} if self.tuned else {})}
 
     def runs(self) -> dict[str, RunConfig]:
         """Every run by its folder's name, checked before any of them begins; a sweep that is cut short by a deadline
@@ -100,7 +89,7 @@ def parse(name: str, given: Any, where: str) -> Sweep:
         grid,
         variants,
         chosen,
-        _tuned(given["tuned"], designs, chosen, {*overrides, *grid}, where) if "tuned" in given else None,
+        _tuned(given["tuned"], designs, chosen, {*overrides, *grid}, where) if "tuned" in given else {},
         where,
     )
 
@@ -159,13 +148,15 @@ def _chosen(given: Any, where: str) -> dict[str, dict[str, Any]]:
 
 def _tuned(
     given: Any, designs: tuple[str, ...], chosen: Mapping[str, Any], by_hand: set[str], where: str
-) -> Tuned | None:
-    """What chose the settings, of all designs alike; nothing did where one of them is set by hand."""
-    out = build(Tuned, given, where, "tuned")
+) -> dict[str, Tuned]:
+    """What chose the settings of each design; nothing did where one of them is set by hand."""
+    found = budgets.read(given, chosen, where)
     for design in designs:
         if design not in chosen:
             raise ConfigError(f"{where}: chosen: has nothing for {design}: the search was not for it")
-    return None if by_hand & set(out.space) else out
+    for design in found:
+        known(design, chosen, "design", where, "tuned.")
+    return {design: own for design, own in found.items() if design in designs and not by_hand & set(own.space)}
 
 
 def _tuple(given: Any, kind: type, where: str) -> tuple[Any, ...]:
@@ -179,16 +170,16 @@ def _tuple(given: Any, kind: type, where: str) -> tuple[Any, ...]:
 
 
 def remember(
-    folder: Path, command: str, runs: Mapping[str, RunConfig] | None = None, tuned: Tuned | None = None
+    folder: Path, command: str, runs: Mapping[str, RunConfig] | None = None, searches: Mapping[str, Tuned] | None = None
 ) -> None:
-    """Note beside a sweep's runs how they were asked for, which ones, and what chose their settings."""
+    """Note beside a sweep's runs how they were asked for, which ones, and what chose each design's settings."""
     steps = {name: run.train.steps for name, run in (runs or {}).items()}
     with owner.turn(folder / ".asked"):  # workers of one sweep begin together, each with a word to add
         before = told(folder)
         about = {
-            "commands": list(dict.fromkeys([*map(str, before.get("commands", ())), command])),
+            "commands": list(dict.fromkeys([*asked(folder), command])),
             "runs": {**before.get("runs", {}), **steps},
-            "tuned": asdict(tuned) if tuned else before.get("tuned"),
+            "tuned": budgets.plain({**tuned(folder), **(searches or {})}),
         }
         records.write(folder / SWEEP, {key: value for key, value in about.items() if value})
 
@@ -208,7 +199,8 @@ def asked(folder: Path) -> list[str]:
     return [str(c) for c in told(folder).get("commands", ())]
 
 
-def tuned(folder: Path) -> Tuned | None:
-    """What chose the settings of a sweep's runs, where a search did."""
-    noted = told(folder).get("tuned")
-    return build(Tuned, noted, str(folder / SWEEP), "tuned") if noted else None
+def tuned(folder: Path) -> dict[str, Tuned]:
+    """What chose the settings of each design of a sweep, where a search did."""
+    noted = told(folder)
+    there = [d for d in DESIGNS if any(str(run).startswith((f"{d}-s", f"{d}+")) for run in noted.get("runs", ()))]
+    return budgets.read(noted["tuned"], there, str(folder / SWEEP)) if noted.get("tuned") else {}

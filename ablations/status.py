@@ -15,7 +15,7 @@ from statistics import median
 from ablations import terminal
 from ablations.curves import design_of
 from ablations.terminal import fit, pad, shorten, styled
-from ablations.watched import DAMAGED, ENDED, FAILED, GONE, Watched, sweeps
+from ablations.watched import DAMAGED, ENDED, FAILED, GONE, Watched, clock, sweeps
 from headtohead.command import Parser, duration, seconds
 from headtohead.errors import printable
 from headtohead.records import HEADLINE
@@ -141,7 +141,7 @@ def _last(found: Mapping[Path, Sequence[Watched]], now: float) -> str:
 
 def look(results: Path) -> list[str]:
     now = time.time()
-    found = sweeps(results, now)
+    found = sweeps(results, clock(results, now))
     if not found:
         return [printable(f"{results}: no runs in it yet")]
     columns, rows = terminal.size() if terminal.is_terminal() else (PLAIN, PLAIN)

@@ -83,11 +83,11 @@ def main(given: list[str] | None = None) -> int:
     folder = options.results / sweep.name
     try:
         spec.remember(folder, again(options), runs, sweep.tuned)
-    except OSError as error:
-        print(f"sweep: {folder}: {error.strerror}", file=sys.stderr)
-        return 2
     except InputError as error:
         print(f"sweep: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"sweep: {folder}: {error.strerror}", file=sys.stderr)
         return 2
     announce(sweep, runs, states, options)
     try:

@@ -2,14 +2,12 @@
 
 Any number of processes, on any number of machines that reach the storage, work through one study. A trial's draws
 depend on the seed, its number and what is known when it is drawn, so that one process that is killed and started again
-draws what it would have drawn. Whoever works on a trial says so in the storage every few seconds; a trial whose worker
-is gone is taken up again under its own number, and its run goes on from its checkpoint.
+draws what it would have drawn. A trial whose worker is gone (`workers.py`) is taken up again under its own number, and
+its run goes on from its checkpoint.
 """
 
 from __future__ import annotations
 
-import os
-import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -31,13 +29,14 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
+from ablations import workers
 from ablations.search import Choice, Range, Search
-from headtohead import owner
+from ablations.workers import BY, Standing, Watch, sign
+from headtohead.command import say
 from headtohead.errors import InputError
 from headtohead.strict import differences
 
-BY, SEARCH, RUN, REASON, VOID = "by", "search", "run", "reason", "void"  # what studies and trials say of themselves
-BEAT, LOST = 15.0, 120.0  # seconds between two signs of life, and of silence after which a worker is given up
+SEARCH, REASON, VOID = "search", "reason", "void"  # what studies and trials say of themselves
 SETTLE = 1.0  # seconds in which two that take up one trial see each other
 PATIENCE = 60.0  # seconds for which a storage that another process writes to is waited for
 
@@ -81,7 +80,8 @@ def open_storage(url: str) -> BaseStorage:
     except ArgumentError:
         raise InputError("--storage: expected an address such as sqlite:///my.db or postgresql://host/name") from None
     except ImportError as error:
-        raise InputError(f"--storage {shown(url)}: {error}") from None
+        driver = " (psycopg2-binary)" if parts.get_backend_name() == "postgresql" else ""
+        raise InputError(f"--storage {shown(url)}: its driver{driver} is not installed: {error}") from None
     except (SQLAlchemyError, OSError, RuntimeError) as error:
         raise InputError(f"--storage {shown(url)}: {str(error).splitlines()[0]:.200}") from None
 
@@ -122,9 +122,9 @@ class Held:
         over = threading.Event()
 
         def beat() -> None:
-            while not over.wait(BEAT):
+            while not over.wait(workers.BEAT):
                 with suppress(Exception):  # a storage that is away comes back, or the silence says it
-                    self.trial.set_user_attr(BY, _sign())
+                    self.trial.set_user_attr(BY, sign())
 
         thread = threading.Thread(target=beat, daemon=True)
         thread.start()
@@ -147,10 +147,19 @@ class Held:
 
 
 class Trials:
-    """One design's study, of so many trials."""
+    """One design's study, of so many trials, whose runs lie in a folder that other workers may share."""
 
-    def __init__(self, storage: BaseStorage, name: str, search: Search, design: str, most: int, prune: bool) -> None:
-        self.search, self.design, self.most = search, design, most
+    def __init__(
+        self,
+        storage: BaseStorage,
+        name: str,
+        search: Search,
+        design: str,
+        most: int,
+        prune: bool,
+        folder: Path | None = None,
+    ) -> None:
+        self.search, self.design, self.most, self.watch = search, design, most, Watch(folder)
         self.study = optuna.create_study(
             storage=storage,
             study_name=name,
@@ -173,13 +182,25 @@ class Trials:
 
     def next(self) -> Held | None:
         """A trial that nobody works on, or a new one while there are too few; none when nothing is left to begin."""
-        for left in (t for t in self.all() if t.state is TrialState.RUNNING and not _alive(t)):
-            if held := self._take_over(left):
-                return held
-        if len(self.all()) >= self.most:
-            return None
+        told = False
+        while True:
+            others = [(t, self.watch.standing(t)) for t in self.running()]
+            for left in (t for t, standing in others if standing is Standing.GONE):
+                if held := self._take_over(left):
+                    return held
+            if len(self.all()) < self.most:
+                return self._new()
+            unsure = [t.number for t, standing in others if standing is Standing.UNSURE]
+            if not unsure:
+                return None
+            if not told:
+                say(f"{self.design}: looking for up to {workers.LOST:.0f} s whether {len(unsure)} trials have a worker")
+                told = True
+            time.sleep(workers.LOOK)
+
+    def _new(self) -> Held | None:
         trial = self.study.ask({key: distribution(axis) for key, axis in self.search.space.items()})
-        trial.set_user_attr(BY, _sign())
+        trial.set_user_attr(BY, sign())
         if sum(t.number < trial.number for t in self.all()) >= self.most:  # somebody else was faster
             self._void(trial)
             return None
@@ -190,7 +211,7 @@ class Trials:
         if set(left.params) != set(self.search.space):  # it ended while it was drawn
             self._void(trial)
             return None
-        own = _sign()
+        own = sign()
         trial.set_user_attr(BY, own)
         time.sleep(SETTLE)
         now = self.study.get_trials(deepcopy=False)[left.number]
@@ -211,17 +232,3 @@ class Trials:
     def best(self) -> FrozenTrial | None:
         done: Sequence[FrozenTrial] = [t for t in self.all() if t.state is TrialState.COMPLETE]
         return max(done, key=lambda t: t.value or 0.0, default=None)
-
-
-def _sign() -> dict[str, Any]:
-    return {"host": socket.gethostname(), "pid": os.getpid(), "thread": threading.get_native_id(), "seen": time.time()}
-
-
-def _alive(trial: FrozenTrial) -> bool:
-    """Whether somebody still works on a trial that is said to run; one without a word is being drawn."""
-    by = trial.user_attrs.get(BY)
-    if not by:
-        return trial.datetime_start is not None and time.time() - trial.datetime_start.timestamp() < LOST
-    if time.time() - by["seen"] > LOST:
-        return False
-    return by["host"] != socket.gethostname() or owner.lives(by["pid"])

@@ -14,9 +14,9 @@ from pathlib import Path
 from optuna.trial import TrialState
 
 from ablations import arguments, attempt, search, spec, tuned_sweep
+from ablations.budgets import Tuned, alike
 from ablations.choose import OBJECTIVE
 from ablations.search import SEARCHES, Search
-from ablations.spec import Tuned
 from ablations.trials import Trials, open_storage, shown
 from ablations.yaml_files import find, named
 from headtohead.command import Parser, positive, say
@@ -33,7 +33,7 @@ def main(given: list[str] | None = None) -> int:
     parser.add_argument("--trials", type=positive, default=20, help="for each design")
     parser.add_argument("--space", default="micro", metavar="FILE", help=f"what is searched: a file of {SEARCHES}/")
     parser.add_argument("--study", help="a name; the space's when not given")
-    parser.add_argument("--storage", metavar="URL", help="a database; a SQLite file beside the trials when not given")
+    parser.add_argument("--storage", metavar="URL", help="a database whose driver is installed; else a SQLite file")
     parser.add_argument("--steps", type=positive, help="of a trial, when not the space's")
     parser.add_argument("--set", nargs="+", metavar="KEY=VALUE", help="any setting, the same for all trials")
     parser.add_argument("--prune", action="store_true", help="give up trials that trail behind others at the same step")
@@ -56,12 +56,13 @@ def _tune(options: argparse.Namespace) -> int:
     designs = list(dict.fromkeys(expanded(options.design)))
     asked.check(known(design, DESIGNS, "design", "--design") for design in designs)
     study = named(options.study or asked.name, "study", "--study")
-    file = tuned_sweep.writable(find(spec.SWEEPS, options.write or f"tuned-{study}", "sweep"), study)
+    file = find(spec.SWEEPS, options.write or f"tuned-{study}", "sweep")
+    tuned_sweep.check(file, study, designs, asked.scale, asked.kept())
     folder = options.results / "tune" / study
     url = options.storage or f"sqlite:///{folder}.db"
     at = attempt.Place(folder, options.cache, options.device, url, options.prune)
     storage = open_storage(url)
-    all_of = {d: Trials(storage, f"{study}/{d}", asked, d, options.trials, options.prune) for d in designs}
+    all_of = {d: Trials(storage, f"{study}/{d}", asked, d, options.trials, options.prune, folder) for d in designs}
     each = [(d, k) for d in designs for k in range(options.trials)]
     spec.remember(folder, again(options), {attempt.named(d, k, asked.seed): asked.config(d, {}) for d, k in each})
     steps = asked.steps(designs[0])
@@ -71,18 +72,24 @@ def _tune(options: argparse.Namespace) -> int:
     print(table(all_of))
     if not _complete(all_of):
         return 1
-    tuned = Tuned(
-        study=study,
-        storage=shown(url),
-        trials=options.trials,
-        steps=steps,
-        objective=OBJECTIVE,
-        space=asked.told(),
-        pruned=any(trials.count(TrialState.PRUNED) for trials in all_of.values()),
-    )
+    tuned = {
+        design: Tuned(
+            study=study,
+            storage=shown(url),
+            trials=options.trials,
+            finished=trials.count(TrialState.COMPLETE),
+            steps=asked.steps(design),
+            objective=OBJECTIVE,
+            space=asked.told(),
+            pruned=bool(trials.count(TrialState.PRUNED)),
+            seed=asked.seed,
+        )
+        for design, trials in all_of.items()
+    }
     chosen = {d: best.params for d, trials in all_of.items() if (best := trials.best())}
-    tuned_sweep.write(file, tuned, again(options), asked.scale, chosen, asked.kept())
-    say(f"{file} holds what was chosen; `make sweep NAME={file.stem}` trains it, optuna-dashboard shows {shown(url)}")
+    if not alike(tuned_sweep.write(file, tuned, again(options), asked.scale, chosen, asked.kept()).values()):
+        say(f"{file}: its designs' searches were not equal, and more trials or steps flatter a design")
+    say(f"{file} holds what was chosen; `make sweep NAME={file.stem}` trains it")
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,8 +17,9 @@ from headtohead.records import CONFIG, CURVE, HEADLINE, PROGRESS, STATUS
 SILENT = 120.0  # seconds without progress that are worth a word
 DEEP = 4  # folders below which no runs are looked for
 MOST_BYTES, TAIL = 1_000_000, 32_768  # of a file; of a curve, whose last point is what counts
+CLOCKS = 240.0  # seconds by which machines may disagree, where the disk cannot be asked what time it is
 HUGE = 1e12  # no number that is meant is larger
-ENDED, FAILED, NEW, DAMAGED, GONE = "finished", "failed", "new", "unreadable", "lost"
+ENDED, FAILED, NEW, DAMAGED, GONE, PAUSED = "finished", "failed", "new", "unreadable", "lost", "paused"
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,20 @@ class Watched:
         return not self.at_work and self.state not in (ENDED, FAILED)
 
 
+def clock(folder: Path, now: float) -> float:
+    """The disk's time, by which silence is measured: whoever looks may be minutes ahead, and nobody is lost for that.
+
+    A file without a name is asked, and leaves nothing behind. Where none can be made, late is better than wrong.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            return os.fstat(file.fileno()).st_mtime
+    except OSError:
+        return now - CLOCKS
+
+
 def sweeps(results: Path, now: float) -> dict[Path, list[Watched]]:
-    """Every run by its sweep's folder: those that have begun and those that are planned."""
+    """Every run by its sweep's folder: those that have begun and those that are planned; `now` is the disk's time."""
     out: dict[Path, list[Watched]] = {}
     for folder in _folders(results, DEEP):
         if (folder / CONFIG).is_file():
@@ -79,7 +93,7 @@ def run(folder: Path, now: float) -> Watched:
     config, status, progress = (_whole(folder / name) for name in (CONFIG, STATUS, PROGRESS))
     held, (point, scores) = _held(folder, now), _last_point(folder / CURVE)
     alive = held is not None and held.alive and status.get("state") != ENDED
-    told = _number(progress.get("time")) or 0.0
+    told, age = _number(progress.get("time")) or 0.0, max(0.0, now - _changed(folder / PROGRESS, now))
     fresh = alive and held is not None and told >= held.since  # else it is of somebody before
     steps = _number(_mapping(config.get("train")).get("steps")) or _number(progress.get("steps")) or 0
     reached = max(point, _number(progress.get("step")) or 0)
@@ -88,21 +102,21 @@ def run(folder: Path, now: float) -> Watched:
     if state == ENDED:
         reached = steps = _number(status.get("steps")) or steps
         a_step = sum(filter(None, spent)) / steps if steps and any(spent) else None
-    why = str(status.get("reason", "")) if state == FAILED else ""
-    if alive:
+    why = str(status.get("reason", "")) if state in (FAILED, PAUSED) else ""
+    if alive and state != PAUSED:
         state = str(progress.get("doing", "running")) if fresh else "starting"
         left = _number(progress.get("seconds_left")) if fresh else None
         if left is not None:
             a_step = left / (steps - reached) if steps > reached else None
-            left = max(0.0, left - max(0.0, now - told))
-        if fresh and now - told > SILENT:
-            why = f"no progress for {round((now - told) / 60)} min"
+            left = max(0.0, left - age)
+        if fresh and age > SILENT:
+            why = f"no progress for {round(age / 60)} min"
     return Watched(
         folder.name,
         state,
         int(reached),
         int(steps),
-        _number(progress.get("samples_per_second")) if fresh else None,
+        _number(progress.get("samples_per_second")) if fresh and state != PAUSED else None,
         left,
         a_step,
         scores,
@@ -124,9 +138,19 @@ def _state(folder: Path, status: Mapping[str, Any], held: Holder | None) -> str:
     if "state" not in status:
         return DAMAGED if (folder / STATUS).exists() else NEW
     recorded = str(status["state"])
-    if recorded != "running" or held is None or held.alive:
+    if recorded not in ("running", PAUSED) or held is None or held.alive:
         return recorded
-    return "stopped" if held.released else GONE
+    if held.released:
+        return recorded if recorded == PAUSED else "stopped"
+    return GONE
+
+
+def _changed(path: Path, now: float) -> float:
+    """By the clock of the disk."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return now
 
 
 def _who(status: Mapping[str, Any], held: Holder | None, state: str) -> str:

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Callable
 from typing import Any
 
+from ablations.budgets import alike, spent
 from ablations.curves import design_of
 from ablations.spec import asked, tuned
 from ablations.tables import Table
@@ -92,20 +93,26 @@ def settings(own: list[Run]) -> str:
             f" {train['steps']:,} steps of {train['batch']}, a point every {evaluation['every']:,} steps on the "
             f"{evaluation['split']} prompts."
         )
-    return f"{len(own)} runs, {done} of them finished.{told}{_tuning(own[0])}"
+    return f"{len(own)} runs, {done} of them finished.{told}{_tuning(own)}"
 
 
-def _tuning(run: Run) -> str:
+def _tuning(own: list[Run]) -> str:
     """What a search was allowed to spend on choosing each design's settings: more of it would flatter a design."""
-    t = tuned(run.folder.parent)
-    if t is None:
+    found = tuned(own[0].folder.parent)
+    designs = list(dict.fromkeys(design_of(r).split("+")[0] for r in own))
+    by: dict[str, list[str]] = {}
+    for design in designs:
+        if t := found.get(design):
+            over = "; ".join(f"{key}: {axis}" for key, axis in t.space.items())
+            early = " Trials that trailed behind were given up before their last step." if t.pruned else ""
+            by.setdefault(f"{spent(t)}: study {t.study} in {t.storage}, over {over}.{early}", []).append(design)
+    if not by:
         return ""
-    over = "; ".join(f"{key}: {axis}" for key, axis in t.space.items())
-    early = " Trials that trailed behind were given up before their last step." if t.pruned else ""
-    return (
-        f" Each design's settings are the best of {t.trials:,} trials of {t.steps:,} steps by the {t.objective}: "
-        f"study {t.study} in {t.storage}, over {over}.{early}"
-    )
+    whose = {text: "Each design's settings" if same == designs else f"The settings of {' and '.join(same)}"
+             for text, same in by.items()}  # fmt: skip
+    equal = alike(found.get(design) for design in designs)
+    warning = "" if equal else " The searches were not equal: more trials, steps or settings flatter a design."
+    return "".join(f" {whose[text]} are {text}" for text in by) + warning
 
 
 def troubles(own: list[Run]) -> list[str]:

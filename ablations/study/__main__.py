@@ -40,7 +40,8 @@ def main(arguments: list[str] | None = None) -> int:
     print(f"{path}: {made.prompts} prompts, {len(made.pairs)} pairs, {len(QUESTIONS)} questions each; put answers into "
           f"{options.results / ANSWERS}/")  # fmt: skip
     for rate in told.rates if told else ():
-        between = "" if math.isnan(rate.p) else f" ({rate.low:.0%} to {rate.high:.0%}, p {rate.p:.2g})"
+        bounds = "" if math.isnan(rate.low) else f"{rate.low:.0%} to {rate.high:.0%}, "
+        between = "" if math.isnan(rate.p) else f" ({bounds}p {rate.p:.2g})"
         print(f"{rate.question}: {rate.designs[0]} preferred to {rate.designs[1]} in {rate.rate:.0%}{between} of "
               f"{rate.answers} answers, {rate.prompts} prompts, {rate.raters} raters")  # fmt: skip
     for line in told.refused if told else ():

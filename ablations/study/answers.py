@@ -1,24 +1,17 @@
-"""What raters answered: files checked against the key, win rates that respect the clusters prompts and raters.
-
-Answers to one prompt are alike, and so are those of one rater: hundreds of clicks on twelve prompts by three people
-are no hundreds of independent answers. The variance is Cameron, Gelbach and Miller's for two ways of clustering, by
-prompt plus by rater less by both, and never less than by either alone; t has the degrees of freedom of the fewer
-clusters. One rater's answers are clustered by prompts and speak for that rater only.
-"""
+"""What raters answered: files checked against the key and against the pictures, and win rates of designs."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import special
 
-from ablations.curves import Numbers
-from ablations.stats import LEVEL, holm
-from ablations.study.pairs import keys
+from ablations.stats import holm
+from ablations.study.clusters import FEW, clustered
+from ablations.study.pairs import keys, shown
 from ablations.tables import Table
 from headtohead.records import RecordError, read_json
 
@@ -36,6 +29,7 @@ class Answer:
     designs: tuple[str, str]
     prompt: str
     rater: str
+    pictures: tuple[str, str]
     score: float  # of the first design: 1 it was preferred, 0 the other, 0.5 neither
 
 
@@ -57,7 +51,7 @@ class Rate:
 @dataclass(frozen=True)
 class Answered:
     rates: list[Rate]
-    refused: list[str]  # a line a file that could not be counted
+    refused: list[str]  # a line a file that could not be counted, or not all of it
 
     @property
     def table(self) -> Table:
@@ -69,7 +63,7 @@ def answered(folder: Path) -> Answered | None:
     paths = sorted((folder / ANSWERS).glob("*.json"))
     if not paths:
         return None
-    known, found, refused = keys(folder), [], list[str]()
+    known, now, found, refused = keys(folder), shown(folder), list[Answer](), list[str]()
     whose: dict[tuple[str, str], Path] = {}
     for path in paths:
         try:
@@ -81,7 +75,10 @@ def answered(folder: Path) -> Answered | None:
         except UnicodeDecodeError:
             refused.append(f"{path.relative_to(folder)}: is no text; left out")
         else:
-            found += own
+            found += [a for a in own if now.issuperset(a.pictures)]
+            if others := sum(not now.issuperset(a.pictures) for a in own):
+                refused.append(f"{path.relative_to(folder)}: {others} of {len(own)} answers are of pictures that "
+                               "finished runs do not show, or no longer; left out")  # fmt: skip
     return Answered(rates(found), refused)
 
 
@@ -116,7 +113,8 @@ def _answer(line: dict[str, Any], pairs: dict[str, Any], rater: str, where: str)
     scores = {one["name"]: 1.0, other["name"]: 0.0, TIE: 0.5}
     if not isinstance(chosen, str) or chosen not in scores:
         raise RecordError(f"{where}: chosen: {chosen!r:.40} is no picture of the pair")
-    return Answer(question, (one["design"], other["design"]), pairs[pair]["prompt"], rater, scores[chosen])
+    designs, pictures = ((one[key], other[key]) for key in ("design", "name"))
+    return Answer(question, designs, pairs[pair]["prompt"], rater, pictures, scores[chosen])
 
 
 def rates(found: Sequence[Answer]) -> list[Rate]:
@@ -133,32 +131,6 @@ def rates(found: Sequence[Answer]) -> list[Rate]:
     return out
 
 
-def clustered(
-    scores: Sequence[float], prompts: Sequence[str], raters: Sequence[str]
-) -> tuple[float, float, float, float]:
-    """Mean, bounds of its interval and the p-value of one half; NaN where there are too few clusters for any."""
-    x = np.asarray(scores, float)
-    mean = float(x.mean())
-    ways = [w for w in (prompts, raters) if len(set(w)) > 1]
-    if not ways:
-        return mean, float("nan"), float("nan"), float("nan")
-    single = [_variance(x - mean, w) for w in ways]
-    both = single[0] + single[1] - _variance(x - mean, list(zip(*ways, strict=True))) if len(ways) == 2 else 0.0
-    error = max(*single, both) ** 0.5 if len(single) > 1 else single[0] ** 0.5
-    df = min(len(set(w)) for w in ways) - 1
-    half = float(special.stdtrit(df, (1 + LEVEL) / 2)) * error
-    off = abs(mean - 0.5)
-    p = float(2 * special.stdtr(df, -off / error)) if error > 0 else float(off == 0)
-    return mean, max(0.0, mean - half), min(1.0, mean + half), p
-
-
-def _variance(residuals: Numbers, cluster: Sequence[Hashable]) -> float:
-    """Of the mean: squares of the clusters' sums, with the usual correction for their number."""
-    index = {name: k for k, name in enumerate(dict.fromkeys(cluster))}
-    sums = np.bincount([index[c] for c in cluster], residuals, len(index))
-    return float((sums**2).sum() / len(residuals) ** 2 * len(index) / (len(index) - 1))
-
-
 def table(found: Sequence[Rate]) -> Table:
     corrected = holm([r.p for r in found])
     rows = [
@@ -170,6 +142,8 @@ def table(found: Sequence[Rate]) -> Table:
     note = (
         "How often raters who see two pictures of one prompt, blind and on random sides, prefer the first design; who "
         "cannot tell counts half for each. Intervals and p-values (of one half) respect that answers to one prompt and "
-        "of one rater are alike. With one rater they speak for that rater only."
+        "of one rater are alike; no p-value is below that of an exact test over prompts and over raters, as those who "
+        f"guess agree now and then. Of fewer than {FEW} prompts or raters there is no interval. With one rater they "
+        "speak for that rater only."
     )
     return Table("What raters prefer", head, rows, note)

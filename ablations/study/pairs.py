@@ -1,7 +1,8 @@
 """Pairs of pictures of the same prompt from two designs, cut out of the grids that runs keep.
 
 The page that raters see knows pictures by names that tell nothing; which design painted which stands in a key that
-stays beside the records.
+stays beside the records. A name is a hash of the pixels too: what was answered of a picture counts for no other that
+took its place.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import base64
 import hashlib
 import io
 import itertools
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from PIL import Image
 
 from ablations.curves import design_of, order
 from ablations.samples import Pictures, grids, tiles
-from headtohead.records import RecordError, Run, read_json, write
+from headtohead.records import RecordError, Run, read_json, runs, write
 
 KIND = "prompts"  # the grids with one picture of each prompt
 KEYS = "study"  # the folder of keys in a sweep's
@@ -82,6 +84,10 @@ def _name(*parts: str) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 
+def _pixels(picture: Pictures) -> str:
+    return hashlib.sha256(f"{picture.shape}".encode() + picture.tobytes()).hexdigest()
+
+
 def _uri(picture: Pictures) -> str:
     whole, out = Image.fromarray(picture), io.BytesIO()
     whole.thumbnail((SIDE, SIDE))
@@ -91,10 +97,7 @@ def _uri(picture: Pictures) -> str:
 
 def study(found: list[Run], sweep: str, designs: list[str]) -> Study:
     """Pairs of the finished runs of some designs, or of all that have any."""
-    shots: dict[str, dict[tuple[int, str], Shot]] = {}
-    for run in found:
-        if run.sweep == sweep and run.state["state"] == "finished" and "shown" in run.state:
-            shots.setdefault(design_of(run), {}).update(_shots(run))
+    shots = _by_design(run for run in found if run.sweep == sweep)
     for design in designs:
         if not shots.get(design):
             there = ", ".join(sorted((d for d in shots if shots[d]), key=order)) or "none"
@@ -111,6 +114,20 @@ def study(found: list[Run], sweep: str, designs: list[str]) -> Study:
     return Study(sweep, tuple(pairs))
 
 
+def shown(folder: Path) -> set[str]:
+    """Names of the pictures that a sweep's finished runs show now."""
+    shots = _by_design(run for run in runs(folder) if run.folder.parent == folder)
+    return {shot.name for own in shots.values() for shot in own.values()}
+
+
+def _by_design(found: Iterable[Run]) -> dict[str, dict[tuple[int, str], Shot]]:
+    out: dict[str, dict[tuple[int, str], Shot]] = {}
+    for run in found:
+        if run.state["state"] == "finished" and "shown" in run.state:
+            out.setdefault(design_of(run), {}).update(_shots(run))
+    return out
+
+
 def _shots(run: Run) -> dict[tuple[int, str], Shot]:
     paths, texts, seed = grids(run, KIND), run.state["shown"][KIND], run.config.get("seed", 0)
     if not paths:
@@ -118,7 +135,9 @@ def _shots(run: Run) -> dict[tuple[int, str], Shot]:
     step, path = list(paths.items())[-1]
     cut = tiles(path, len(texts))
     return {
-        (seed, text): Shot(design_of(run), seed, step, _name(run.sweep, run.name, str(step), text), picture)
+        (seed, text): Shot(
+            design_of(run), seed, step, _name(run.sweep, run.name, str(step), text, _pixels(picture)), picture
+        )
         for text, picture in zip(texts, cut, strict=True)
     }
 

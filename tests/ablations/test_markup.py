@@ -80,7 +80,7 @@ def made(folder: Path, text: str) -> tuple[str, str]:
         Recorder(sweep / f"vae_flow-s{len(state)}").begin({"seed": text})
         Recorder(sweep / f"vae_flow-s{len(state)}").status(state, reason=text)
     tuned = spec.Tuned(study=text, storage=text, trials=3, steps=3, objective=text, space={text: text})
-    spec.remember(sweep, f"make sweep NAME={text}", {}, tuned)
+    spec.remember(sweep, f"make sweep NAME={text}", {}, {"clip_flow": tuned})
     answers = {"rater": text, "sweep": text, "designs": [text, text], "answers": [{"prompt": text, "chosen": text}]}
     (sweep / "answers").mkdir()
     (sweep / "answers" / "a.json").write_text(json.dumps(answers))

@@ -107,9 +107,38 @@ def test_what_is_left_is_shared_by_those_at_work(sweep: Path) -> None:
 
 def test_a_worker_without_progress_is_said(sweep: Path) -> None:
     now = time.time()
-    write(sweep / "vae_flow-s0" / "progress.json", {"step": 9, "steps": 900, "time": now - 500, "doing": "training"})
+    path = sweep / "vae_flow-s0" / "progress.json"
+    write(path, {"step": 9, "steps": 900, "time": now - 500, "doing": "training"})
+    os.utime(path, (now - 500, now - 500))
     run = watched.run(sweep / "vae_flow-s0", now)
     assert (run.state, run.why) == ("training", "no progress for 8 min")
+
+
+@pytest.mark.parametrize(("silent", "state"), [(3, "paused"), (100, "lost")])
+def test_a_run_that_waits_for_space_says_so_while_somebody_keeps_it(silent: float, state: str, tmp_path: Path) -> None:
+    started(tmp_path / "a-s0", "paused", silent=silent, step=450, samples_per_second=96.4, seconds_left=480)
+    write(tmp_path / "a-s0" / "status.json", {"state": "paused", "reason": "the disk is full"})
+    run = watched.run(tmp_path / "a-s0", time.time())
+    assert (run.state, run.speed, run.left) == (state, None, None)
+    assert run.why == ("the disk is full" if state == "paused" else "")
+    assert run.at_work == (state == "paused")
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_whose_clock_is_ahead_calls_nobody_lost(
+    read_only: bool, sweep: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(*_: Any, **__: Any) -> None:
+        raise PermissionError
+
+    if read_only:
+        monkeypatch.setattr(watched.tempfile, "TemporaryFile", refused)
+    now, before = time.time(), sorted(sweep.rglob("*"))
+    monkeypatch.setattr(status.time, "time", lambda: now + 200)
+    assert status.main([str(sweep)]) == 0
+    (row,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("vae_flow-s0")]
+    assert row.split()[1] == "training"
+    assert sorted(sweep.rglob("*")) == before
 
 
 def test_progress_of_the_one_before_is_not_the_new_ones(sweep: Path) -> None:

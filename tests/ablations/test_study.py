@@ -16,7 +16,7 @@ from PIL import Image
 
 from ablations import report
 from ablations.study.__main__ import main
-from ablations.study.answers import QUESTIONS, answered, clustered, rates, read
+from ablations.study.answers import QUESTIONS, answered, rates, read
 from ablations.study.pairs import keys
 from headtohead.records import Recorder, RecordError, runs
 
@@ -139,6 +139,23 @@ def test_what_cannot_be_counted_is_said_and_the_rest_counts(sweep: Path, capsys:
     assert str(sweep) not in (sweep / "report.html").read_text()
 
 
+def test_answers_of_pictures_that_were_replaced_do_not_count(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for rater in ("Ann", "Bob"):
+        save(sweep, rater, 0.75)
+    for path in (sweep / "vae_flow-s1" / "grids").glob("*.webp"):
+        Image.fromarray(255 - np.asarray(Image.open(path).convert("RGB"))).save(path, lossless=True)
+    told = answered(sweep)
+    assert told
+    assert [r.answers for r in told.rates] == [24, 24]  # of the other seed
+    assert [line.split(";")[0] for line in told.refused] == [
+        f"answers/{rater}.json: 24 of 48 answers are of pictures that finished runs do not show, or no longer"
+        for rater in ("Ann", "Bob")
+    ]
+    assert main([str(sweep)]) == 2
+    assert capsys.readouterr().err.count("left out") == 2
+    assert len(keys(sweep)) == 2  # the new pictures are another study
+
+
 @pytest.mark.parametrize("arguments", [["--design", "clip_flow"], ["--design", "clip_flow", "clip_mse"]])
 def test_nothing_to_compare_is_one_line(arguments: list[str], sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(sweep), *arguments]) == 2
@@ -148,29 +165,6 @@ def test_nothing_to_compare_is_one_line(arguments: list[str], sweep: Path, capsy
 def test_without_answers_there_is_nothing_to_show(sweep: Path) -> None:
     assert answered(sweep) is None
     assert rates([]) == []
-
-
-def test_one_rater_is_clustered_by_prompts() -> None:
-    """Each prompt answered the same three times is worth one answer a prompt."""
-    once = clustered([1, 1, 0, 1], list("abcd"), ["r"] * 4)
-    thrice = clustered([1, 1, 0, 1] * 3, list("abcd") * 3, ["r"] * 12)
-    assert np.allclose(once, thrice)
-    assert np.isnan(clustered([1, 1], ["a", "a"], ["r", "r"])[1:]).all()
-
-
-def test_intervals_cover_where_prompts_and_raters_differ() -> None:
-    """300 studies of twelve prompts and five raters without a true preference; independent clicks cover far less."""
-    draw = np.random.default_rng(7)
-    covered, plain = 0, 0
-    for _ in range(300):
-        leaning = draw.normal(0, 0.6, (12, 1, 1)) + draw.normal(0, 0.4, (1, 5, 1)) + draw.normal(0, 1, (12, 5, 3))
-        x = (leaning > 0).astype(float).ravel()
-        prompts, raters = np.repeat(np.arange(12), 15).tolist(), np.tile(np.repeat(np.arange(5), 3), 12).tolist()
-        _, low, high, _ = clustered(x.tolist(), prompts, raters)
-        covered += low <= 0.5 <= high
-        plain += abs(x.mean() - 0.5) <= 1.96 * x.std() / len(x) ** 0.5
-    assert covered >= 0.92 * 300
-    assert plain < 0.8 * 300
 
 
 @pytest.mark.skipif(not CHROMIUM, reason="Debian's chromium is not installed")

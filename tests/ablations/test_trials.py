@@ -10,7 +10,7 @@ import pytest
 from optuna.trial import TrialState
 from searches import drawn, fit, go, unreal
 
-from ablations import search, spec, trials
+from ablations import search, spec, trials, workers
 from ablations.trials import Trials, open_storage
 from headtohead.config import RunConfig
 from headtohead.errors import InputError
@@ -22,7 +22,7 @@ def test_a_search_that_is_killed_goes_on_as_if_it_had_not_been(place: Path, monk
     """Twelve trials: past the random ones, where what is drawn depends on all that was told."""
     unreal(monkeypatch)
     assert go("--study", "whole", many=12) == 0
-    monkeypatch.setattr(trials.owner, "lives", lambda pid: False)  # as the next process would find the one before
+    monkeypatch.setattr(workers.owner, "lives", lambda pid: False)  # as the next process would find the one before
     trained: list[str] = []
 
     def killed(config: RunConfig, folder: Path, *rest: Any) -> None:
@@ -111,15 +111,17 @@ def test_what_another_worker_is_at_is_left_to_it_and_nothing_is_chosen_yet(
     assert "1 trials still run elsewhere" in capsys.readouterr().err
     assert [state.name for state, _ in drawn().values()] == ["RUNNING", "COMPLETE", "COMPLETE", "COMPLETE"]
     assert not (place / "sweeps" / "tuned-tiny.yaml").exists()
-    held.trial.set_user_attr(trials.BY, {"host": "gone", "pid": 1, "thread": 1, "seen": 1.0})
+    held.trial.set_user_attr(workers.BY, {"host": "gone", "pid": 1, "thread": 1, "seen": 1.0})
+    monkeypatch.setattr(workers, "LOST", 0.2)
     assert go() == 0
     assert {state.name for state, _ in drawn().values()} == {"COMPLETE"}
 
 
-def test_a_trial_that_ended_while_it_was_drawn_does_not_count(place: Path) -> None:
+def test_a_trial_that_ended_while_it_was_drawn_does_not_count(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "LOST", 0.2)
     own = Trials(open_storage("sqlite:///half.db"), "half", search.read("tiny"), "clip_mse", 2, False)
     half = own.study.ask({"train.lr": trials.distribution(own.search.space["train.lr"])})
-    half.set_user_attr(trials.BY, {"host": "gone", "pid": 1, "thread": 1, "seen": 1.0})
+    half.set_user_attr(workers.BY, {"host": "gone", "pid": 1, "thread": 1, "seen": 1.0})
     while held := own.next():
         held.finished(0.5)
     assert [t.number for t in own.all()] == [1, 2]
@@ -147,8 +149,8 @@ def test_one_that_trails_behind_is_pruned_where_that_is_asked_for(
     assert states == ["COMPLETE"] * 7 + ["PRUNED", "COMPLETE"]
     assert "clip_mse+trial=007-s0: pruned at step 3" in capsys.readouterr().err
     written = spec.read(place / "sweeps" / "tuned-tiny.yaml")
-    assert written.tuned
-    assert written.tuned.pruned
+    assert written.tuned["clip_mse"].pruned
+    assert written.tuned["clip_mse"].finished == 8
 
 
 def test_a_folder_of_something_else_is_said_and_fails_no_trial(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,8 @@ def test_two_real_trials_end_to_end(place: Path, capsys: pytest.CaptureFixture[s
     written = spec.read(place / "sweeps" / "tuned-tiny.yaml")
     assert written.chosen == {"clip_mse": settings[best]}
     assert written.tuned
-    assert (written.tuned.trials, written.tuned.steps, written.tuned.study) == (2, 6, "tiny")
+    told_of = written.tuned["clip_mse"]
+    assert (told_of.trials, told_of.steps, told_of.study, told_of.finished) == (2, 6, "tiny", 2)
     row = told.out.splitlines()[1].split()
     assert row[:5] == ["clip_mse", "2", "2", "0", "0"]
     assert row[5:7] == [f"{max(scores):.4f}", str(best)]
@@ -72,8 +74,7 @@ def test_a_report_says_what_the_search_was_allowed(place: Path, monkeypatch: pyt
     folder, configs = place / "results" / "tuned", written.runs()
     for name, config in configs.items():
         fit(config, folder / name)
-    assert written.tuned
-    hostile = spec.Tuned(**{**vars(written.tuned), "storage": "<script>hit()</script>"})
+    hostile = {d: replace(t, storage="<script>hit()</script>") for d, t in written.tuned.items()}
     spec.remember(folder, "make sweep NAME=tuned-tiny", configs, hostile)
     assert report.main([str(folder)]) == 0
     page, text = (folder / "report.html").read_text(), (folder / "report.md").read_text()
@@ -91,9 +92,9 @@ def test_what_was_chosen_is_swept_and_settings_by_hand_are_no_searchs(
     unreal(monkeypatch)
     assert go(many=3) == 0
     best = spec.read(place / "sweeps" / "tuned-tiny.yaml").chosen["clip_mse"]
-    begun: list[tuple[dict[str, RunConfig], spec.Tuned | None]] = []
+    begun: list[tuple[dict[str, RunConfig], dict[str, spec.Tuned]]] = []
 
-    def remember(folder: Path, command: str, runs: dict[str, RunConfig], tuned: spec.Tuned | None) -> None:
+    def remember(folder: Path, command: str, runs: dict[str, RunConfig], tuned: dict[str, spec.Tuned]) -> None:
         begun.append((runs, tuned))
         raise OSError(0, "enough")
 
@@ -102,8 +103,8 @@ def test_what_was_chosen_is_swept_and_settings_by_hand_are_no_searchs(
     (runs, tuned), (by_hand, none) = begun
     assert {run.train.lr for run in runs.values()} == {best["train.lr"]}
     assert {run.train.lr for run in by_hand.values()} == {0.5}
-    assert tuned
-    assert none is None
+    assert list(tuned) == ["clip_mse"]
+    assert none == {}
     assert sweep.main(["tuned-tiny", "--design", "vae_mse"]) == 2
     assert "chosen: has nothing for vae_mse: the search was not for it" in capsys.readouterr().err
 
