@@ -68,6 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
     except RecordError as error:
         print(f"choose: {error}", file=sys.stderr)
         return 2
+    print(f"{OBJECTIVE}; * is the best")
     width = max(len(choice.design) for choice in found)
     for choice in found:
         cells = [f"{v} {'*' if v == choice.best else ' '}{s:.3f}" for v, s in choice.scores.items()]

@@ -18,6 +18,7 @@ Numbers = NDArray[np.float64]
 STEPS, SECONDS = "steps", "seconds"
 FINISHED = "finished"
 FLOPS, FLOPS_TOTAL = "flops", "flops_total"  # of head and language model; with encoders and decoder too
+PREFIXES = {"G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18, "Z": 1e21}
 
 
 class Terms(NamedTuple):
@@ -111,8 +112,11 @@ def curves(found: list[Run]) -> list[Curve]:
         of = (run.sweep, design_of(run))
         first, others = settings.setdefault(of, (run.name, own))
         if own != others:
-            raise RecordError(f"{run.folder}: its settings differ from {first}'s: seeds of one design must share them")
+            keys = ", ".join(sorted(key for key in {*own, *others} if own.get(key) != others.get(key)))
+            raise RecordError(f"{run.folder}: {keys} differ from {first}'s: seeds of one design must share settings")
         seed = run.config.get("seed", 0)
+        if seed in passed.get(of, {}):
+            raise RecordError(f"{run.folder}: seed {seed} of {of[1]} stands in another folder too")
         costs = passed.setdefault(of, {}).setdefault(seed, {})
         own_rows: dict[str, dict[int, _Point]] = {}
         for line in lines:

@@ -40,6 +40,7 @@ class Effect:
     pairs: tuple[tuple[str, str], ...]  # names of the designs, before and after
     difference: Difference
     p_holm: float  # over the effects of this metric
+    each: tuple[float, ...]  # of each pair alone: an axis that helps one design may harm another
     refused: tuple[str, ...] = ()  # pairs that do not compare, and why
 
 
@@ -56,13 +57,11 @@ def main_effects(designs: Sequence[Cell], metric: str, by: str = STEPS) -> list[
                 seeds = sorted(set.intersection(*map(set, rows))) if rows else []
                 if rows and not seeds:
                     refused = (*refused, f"{factor} from {before} to {after}: no seed in common to its pairs")
-                mean = np.array([[row[s] for s in seeds] for row in rows]).mean(0) if seeds else []
-                found.append((factor, str(before), str(after), kept, difference(mean), refused))
-    corrected = holm([d.p for *_, d, _ in found])
-    return [
-        Effect(axis, before, after, metric, pairs, d, float(p), refused)
-        for (axis, before, after, pairs, d, refused), p in zip(found, corrected, strict=True)
-    ]
+                every = np.array([[row[s] for s in seeds] for row in rows]) if seeds else np.empty((0, 0))
+                of = (factor, str(before), str(after), metric, kept)
+                found.append((of, difference(every.mean(0) if seeds else []), tuple(every.mean(1).tolist()), refused))
+    corrected = holm([d.p for _, d, _, _ in found])
+    return [Effect(*of, d, float(p), each, refused) for (of, d, each, refused), p in zip(found, corrected, strict=True)]
 
 
 def factors(designs: Sequence[Cell]) -> dict[str, list[Any]]:
@@ -129,14 +128,15 @@ def table(designs: Sequence[Cell], metrics: Sequence[str] = ("geneval/overall", 
             if d.n:
                 between = "–" if np.isnan(d.low) else f"{d.low:+.{digits}f} to {d.high:+.{digits}f}"
                 ps = ["–" if np.isnan(p) else f"{p:.2g}" for p in (d.p, e.p_holm)]
-                effect = f"{d.effect:+.{digits}f}"
-                rows.append(
-                    [f"{e.axis}: {e.before} → {e.after}", name, effect, between, *ps, str(d.n), str(len(e.pairs))]
-                )
+                effect, least, most = (f"{v:+.{digits}f}" for v in (d.effect, min(e.each), max(e.each)))
+                pairs = f"{len(e.pairs)}: {least} to {most}" if len(e.pairs) > 1 else "1"
+                rows.append([f"{e.axis}: {e.before} → {e.after}", name, effect, between, *ps, str(d.n), pairs])
     searched = [f"{name} ({len(own)} values)" for name, own in factors(designs).items() if len(own) > MOST_LEVELS]
     note = (
         "What changing one axis alone does to a score at equal steps: a mean over all pairs of designs that differ in "
-        "nothing else, with 95 % t intervals over seeds; Holm over the effects of one metric. A fall in FID is a gain."
+        "nothing else but what a search chose for each, with 95 % t intervals over seeds; Holm over the effects of one "
+        "metric. A fall in FID is a gain. Beside the number of pairs, the least and the largest effect in one: where "
+        "they differ in sign, the mean says little."
     ) + "".join(f" Left out, for they do not compare: {'; '.join(refused)}." if refused else "")
     note += f" Searched rather than varied: {', '.join(searched)}." if searched else ""
     head = ["change", "metric", "effect", "95 % interval", "p", "Holm", "seeds", "pairs"]

@@ -11,10 +11,9 @@ import numpy as np
 
 from ablations.cells import Cell, compared
 from ablations.curves import FLOPS, FLOPS_TOTAL, SECONDS, STEPS
-from ablations.figures import PREFIXES
 from ablations.ranking import Ranking, together
 from ablations.tables import METRICS, Table, interval
-from ablations.views import Equal, Incomparable
+from ablations.views import Incomparable
 
 SHOWN = ("geneval/overall", "dpg/overall")
 ACCOUNTS = {STEPS: "steps", FLOPS: "FLOPs", FLOPS_TOTAL: "FLOPs of everything", SECONDS: "wall time"}
@@ -54,7 +53,7 @@ def _columns(
             refused.append("all (some record lacks it)")
             continue
         name, digits, _ = METRICS[metric]
-        head.append(f"{name} at {_amount(at)}")
+        head.append(f"{name} {at}")
         shown = zip(own, at.values, strict=True)
         columns.append({c.name: (float(np.nanmean(v)), interval(v, digits)) for c, v in shown})
     return list(dict.fromkeys(refused))
@@ -64,19 +63,11 @@ def _note(missing: dict[str, list[str]]) -> str:
     note = (
         "Mean over seeds ± the half-width of the 95 % t interval, at the largest budget that every seed of every "
         "design compared has spent. FLOPs are those of head and language model, everything is what the cost table "
-        "counts; they and time meet between points, on straight lines, and points on the way ask fewer prompts than "
-        "the last."
+        "counts; they and time meet between points, on straight lines. Points on the way ask fewer prompts than the "
+        "last, so that a score whose exam grows at the end is compared before it. Times are those of the machine, with "
+        "all else that it did."
     )
     for why, accounts in missing.items():
         of = "" if len(accounts) == len(ACCOUNTS) else f" at equal {', '.join(accounts)}"
         note += f" Left out{of}: {why}."
     return note
-
-
-def _amount(at: Equal) -> str:
-    if at.by == STEPS:
-        return f"step {at.budget:,.0f}"
-    if at.by == SECONDS:
-        return f"{at.budget / 60:,.1f} min"
-    prefix = max((p for p, size in PREFIXES.items() if size <= at.budget), key=PREFIXES.__getitem__, default="G")
-    return f"{at.budget / PREFIXES[prefix]:.3g} {prefix}FLOPs" + (" of everything" if at.by == FLOPS_TOTAL else "")

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ablations.curves import Curve, Numbers, order
+from ablations.curves import PREFIXES, Curve, Numbers, order
 from ablations.looks import Look, looks
 from ablations.tables import lines
 from headtohead.world.prompts import TASKS
@@ -17,7 +17,6 @@ from headtohead.world.prompts import TASKS
 # Figure 4 of the paper: two scores to raise, one distance to lower.
 PANELS = (("geneval/overall", "GenEval"), ("dpg/overall", "DPG"), ("fid", "FID, lower is better"))
 AXES = {"steps": "training steps", "flops": "training {}FLOPs of head and language model"}
-PREFIXES = {"G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18, "Z": 1e21}
 GREY = "#777777"
 MOST = 16  # designs of a sweep in a figure, the first ones: nobody can tell more apart
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ablations.curves import FLOPS, FLOPS_TOTAL, SECONDS, STEPS, Curve, Numbers, Terms
+from ablations.curves import FLOPS, FLOPS_TOTAL, PREFIXES, SECONDS, STEPS, Curve, Numbers, Terms
 
 VIEWS = {
     STEPS: "steps",
@@ -41,7 +41,17 @@ class Equal:
     note: str = ""
 
     def __str__(self) -> str:
-        return f"at {self.budget:,.4g} {VIEWS[self.by]}" if self.by != STEPS else f"at step {self.budget:,.0f}"
+        return f"at {amount(self.budget, self.by)}"
+
+
+def amount(budget: float, by: str) -> str:
+    """A budget as one says it: step 1,600, 24.7 training TFLOPs of head and language model, 8.9 min of training."""
+    if by == STEPS:
+        return f"step {budget:,.0f}"
+    if by == SECONDS:
+        return f"{budget / 60:,.1f} min of training"
+    prefix = max((p for p, size in PREFIXES.items() if size <= budget), key=PREFIXES.__getitem__, default="G")
+    return f"{budget / PREFIXES[prefix]:,.3g} {VIEWS[by].replace('FLOPs', f'{prefix}FLOPs')}"
 
 
 def equal(curves: Sequence[Curve], by: str = STEPS, share: float = 1.0) -> Equal:
@@ -58,7 +68,7 @@ def equal(curves: Sequence[Curve], by: str = STEPS, share: float = 1.0) -> Equal
         for c in ways
     )
     if any(np.isnan(v).all() for v in values):
-        raise Incomparable(VIEWS[by], f": by its first point one has spent more than the {budget:,.4g} to compare at")
+        raise Incomparable(VIEWS[by], f": by its first point one has spent more than {amount(budget, by)}")
     return Equal(by, budget, values, max(int(c.steps[-1]) for c in ways), note)
 
 

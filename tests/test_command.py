@@ -7,10 +7,12 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from headtohead import command
 from headtohead.command import duration, isolated
 
 
@@ -24,6 +26,19 @@ def test_answers_and_errors_come_back() -> None:
     assert isolated(halve, 8) == 4
     with pytest.raises(ValueError, match="3 is odd"):
         isolated(halve, 3)
+
+
+def test_who_is_asked_to_end_before_the_work_has_begun_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = command.processes
+
+    def asked_meanwhile(number: int) -> ProcessPoolExecutor:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return real(number)
+
+    monkeypatch.setattr(command, "processes", asked_meanwhile)
+    with pytest.raises(SystemExit) as stop:
+        isolated(time.sleep, 20)
+    assert stop.value.code == 143
 
 
 def linger(path: str) -> None:
@@ -44,14 +59,14 @@ def test_work_ends_with_a_command_that_is_killed(tmp_path: Path) -> None:
     place = str(tmp_path / "pid")
     code = f"import test_command as t; t.isolated(t.linger, {place!r})"
     paths = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[1])])
-    command = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": paths})
+    started = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": paths})
     while not (Path(place).exists() and Path(place).read_text()):
-        assert command.poll() is None
+        assert started.poll() is None
         time.sleep(0.05)
     pid = int(Path(place).read_text())
     assert alive(pid)
-    command.send_signal(signal.SIGKILL)
-    command.wait()
+    started.send_signal(signal.SIGKILL)
+    started.wait()
     for _ in range(100):
         if not alive(pid):
             break

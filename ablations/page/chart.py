@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ablations import tables
-from ablations.curves import FLOPS, FLOPS_TOTAL, SECONDS, STEPS, Curve, Numbers
-from ablations.figures import PANELS, PREFIXES
+from ablations.curves import FLOPS, FLOPS_TOTAL, PREFIXES, SECONDS, STEPS, Curve, Numbers
+from ablations.figures import PANELS
 from ablations.looks import Look
 
 LOSS = "loss/t="

@@ -83,6 +83,15 @@ class Section:
         return panels if sum(len(s["y"]) for p in panels for s in p["series"]) <= MOST_POINTS else []
 
     @property
+    def asked(self) -> str:
+        """Scores of the last point are not those of the same exam as before it."""
+        panels = [p for p in self.chart["panels"] if "axis" not in p]
+        for name, n in ((p["name"], s["n"]) for p in panels[::-1] for s in p["series"]):
+            if n[0] != n[-1]:
+                return f"The last point asks more, {name} of {n[-1]} pictures instead of {n[0]}, which moves it."
+        return ""
+
+    @property
     def task_names(self) -> list[str]:
         return [t.replace("_", " ") for t in TASKS]
 

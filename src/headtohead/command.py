@@ -62,16 +62,22 @@ def isolated(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """
     asked = False
 
-    def pass_on(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        asked = True
+    def pass_on() -> None:
         for child in mp.active_children():
             child.terminate()
 
-    before = signal.signal(signal.SIGTERM, pass_on)
+    def hear(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        asked = True
+        pass_on()
+
+    before = signal.signal(signal.SIGTERM, hear)
     try:
         with processes(1) as pool:
-            return pool.submit(work, *args, **kwargs).result()
+            done = pool.submit(work, *args, **kwargs)
+            if asked:  # while there was nobody to pass it on to
+                pass_on()
+            return done.result()
     except BrokenProcessPool:
         if asked:  # before there was anything to save
             raise SystemExit(143) from None
@@ -154,4 +160,6 @@ def seeds(text: str) -> list[int]:
     parts = text.split(",")
     if not all(p.isascii() and p.isdigit() and int(p) < 2**31 for p in parts):
         raise argparse.ArgumentTypeError(f"expected whole numbers such as 0,1,2, got {text!r}")
+    if len(set(map(int, parts))) < len(parts):
+        raise argparse.ArgumentTypeError(f"the same seed stands twice in {text!r}")
     return [int(p) for p in parts]

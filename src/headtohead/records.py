@@ -18,6 +18,7 @@ and beside the runs `<sweep>/exams/<id>.json`, what the prompts are. Reading nee
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -49,6 +50,7 @@ CURVE_KEYS: dict[str, tuple[type, ...]] = {
     "seconds": (int, float),
     "n": (int,),
 }
+_FINITE = ("value", "flops", "seconds")  # JSON as Python reads it knows NaN and infinity
 
 
 @dataclass(frozen=True)
@@ -203,7 +205,7 @@ class Run:
         if not _sound(lines):
             for number, line in enumerate(lines, 1):
                 for key, kinds in CURVE_KEYS.items():
-                    if type(line.get(key)) not in kinds:
+                    if type(line.get(key)) not in kinds or (key in _FINITE and not math.isfinite(line[key])):
                         raise RecordError(f"{self.folder / CURVE}: line {number}: {key} is {line.get(key)!r:.40}")
         return sorted(lines, key=itemgetter("step"))
 
@@ -226,13 +228,16 @@ class Run:
 def _sound(lines: list[dict[str, Any]]) -> bool:
     """Column by column: there may be a hundred thousand lines."""
     try:
-        return all({*map(type, map(itemgetter(key), lines))} <= {*kinds} for key, kinds in CURVE_KEYS.items())
+        typed = all({*map(type, map(itemgetter(key), lines))} <= {*kinds} for key, kinds in CURVE_KEYS.items())
+        return typed and all(all(map(math.isfinite, map(itemgetter(key), lines))) for key in _FINITE)
     except KeyError:
         return False
 
 
 def runs(results: Path) -> list[Run]:
     """Every run under a folder: a results folder, a sweep's or a run's own."""
+    if results.is_file():
+        raise RecordError(f"{results}: is a file, not a folder of results")
     if not results.is_dir():
         raise RecordError(f"{results}: no such folder; `make sweep DESIGN=clip_flow` makes results")
     found = []
