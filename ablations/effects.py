@@ -57,9 +57,9 @@ def main_effects(designs: Sequence[Cell], metric: str, by: str = STEPS) -> list[
                 seeds = sorted(set.intersection(*map(set, rows))) if rows else []
                 if rows and not seeds:
                     refused = (*refused, f"{factor} from {before} to {after}: no seed in common to its pairs")
-                every = np.array([[row[s] for s in seeds] for row in rows]) if seeds else np.empty((0, 0))
-                of = (factor, str(before), str(after), metric, kept)
-                found.append((of, difference(every.mean(0) if seeds else []), tuple(every.mean(1).tolist()), refused))
+                of, every = (factor, str(before), str(after), metric, kept), [[row[s] for s in seeds] for row in rows]
+                mean, each = (np.mean(every, 0), np.mean(every, 1).tolist()) if seeds else ([], [])
+                found.append((of, difference(mean), tuple(each), refused))
     corrected = holm([d.p for _, d, _, _ in found])
     return [Effect(*of, d, float(p), each, refused) for (of, d, each, refused), p in zip(found, corrected, strict=True)]
 

@@ -13,7 +13,7 @@ from ablations.cells import Cell, compared
 from ablations.curves import FLOPS, FLOPS_TOTAL, SECONDS, STEPS
 from ablations.ranking import Ranking, together
 from ablations.tables import METRICS, Table, interval
-from ablations.views import Incomparable
+from ablations.views import Incomparable, amount
 
 SHOWN = ("geneval/overall", "dpg/overall")
 ACCOUNTS = {STEPS: "steps", FLOPS: "FLOPs", FLOPS_TOTAL: "FLOPs of everything", SECONDS: "wall time"}
@@ -53,7 +53,7 @@ def _columns(
             refused.append("all (some record lacks it)")
             continue
         name, digits, _ = METRICS[metric]
-        head.append(f"{name} {at}")
+        head.append(f"{name} at {amount(at.budget, by)}")
         shown = zip(own, at.values, strict=True)
         columns.append({c.name: (float(np.nanmean(v)), interval(v, digits)) for c, v in shown})
     return list(dict.fromkeys(refused))

@@ -41,17 +41,17 @@ class Equal:
     note: str = ""
 
     def __str__(self) -> str:
-        return f"at {amount(self.budget, self.by)}"
+        return f"at {amount(self.budget, self.by)}" + (" of head and language model" if self.by == FLOPS else "")
 
 
 def amount(budget: float, by: str) -> str:
-    """A budget as one says it: step 1,600, 24.7 training TFLOPs of head and language model, 8.9 min of training."""
+    """As one says it: step 1,600, 24.7 TFLOPs, 32 TFLOPs of everything, 8.9 min."""
     if by == STEPS:
         return f"step {budget:,.0f}"
     if by == SECONDS:
-        return f"{budget / 60:,.1f} min of training"
+        return f"{budget / 60:,.1f} min"
     prefix = max((p for p, size in PREFIXES.items() if size <= budget), key=PREFIXES.__getitem__, default="G")
-    return f"{budget / PREFIXES[prefix]:,.3g} {VIEWS[by].replace('FLOPs', f'{prefix}FLOPs')}"
+    return f"{budget / PREFIXES[prefix]:,.3g} {prefix}FLOPs" + (" of everything" if by == FLOPS_TOTAL else "")
 
 
 def equal(curves: Sequence[Curve], by: str = STEPS, share: float = 1.0) -> Equal:
