@@ -91,8 +91,8 @@ def unlike(a: Cell, b: Cell) -> tuple[str, ...]:
     return tuple(sorted({key for key, _ in a.told ^ b.told} - ((a.tuned | b.tuned) - a.varied - b.varied)))
 
 
-def comparable(own: Sequence[Cell], by: str, until: int, apart: str = "") -> None:
-    """Refuses cells that differ in another setting than those that begin with `apart`, in exam, or in the machine."""
+def comparable(own: Sequence[Cell], by: str, until: int, apart: str | tuple[str, ...] = "") -> None:
+    """Refuses cells that differ in another setting than those beginning with `apart`, in exam, or in the machine."""
     first = own[0]
     for other in own[1:]:
         for key in unlike(first, other):
@@ -108,7 +108,9 @@ def comparable(own: Sequence[Cell], by: str, until: int, apart: str = "") -> Non
         raise Incomparable("machine", f" is {' and '.join(sorted(machines))}")
 
 
-def compared(own: Sequence[Cell], metric: str, by: str = STEPS, share: float = 1.0, apart: str = "") -> Equal:
+def compared(
+    own: Sequence[Cell], metric: str, by: str = STEPS, share: float = 1.0, apart: str | tuple[str, ...] = ""
+) -> Equal:
     """Cells at one budget, or a refusal: whatever is said of several designs, a verdict or a rank, passes here."""
     at = equal([c.curves[metric] for c in own], by, share)
     comparable(own, at.by, at.until, apart)

@@ -45,7 +45,7 @@ def _columns(
         if len(own) < 2:
             continue
         try:
-            at = compared(own, metric, by)
+            at = compared(own, metric, by, apart=tuple(frozenset().union(*(c.varied for c in own))))
         except Incomparable as field:
             refused.append(f"all ({field})")
             continue

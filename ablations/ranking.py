@@ -41,12 +41,11 @@ def together(cells: Sequence[Cell], metrics: Iterable[str], by: str = STEPS) -> 
     wanted = tuple(metrics)
     groups: list[list[Cell]] = []
     for cell in cells:
-        alike = (g for g in groups if not unlike(cell, g[0]))  # of hundreds of variants most are not, and soon told
-        group = next((g for g in alike if not _refusal(cell, g, wanted, by)), None)
+        group = next((g for g in [*groups, []] if not _refusal(cell, g, wanted, by)), None)
+        if group == []:
+            groups.append(group)
         if group is not None:
             group.append(cell)
-        elif not _refusal(cell, [], wanted, by):
-            groups.append([cell])
     best = max(groups, key=len, default=[])
     refused: dict[str, Incomparable] = {}
     for cell in cells:
@@ -63,14 +62,19 @@ def together(cells: Sequence[Cell], metrics: Iterable[str], by: str = STEPS) -> 
 
 
 def _refusal(cell: Cell, group: Sequence[Cell], metrics: Iterable[str], by: str) -> Incomparable | None:
-    """Terms and exams are equal or not, so that the group's first speaks for all; settings are tuned for some only."""
+    """Terms and exams are equal or not, so that the group's first speaks for all; settings are tuned for some only.
+
+    What a sweep varies by name is what it compares.
+    """
     pair = [*group[:1], cell]
+    apart = tuple(cell.varied.union(*(other.varied for other in group)))
     try:
         for other in group:
-            comparable([other, cell], by, 0)
+            if any(key not in apart for key in unlike(other, cell)):
+                comparable([other, cell], by, 0, apart)
         for metric in metrics:
             if all(metric in c.curves for c in pair):
-                compared(pair, metric, by)
+                compared(pair, metric, by, apart=apart)
     except Incomparable as field:
         return field
     return None

@@ -58,16 +58,19 @@ def test_what_claims_refuse_is_not_ranked(tmp_path: Path, other: dict[str, objec
     assert "the records do not compare" in judged["flow-beats-mse/geneval"].why
 
 
-def test_variants_of_a_grid_are_named_once_by_what_they_differ_in(tmp_path: Path) -> None:
+def test_what_a_sweep_varies_by_name_is_ranked_and_what_it_does_not_is_told_once(tmp_path: Path) -> None:
     record(tmp_path / "s/clip_flow", 0.6)
     record(tmp_path / "s/vae_flow", 0.3)
-    for dim in (64, 128):
-        record(tmp_path / f"s/clip_flow+head.dim={dim}", 0.7, settings={**SETTINGS, "head": {"dim": dim, "layers": 4}})
+    smaller = {**SETTINGS, "head": {"dim": 64, "layers": 4}}
+    record(tmp_path / "s/clip_flow+head.dim=64", 0.7, settings=smaller)
+    for layers in (1, 2):  # and by another batch, which no name tells
+        hidden = {**SETTINGS, "head": {"dim": 256, "layers": layers}, "train": {**SETTINGS["train"], "batch": 9}}
+        record(tmp_path / f"s/clip_flow+head.layers={layers}", 0.7, settings=hidden)
     found = rank(cells(runs(tmp_path))["s"], ALL)
-    assert found.ranked == ("clip_flow", "vae_flow")
+    assert found.ranked == ("clip_flow", "clip_flow+head.dim=64", "vae_flow")
     assert str(found) == (
-        "Not ranked: clip_flow+head.dim=128, clip_flow+head.dim=64 "
-        "(head.dim is 256 for clip_flow and 128 for clip_flow+head.dim=128)."
+        "Not ranked: clip_flow+head.layers=1, clip_flow+head.layers=2 "
+        "(train.batch is None for clip_flow and 9 for clip_flow+head.layers=1)."
     )
 
 
