@@ -113,7 +113,9 @@ def curves(found: list[Run]) -> list[Curve]:
         first, others = settings.setdefault(of, (run.name, own))
         if own != others:
             keys = ", ".join(sorted(key for key in {*own, *others} if own.get(key) != others.get(key)))
-            raise RecordError(f"{run.folder}: {keys} differ from {first}'s: seeds of one design must share settings")
+            raise RecordError(
+                f"{run.folder}: its settings differ from {first}'s ({keys}): seeds of one design share them"
+            )
         seed = run.config.get("seed", 0)
         if seed in passed.get(of, {}):
             raise RecordError(f"{run.folder}: seed {seed} of {of[1]} stands in another folder too")

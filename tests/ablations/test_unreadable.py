@@ -70,7 +70,7 @@ def test_seeds_that_do_not_belong_together(command: str, tmp_path: Path, capsys:
     config.write_text(own.replace('"seed": 1', '"seed": 0'))
     assert "clip_flow-s1: seed 0 of clip_flow stands in another folder too" in refused(command, tmp_path, capsys)
     config.write_text(own.replace('"train"', '"trian"'))
-    assert "clip_flow-s1: train, trian differ from clip_flow-s0's" in refused(command, tmp_path, capsys)
+    assert "clip_flow-s1: its settings differ from clip_flow-s0's (train, trian)" in refused(command, tmp_path, capsys)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
