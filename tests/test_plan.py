@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch.profiler import ProfilerActivity, profile
 
+from headtohead import rounds
 from headtohead.assemble import Parts, assemble, flops_a_picture, flops_of_everything
 from headtohead.config import ComputeConfig, RunConfig
 from headtohead.data.encoded import StepBatch
@@ -131,9 +132,26 @@ def test_points_ask_a_subset_on_the_way_and_everything_at_the_end() -> None:
     assert own.the_last == 2212 + 4260 + 30_000
     assert own.a_point == 138 * 4 + 133 * 4 + 1000
     assert own.on_the_way == 150_000 // 3200
+
+
+def test_points_are_planned_as_they_paint(monkeypatch: pytest.MonkeyPatch) -> None:
+    painted: list[int] = []
+
+    def paint(
+        own: Meter, generator: object, asked: list[str], how: object, seed: int = 0, decodings: Any = (None,)
+    ) -> Any:
+        painted.append(len(asked) * len(decodings))
+        return torch.zeros(len(asked), len(decodings), 3, 8, 8)
+
+    monkeypatch.setattr(Meter, "paint", paint)
+    monkeypatch.setattr(rounds, "first", lambda: False)  # which alone judges what all have painted
     config = configure("clip_flow")
-    meter = Meter(config, assemble(config, "cpu"), "cpu")
-    assert (points.of(config).a_point, points.of(config).the_last) == (meter.pictures(False), meter.pictures(True))
+    parts = assemble(config, "cpu")
+    meter, own = Meter(config, parts, "cpu"), points.of(config)
+    for last, planned in ((False, own.a_point), (True, own.the_last)):
+        painted.clear()
+        meter.measure(parts.generator, last, 0)
+        assert sum(painted) == planned
 
 
 @pytest.fixture(scope="module")
