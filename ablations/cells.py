@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Any
 
+from ablations.budgets import Tuned
 from ablations.curves import FINISHED, SECONDS, STEPS, Curve, by_design, curves, order
 from ablations.spec import tuned
 from ablations.views import Equal, Incomparable, equal
@@ -53,12 +54,14 @@ def cells(found: Iterable[Run], drawn: Iterable[Curve] = ()) -> dict[str, list[C
     for curve in drawn or curves([run for run in found if run.state["state"] == FINISHED]):
         known.setdefault((curve.sweep, curve.design), []).append(curve)
     out: dict[str, list[Cell]] = {}
+    searched = {folder: tuned(folder) for folder in {run.folder.parent for run in found}}
     for (sweep, name), own in sorted(by_design(found).items(), key=lambda item: (item[0][0], order(item[0][1]))):
-        out.setdefault(sweep, []).append(_cell(sweep, name, own, known.get((sweep, name), [])))
+        search = searched[own[0].folder.parent].get(name.split("+")[0])
+        out.setdefault(sweep, []).append(_cell(sweep, name, own, known.get((sweep, name), []), search))
     return out
 
 
-def _cell(sweep: str, name: str, own: list[Run], known: list[Curve]) -> Cell:
+def _cell(sweep: str, name: str, own: list[Run], known: list[Curve], search: Tuned | None) -> Cell:
     done = [r for r in own if r.state["state"] == FINISHED]
     config = {k: v for k, v in (done or own)[0].config.items() if k not in ("seed", "hash")}
     exams: dict[int, set[str]] = {}
@@ -74,7 +77,7 @@ def _cell(sweep: str, name: str, own: list[Run], known: list[Curve]) -> Cell:
         {r.config.get("seed", 0): r.state["state"] for r in own if r not in done},
         {step: frozenset(names) for step, names in exams.items()},
         frozenset(json.dumps(r.state["machine"], sort_keys=True) for r in done if "machine" in r.state),
-        TUNED.union(search.space if (search := tuned(own[0].folder.parent).get(name.split("+")[0])) else ()),
+        TUNED.union(search.space if search else ()),
     )
 
 
@@ -91,14 +94,24 @@ def unlike(a: Cell, b: Cell) -> tuple[str, ...]:
     return tuple(sorted({key for key, _ in a.told ^ b.told} - ((a.tuned | b.tuned) - a.varied - b.varied)))
 
 
-def comparable(own: Sequence[Cell], by: str, until: int, apart: str | tuple[str, ...] = "") -> None:
-    """Refuses cells that differ in another setting than those beginning with `apart`, in exam, or in the machine."""
+def varied(own: Iterable[Cell]) -> tuple[str, ...]:
+    """Settings that a sweep gave some of these by name: they are what it compares."""
+    return tuple(frozenset[str]().union(*(c.varied for c in own)))
+
+
+def alike(own: Sequence[Cell], apart: str | tuple[str, ...]) -> None:
+    """Refuses cells that differ in another setting than those beginning with `apart`."""
     first = own[0]
     for other in own[1:]:
         for key in unlike(first, other):
             if not (apart and key.startswith(apart)):
                 a, b = first.settings.get(key), other.settings.get(key)
                 raise Incomparable(key, f" is {a} for {first.name} and {b} for {other.name}")
+
+
+def comparable(own: Sequence[Cell], by: str, until: int, apart: str | tuple[str, ...] = "") -> None:
+    """Refuses cells that differ in another setting than those beginning with `apart`, in exam, or in the machine."""
+    alike(own, apart)
     for step in sorted({step for cell in own for step in cell.exams if step <= until}):
         asked = set().union(*(cell.exams.get(step, frozenset()) for cell in own))
         if len(asked) > 1:

@@ -6,12 +6,13 @@ Which account is the fair one is the reader's question: a design that is cheap b
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from ablations.cells import Cell, compared
+from ablations.cells import Cell, compared, varied
 from ablations.curves import FLOPS, FLOPS_TOTAL, SECONDS, STEPS
-from ablations.ranking import Ranking, together
+from ablations.ranking import together
 from ablations.tables import METRICS, Table, interval
 from ablations.views import Incomparable, amount
 
@@ -19,33 +20,42 @@ SHOWN = ("geneval/overall", "dpg/overall")
 ACCOUNTS = {STEPS: "steps", FLOPS: "FLOPs", FLOPS_TOTAL: "FLOPs of everything", SECONDS: "wall time"}
 
 
+@dataclass(frozen=True)
+class Column:
+    """One score at one budget: means over seeds by design, and how they are shown."""
+
+    head: str
+    means: dict[str, float]
+    cells: dict[str, str]
+
+
 def table(cells: Sequence[Cell]) -> Table | None:
     having = [c for c in cells if c.curves]
-    head, columns, missing = ["design"], list[dict[str, tuple[float, str]]](), dict[str, list[str]]()
+    columns, missing = list[Column](), dict[str, list[str]]()
     for by, account in ACCOUNTS.items():
         found = together(having, SHOWN, by)
-        for why in filter(None, (found.reasons, *_columns(having, found, by, head, columns))):
+        own, refused = _columns([c for c in having if c.name in found.ranked], by)
+        columns += own
+        for why in filter(None, (found.reasons, *refused)):
             missing.setdefault(why, []).append(account)
     if not columns:
         return None
-    rows = [[c.name, *(own[c.name][1] if c.name in own else "–" for own in columns)] for c in having]
-    best = [max((mean, k) for k, c in enumerate(having) if (mean := own.get(c.name, (np.nan,))[0]) == mean)[1]
-            for own in columns]  # fmt: skip
-    marked = frozenset((row, column) for column, row in enumerate(best, 1))
+    rows = [[c.name, *(column.cells.get(c.name, "–") for column in columns)] for c in having]
+    best = [np.nanargmax([column.means.get(c.name, np.nan) for c in having]) for column in columns]
+    marked = frozenset((int(row), k) for k, row in enumerate(best, 1))
+    head = ["design", *(column.head for column in columns)]
     return Table("The same comparison at equal cost", head, rows, _note(missing), marked)
 
 
-def _columns(
-    having: Sequence[Cell], found: Ranking, by: str, head: list[str], columns: list[dict[str, tuple[float, str]]]
-) -> list[str]:
-    """Adds what can be compared, and gives why the rest cannot."""
-    refused = []
+def _columns(ranked: Sequence[Cell], by: str) -> tuple[list[Column], list[str]]:
+    """What can be compared, and why the rest cannot."""
+    found, refused = [], []
     for metric in SHOWN:
-        own = [c for c in having if c.name in found.ranked and metric in c.curves]
+        own = [c for c in ranked if metric in c.curves]
         if len(own) < 2:
             continue
         try:
-            at = compared(own, metric, by, apart=tuple(frozenset().union(*(c.varied for c in own))))
+            at = compared(own, metric, by, apart=varied(own))
         except Incomparable as field:
             refused.append(f"all ({field})")
             continue
@@ -53,10 +63,11 @@ def _columns(
             refused.append("all (some record lacks it)")
             continue
         name, digits, _ = METRICS[metric]
-        head.append(f"{name} at {amount(at.budget, by)}")
-        shown = zip(own, at.values, strict=True)
-        columns.append({c.name: (float(np.nanmean(v)), interval(v, digits)) for c, v in shown})
-    return list(dict.fromkeys(refused))
+        values = {c.name: v for c, v in zip(own, at.values, strict=True)}
+        means = {design: float(np.nanmean(v)) for design, v in values.items()}
+        shown = {design: interval(v, digits) for design, v in values.items()}
+        found.append(Column(f"{name} at {amount(at.budget, by)}", means, shown))
+    return found, list(dict.fromkeys(refused))
 
 
 def _note(missing: dict[str, list[str]]) -> str:

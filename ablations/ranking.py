@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ablations.cells import Cell, comparable, compared, unlike
+from ablations.cells import Cell, alike, compared, varied
 from ablations.curves import STEPS
 from ablations.views import Incomparable
 
@@ -67,11 +67,10 @@ def _refusal(cell: Cell, group: Sequence[Cell], metrics: Iterable[str], by: str)
     What a sweep varies by name is what it compares.
     """
     pair = [*group[:1], cell]
-    apart = tuple(cell.varied.union(*(other.varied for other in group)))
+    apart = varied([*group, cell])
     try:
         for other in group:
-            if any(key not in apart for key in unlike(other, cell)):
-                comparable([other, cell], by, 0, apart)
+            alike([other, cell], apart)
         for metric in metrics:
             if all(metric in c.curves for c in pair):
                 compared(pair, metric, by, apart=apart)

@@ -41,7 +41,8 @@ def chosen(options: argparse.Namespace) -> spec.Sweep:
         "variants": {design: list(rows) for design, rows in base.variants.items()},
         **base.how_chosen(),
     }
-    name = base.name if base.scale == scale else f"{base.name}-{scale}"
+    another = scale != base.scale
+    name = f"{base.name}-{scale}" if another else base.name
     return spec.parse(named(name, overrides), given, str(file) if file else "command line")
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ablations import stats
-from ablations.curves import FINISHED, FLOPS_TOTAL, Curve, Numbers, counted, design_of, order, reached
+from ablations.curves import FINISHED, FLOPS_TOTAL, Curve, Numbers, by_design, counted, order, reached
 from ablations.ranking import Ranking
 from headtohead import limits
 from headtohead.records import Run
@@ -59,15 +59,12 @@ class Group:
 
 
 def groups(sweep: str, found: list[Run], curves: list[Curve]) -> list[Group]:
-    designs = sorted({c.design for c in curves if c.sweep == sweep}, key=order)
-    return [
-        Group(
-            design,
-            {c.metric: c for c in curves if (c.sweep, c.design) == (sweep, design)},
-            [r for r in found if (r.sweep, design_of(r)) == (sweep, design)],
-        )
-        for design in designs
-    ]
+    own: dict[str, dict[str, Curve]] = {}
+    for curve in curves:
+        if curve.sweep == sweep:
+            own.setdefault(curve.design, {})[curve.metric] = curve
+    runs = by_design(found)
+    return [Group(design, own[design], runs.get((sweep, design), [])) for design in sorted(own, key=order)]
 
 
 def interval(values: Numbers, digits: int) -> str:

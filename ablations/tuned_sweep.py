@@ -50,8 +50,8 @@ def write(
     made: dict[str, Any] = {"designs": list(chosen), "seeds": seeds, "scale": scale}
     made |= {"set": dict(kept)} if kept else {}
     made |= {"chosen": {design: dict(values) for design, values in chosen.items()}, "tuned": budgets.plain(tuned)}
-    (study, storage), *_ = {(search.study, search.storage): 0 for search in reversed(tuned.values())}
-    text = [f"Chosen by study {study} in {storage}:"]
+    last = [*tuned.values()][-1]
+    text = [f"Chosen by study {last.study} in {last.storage}:"]
     text += [f"{design}: {budgets.spent(search)}" for design, search in tuned.items()]
     text += [f"No seed is {', '.join(map(str, sorted(used)))}: the search chose what is high there, by luck as well."]
     text += ["Written by", command]

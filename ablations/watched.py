@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,18 +40,6 @@ class Watched:
     @property
     def waits(self) -> bool:
         return not self.at_work and self.state not in (ENDED, FAILED)
-
-
-def clock(folder: Path, now: float) -> float:
-    """The disk's time, by which silence is measured: whoever looks may be minutes ahead, and nobody is lost for that.
-
-    A file without a name is asked, and leaves nothing behind. Where none can be made, late is better than wrong.
-    """
-    try:
-        with tempfile.TemporaryFile(dir=folder) as file:
-            return os.fstat(file.fileno()).st_mtime
-    except OSError:
-        return now - CLOCKS
 
 
 def sweeps(results: Path, now: float) -> dict[Path, list[Watched]]:

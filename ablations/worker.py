@@ -116,7 +116,7 @@ class Worker:
         """
         if not (folder / records.CONFIG).exists():  # what is there says the same
             folder.mkdir(parents=True, exist_ok=True)
-            patiently(lambda: records.write(folder / records.CONFIG, config.record()), folder, say, lambda now: None)
+            patiently(lambda: records.write(folder / records.CONFIG, config.record()), folder, say)
         words = [str(folder), "--cache", str(self.cache), *(["--device", self.device] if self.device else [])]
         words += ["--log", *self.log] if self.log else []
         if self.launch.by == "slurm":

@@ -7,7 +7,6 @@ beside the training or after it, on machines of their own; who measures a step s
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -46,21 +45,12 @@ def _point(
     say(f"{recorder.folder.name}: step {step:,}")
     measured = examiner.measure(generator, step == config.train.steps, step)  # type: ignore[arg-type]
     assert measured is not None  # one process, the first
-    point, at = measured, spent(recorder.folder, step)
-    told = _alone(recorder.folder, lambda: record(recorder, config, examiner, point, at))
+    at = spent(recorder.folder, step)
+    with owner.turn(recorder.folder / POINTS / "record"):  # others may be done with other steps at the same moment
+        told = record(recorder, config, examiner, measured, at)
     say(f"{recorder.folder.name}: step {step:,}: {told}")
     if config.evaluation.keep == "last" and step != config.train.steps:
         kept(recorder.folder)[step].unlink()
-
-
-def _alone(folder: Path, work: Callable[[], str]) -> str:
-    """Others may be done with other steps at the same moment: one record, one hand."""
-    while True:
-        try:
-            with owner.claimed(folder / POINTS / "record"):
-                return work()
-        except owner.Taken:
-            time.sleep(0.5)
 
 
 def main(arguments: list[str] | None = None) -> int:

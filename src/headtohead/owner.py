@@ -69,7 +69,7 @@ def holder(folder: Path, now: float | None = None) -> Holder | None:
         str(told.get("place", "")),
         "released" in told,
         since if isinstance(since, float) else 0.0,
-        (_now(path.parent) if now is None else now) - beat,
+        (clock(path.parent, time.time()) if now is None else now) - beat,
     )
 
 
@@ -188,10 +188,11 @@ def _path(folder: Path, number: int) -> Path:
     return folder / CLAIMS / f"{number:04d}.json"
 
 
-def _now(folder: Path) -> float:
-    """By the clock of whoever keeps the disk: machines that share one may disagree."""
+def clock(folder: Path, otherwise: float) -> float:
+    """The time of whoever keeps the disk: machines that share one may disagree. A file without a name is asked, which
+    leaves nothing behind; where none can be made, the disk is full or only to be read."""
     try:
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".now-") as file:
-            return os.stat(file.name).st_mtime
-    except OSError:  # full, or only to be read
-        return time.time()
+        with tempfile.TemporaryFile(dir=folder) as file:
+            return os.fstat(file.fileno()).st_mtime
+    except OSError:
+        return otherwise

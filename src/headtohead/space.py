@@ -25,7 +25,7 @@ def patiently(
     write: Callable[[], T],
     where: Path,
     say: Callable[[str], None],
-    waiting: Callable[[bool], None],
+    waiting: Callable[[bool], None] = lambda _: None,
 ) -> T:
     """`write` leaves nothing behind when it fails; `waiting` is told of every wait and may end it by raising."""
     told = False

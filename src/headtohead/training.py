@@ -131,7 +131,7 @@ def joined(folder: Path, say: Callable[[str], None]) -> Iterator[tuple[Asked, Cl
         if devices.rank():
             yield asked, None
         else:  # who is asked to go while it waits for space goes at once
-            with patiently(lambda: claimed(folder), folder, say, lambda now: None) as claim:
+            with patiently(lambda: claimed(folder), folder, say) as claim:
                 yield asked, claim
 
 

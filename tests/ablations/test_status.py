@@ -132,7 +132,7 @@ def test_whose_clock_is_ahead_calls_nobody_lost(
         raise PermissionError
 
     if read_only:
-        monkeypatch.setattr(watched.tempfile, "TemporaryFile", refused)
+        monkeypatch.setattr(owner.tempfile, "TemporaryFile", refused)
     now, before = time.time(), sorted(sweep.rglob("*"))
     monkeypatch.setattr(status.time, "time", lambda: now + 200)
     assert status.main([str(sweep)]) == 0

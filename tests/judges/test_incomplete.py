@@ -80,7 +80,7 @@ def test_an_interrupted_download_says_to_delete_it(tmp_path: Path, monkeypatch: 
 
 def test_the_libraries_are_quiet_before_the_line_that_says_what_to_do(caplog: pytest.LogCaptureFixture) -> None:
     def load() -> Any:
-        logging.getLogger("some.library").warning("retrying (1 of 5)")
+        logging.getLogger("some.package").warning("retrying (1 of 5)")
         raise OSError("offline")
 
     with pytest.raises(ModelError, match=r"download https://huggingface.co/a/b into a folder"):
@@ -88,5 +88,5 @@ def test_the_libraries_are_quiet_before_the_line_that_says_what_to_do(caplog: py
     with pytest.raises(ModelError, match=r"download https://huggingface.co/on/hub and give --colours M:FILE"):
         fetched("the classifier", "M:openai", "--colours", load, file="M:FILE", where="on/hub")
     assert not caplog.records
-    logging.getLogger("some.library").warning("heard again")
+    logging.getLogger("some.package").warning("heard again")
     assert caplog.records

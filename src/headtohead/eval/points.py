@@ -110,9 +110,10 @@ def spread(lines: list[dict[str, Any]], drawn: dict[str, Tensor], judge: Judge, 
     for name, pictures in {**drawn, "renders": renders(lines, device)}.items():
         accepted = np.array([v.correct for v in geneval.judge(lines, pictures, judge, judge)])
         features = features_of(pictures, net)
+        features = features.reshape(-1, A_PROMPT, features.shape[1])
         counted = {name: accepted, f"{name}_all": np.ones_like(accepted)} if name in drawn else {name: accepted}
         for key, kept in counted.items():
-            value, prompts = pairwise(features.reshape(-1, A_PROMPT, features.shape[1]), kept.reshape(-1, A_PROMPT))
+            value, prompts = pairwise(features, kept.reshape(-1, A_PROMPT))
             if prompts:
                 values[f"diversity/{key}"] = value
                 n[f"diversity/{key}"] = int(kept.sum())
