@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from math import ceil
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from ablations.curves import PREFIXES, Curve, Numbers, order
 from ablations.looks import Look, looks
-from ablations.tables import lines
+from ablations.tables import METRICS, lines
 from headtohead.world.prompts import TASKS
 
 # Figure 4 of the paper: two scores to raise, one distance to lower.
 PANELS = (("geneval/overall", "GenEval"), ("dpg/overall", "DPG"), ("fid", "FID, lower is better"))
 AXES = {"steps": "training steps", "flops": "training {}FLOPs of head and language model"}
 GREY = "#777777"
+TITLE, LABEL, LINE = 0.3, 0.46, 0.17  # inches above a panel, below it, and of a line of its legend
+LETTER, SAMPLE = 0.06, 0.5  # inches of a legend's letter, and of what stands before and after a name
 MOST = 16  # designs of a sweep in a figure, the first ones: nobody can tell more apart
 
 
@@ -51,25 +55,61 @@ def whiskers(values: Numbers) -> tuple[float, float]:
     return max(0.0, float(values.mean() - values.min())), max(0.0, float(values.max() - values.mean()))
 
 
+class Rows:
+    """A figure of a row of panels a sweep, with its designs' names below, where they hide no curve."""
+
+    def __init__(self, designs: Sequence[Sequence[str]], across: int, wide: float, panel: float, left: float) -> None:
+        self.panel, room = panel, wide * (0.99 - left)
+        self.columns = [next(k for k in range(len(names), 0, -1) if k == 1 or _wide(names, k) <= room)
+                        for names in designs]  # fmt: skip
+        below = LABEL + LINE * max(ceil(len(names) / k) for names, k in zip(designs, self.columns, strict=True)) + 0.05
+        high = len(designs) * (TITLE + panel + below)
+        self.figure = Figure(figsize=(wide, high))
+        self.axes = self.figure.subplots(len(designs), across, squeeze=False)
+        self.figure.subplots_adjust(
+            left, below / high, 0.99, 1 - TITLE / high, wspace=0.2, hspace=(TITLE + below) / panel
+        )
+
+    def names(self, row: int) -> None:
+        self.axes[row][0].legend(fontsize=8, frameon=False, ncols=self.columns[row], loc="upper left",
+                                 bbox_to_anchor=(0, -LABEL / self.panel), borderpad=0, borderaxespad=0)  # fmt: skip
+
+
+def _wide(names: Sequence[str], columns: int) -> float:
+    """Inches of a legend, which is filled column by column."""
+    deep = ceil(len(names) / columns)
+    return sum(SAMPLE + LETTER * max(map(len, names[k : k + deep])) for k in range(0, len(names), deep))
+
+
+def _named(found: list[Curve], sweeps: Iterable[str]) -> list[list[str]]:
+    return [sorted({c.design for c in found if c.sweep == sweep}, key=order) for sweep in sweeps]
+
+
 def _bounds(ax: Axes, metric: str, representations: Iterable[str]) -> None:
     """The ceilings of what is compared and the floor of shuffled prompts, as thin lines with their names."""
-    for name, value, floor in lines(metric, representations):
+    shown = lines(metric, representations)
+    tops = [value for _, value, floor in shown if not floor]
+    for name, value, floor in shown:
         ax.axhline(value, color=GREY, lw=0.9, ls=":" if floor else "--", zorder=1)
-        ax.annotate(name, (0.01, value), xycoords=("axes fraction", "data"), fontsize=6.5, color=GREY, va="bottom")
+        below = METRICS[metric][2] and value == min(tops) < max(tops)  # the names of two ceilings stand apart
+        how: dict[str, Any] = {
+            "va": "top" if below else "bottom",
+            "path_effects": [withStroke(linewidth=2, foreground="w")],
+        }
+        ax.annotate(name, (0.01, value), None, ("axes fraction", "data"), fontsize=6.5, color=GREY, zorder=4, **how)
 
 
 def curves(found: list[Curve], x: str) -> Figure:
     """A row a sweep, a panel a metric, a line a design; the band spans the seeds."""
     found, names = legible(found)
-    sweeps, look = list(names), looks(c.design for c in found)
+    look = looks(c.design for c in found)
     most = max(float(getattr(c, x)[-1]) for c in found)
     prefix = max((p for p, size in PREFIXES.items() if size <= most), key=PREFIXES.__getitem__, default="G")
     unit = PREFIXES[prefix] if "{}" in AXES[x] else 1
-    figure = Figure(figsize=(11.5, 3.9 * len(sweeps)))
-    grid = figure.subplots(len(sweeps), len(PANELS), squeeze=False)
-    for row, sweep in zip(grid, sweeps, strict=True):
+    rows = Rows(_named(found, names), len(PANELS), 11.5, 2.9, 0.06)
+    for k, (row, sweep) in enumerate(zip(rows.axes, names, strict=True)):
         for ax, (metric, title) in zip(row, PANELS, strict=True):
-            shown = [c for c in found if (c.sweep, c.metric) == (sweep, metric)]
+            shown = sorted((c for c in found if (c.sweep, c.metric) == (sweep, metric)), key=lambda c: order(c.design))
             for c in shown:
                 at = getattr(c, x) / unit
                 ax.plot(at, c.mean, **line(look[c.design]), ms=3.5, lw=1.6, label=c.design, zorder=3)
@@ -83,27 +123,22 @@ def curves(found: list[Curve], x: str) -> Figure:
             if metric == "fid":
                 ax.set_yscale("log")
             else:
-                ax.set_ylim(0, 1.02)
+                ax.set_ylim(0, 1.04)
             plain(ax)
         seeds = sorted({len(c.seeds) for c in found if c.sweep == sweep})
         many = "–".join(map(str, dict.fromkeys((seeds[0], seeds[-1]))))
         row[0].set_ylabel(f"{names[sweep]} ({many} seed{'s' * (seeds != [1])} a design)", fontsize=9)
-        # Below the panels, where it hides no curve.
-        row[0].legend(fontsize=8, frameon=False, ncols=8, loc="upper left", bbox_to_anchor=(0, -0.16), borderpad=0)
-    height = 3.9 * len(sweeps)
-    figure.subplots_adjust(0.06, 0.72 / height, 0.99, 1 - 0.3 / height, wspace=0.2, hspace=0.42)
-    return figure
+        rows.names(k)
+    return rows.figure
 
 
 def tasks(found: list[Curve]) -> Figure:
     """The last point's GenEval tasks as bars, a row a sweep; whiskers span the seeds."""
     found, names = legible(found)
-    sweeps, look = list(names), looks(c.design for c in found)
-    figure = Figure(figsize=(11.5, 3.1 * len(sweeps)))
-    grid = figure.subplots(len(sweeps), 1, squeeze=False)
-    for (ax,), sweep in zip(grid, sweeps, strict=True):
+    look = looks(c.design for c in found)
+    rows = Rows(_named(found, names), 1, 11.5, 2.3, 0.06)
+    for row, ((ax,), sweep, designs) in enumerate(zip(rows.axes, names, _named(found, names), strict=True)):
         own = {(c.design, c.metric): c for c in found if c.sweep == sweep}
-        designs = sorted({design for design, _ in own}, key=order)
         width = 0.84 / len(designs)
         for k, design in enumerate(designs):
             bars = [own[design, f"geneval/{t}"].values[:, -1] for t in TASKS if (design, f"geneval/{t}") in own]
@@ -111,38 +146,34 @@ def tasks(found: list[Curve]) -> Figure:
                 continue
             at, mean = [t + k * width for t in range(len(TASKS))], [b.mean() for b in bars]
             spread = np.transpose([whiskers(b) for b in bars])
-            ax.bar(at, mean, 0.92 * width, color=look[design].colour, yerr=spread, label=design,
-                   error_kw={"lw": 0.8, "ecolor": "#333333"})  # fmt: skip
+            ax.bar(at, mean, 0.92 * width, color=look[design].colour, yerr=spread, label=design, edgecolor="w",
+                   linewidth=0, hatch=look[design].hatch, error_kw={"lw": 0.8, "ecolor": "#333333"})  # fmt: skip
         ax.set_xticks([t + 0.42 - width / 2 for t in range(len(TASKS))], [t.replace("_", " ") for t in TASKS])
         ax.set_ylim(0, 1)
+        ax.set_ylabel("share of right pictures", fontsize=8.5)
         ax.set_title(f"{names[sweep]}: GenEval by task at the last point", fontsize=10.5, loc="left")
         plain(ax)
         ax.grid(axis="x", visible=False)
         if ax.containers:
-            ax.legend(fontsize=8, frameon=False, ncols=8, loc="upper left", bbox_to_anchor=(0, -0.1), borderpad=0)
-    height = 3.1 * len(sweeps)
-    figure.subplots_adjust(0.05, 0.55 / height, 0.99, 1 - 0.3 / height, hspace=0.5)
-    return figure
+            rows.names(row)
+    return rows.figure
 
 
 def losses(found: list[Curve]) -> Figure:
     """The held-out loss of the last point by time, where the objective has times: where a flow is good and bad."""
     found, names = legible(found)
-    sweeps, look = list(names), looks(c.design for c in found)
-    figure = Figure(figsize=(5.6, 3.6 * len(sweeps)))
-    grid = figure.subplots(len(sweeps), 1, squeeze=False)
-    for (ax,), sweep in zip(grid, sweeps, strict=True):
-        by: dict[str, list[tuple[float, float]]] = {}
-        for c in found:
-            if c.sweep == sweep and c.metric.startswith("loss/t="):
-                by.setdefault(c.design, []).append((float(c.metric.split("=")[1]), float(c.mean[-1])))
-        for design, points in by.items():
-            ax.plot(*zip(*sorted(points), strict=True), **line(look[design]), ms=3.5, label=design)
+    look = looks(c.design for c in found)
+    found = [c for c in found if c.metric.startswith("loss/t=")]
+    names = {sweep: names[sweep] for sweep in _sweeps(found)}
+    rows = Rows(_named(found, names), 1, 7.2, 2.7, 0.09)
+    for row, ((ax,), sweep, designs) in enumerate(zip(rows.axes, names, _named(found, names), strict=True)):
+        for design in designs:
+            own = [c for c in found if (c.sweep, c.design) == (sweep, design)]
+            points = sorted((float(c.metric.split("=")[1]), float(c.mean[-1])) for c in own)
+            ax.plot(*zip(*points, strict=True), **line(look[design]), ms=3.5, label=design)
         ax.set_title(f"{names[sweep]}: held-out flow loss by time", fontsize=10.5, loc="left")
         ax.set_xlabel("t, from noise (0) to data (1)", fontsize=8.5)
+        ax.set_ylabel("mean squared error of the velocity", fontsize=8.5)
         plain(ax)
-        if by:
-            ax.legend(fontsize=8, frameon=False, ncols=3, loc="upper left", bbox_to_anchor=(0, -0.16), borderpad=0)
-    height = 3.6 * len(sweeps)
-    figure.subplots_adjust(0.09, 0.9 / height, 0.98, 1 - 0.3 / height, hspace=0.6)
-    return figure
+        rows.names(row)
+    return rows.figure

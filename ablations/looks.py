@@ -6,7 +6,9 @@ out on white; `page.css` has their counterparts for dark screens.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from itertools import count
 from typing import NamedTuple
 
 from ablations.curves import order
@@ -22,11 +24,13 @@ PATHS = (
     "M0,4.8L4.5,-3.4H-4.5z",
     "M-1.6,-4.8h3.2v3.2h3.2v3.2h-3.2v3.2h-3.2v-3.2h-3.2v-3.2h3.2z",
 )
+HATCHES = ("", "/////", ".....", "xxxxx")
 DASHES = ((), (6, 3), (2, 3), (9, 3, 2, 3))
 
 
 class Look(NamedTuple):
     number: int
+    variant: int = 0  # of a design whose colour it shares
 
     @property
     def shade(self) -> int:
@@ -39,22 +43,53 @@ class Look(NamedTuple):
 
     @property
     def marker(self) -> str:
-        return MARKERS[self.number % len(MARKERS)]
+        return MARKERS[self._mark]
 
     @property
     def path(self) -> str:
-        return PATHS[self.number % len(PATHS)]
+        return PATHS[self._mark]
+
+    @property
+    def _mark(self) -> int:
+        return (self.number + 2 * self.variant) % len(MARKERS)
 
     @property
     def dash(self) -> tuple[int, ...]:
-        return DASHES[self.number // len(COLOURS) % len(DASHES)]
+        return DASHES[(self.number // len(COLOURS) + self.variant) % len(DASHES)]
+
+    @property
+    def hatch(self) -> str:
+        """What a dash is to a line, for areas."""
+        return HATCHES[self.variant % len(HATCHES)]
 
 
 def looks(designs: Iterable[str]) -> dict[str, Look]:
-    """A declared design looks the same everywhere; variants take the looks that are left, in their order."""
+    """A declared design looks the same everywhere. Few variants of one share its colour and differ by their dashes;
+    where there are more than dashes, they take the looks that are left, in their order."""
     fixed = {name: k for k, name in enumerate(DESIGNS)}
-    named = sorted(set(designs), key=order)
-    taken = {fixed[d] for d in named if d in fixed}
-    others = [d for d in named if d not in fixed]
-    free = [k for k in range(len(fixed) + len(named)) if k not in taken]
-    return {d: Look(fixed[d]) for d in named if d in fixed} | {d: Look(k) for d, k in zip(others, free, strict=False)}
+    by: dict[str, list[str]] = {}
+    for name in sorted(set(designs), key=order):
+        by.setdefault(name.split("+")[0], []).append(name)
+    out: dict[str, Look] = {}
+    others: list[str] = []
+    for base, names in by.items():
+        variants = [name for name in names if name != base]
+        if base in fixed and base in names:
+            out[base] = Look(fixed[base])
+        if base in fixed and len(variants) < len(DASHES):
+            out |= {name: Look(fixed[base], k) for k, name in enumerate(variants, 1)}
+        else:
+            others += [name for name in names if name not in out]
+    taken = {look.number for look in out.values()}
+    free = (k for k in count() if k not in taken)
+    return out | {name: Look(k) for name, k in zip(others, free, strict=False)}
+
+
+def broken(name: str, wide: int) -> str:
+    """A design's name in lines of at most so many letters, where it has parts to be broken between."""
+    lines = [""]
+    for part in re.split(r"(?=[+.=])", name):
+        if lines[-1] and len(lines[-1]) + len(part) > wide:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(lines)

@@ -37,7 +37,7 @@ def markdown(title: str, sections: list[Section], figures: list[str]) -> str:
         if s.study:
             out += _table(s.study.table) if s.study.rates else []
             out += map(_plain, s.study.refused)
-        out += ["### What was run", _code(s.commands), _plain(s.settings), *_table(s.runs)]
+        out += ["### What was run", _code(s.commands), _plain(s.settings), *_table(s.compared), *_table(s.runs)]
         out += map(_plain, s.packages)
     return "\n\n".join(filter(None, out)) + "\n"
 

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ablations.curves import design_of, order
+from ablations.looks import broken
 from headtohead.records import GRIDS, RecordError, Run
 
 Pictures = NDArray[np.uint8]
-MOST = 8  # designs in one figure: more are too small to look at
+MOST = 12  # designs in one figure: more are too small to look at
 KINDS = {"prompts": 1, "often": 4}  # pictures that a grid holds of each of its prompts
 
 
@@ -61,7 +62,8 @@ def tiles(path: Path, number: int) -> list[Pictures]:
 
 def _table(columns: list[str], rows: list[str], cells: list[list[Pictures]], size: float, gap: int) -> Figure:
     """Pictures in a table; `gap` puts air after every so many columns. One image in all: hundreds of axes are slow."""
-    left, top, side = 1.9, 0.3, cells[0][0].shape[0]
+    left, side = 1.9, cells[0][0].shape[0]
+    top = 0.16 + 0.14 * max(title.count("\n") + 1 for title in columns)
     edge, air = max(1, side // 25), round(0.12 / size * side)
     pitch = side + edge
     block = gap * pitch + air
@@ -78,33 +80,38 @@ def _table(columns: list[str], rows: list[str], cells: list[list[Pictures]], siz
     ax.imshow(sheet, interpolation="none", aspect="auto")  # a PDF then holds the pictures themselves
     ax.axis("off")
     for r, row in enumerate(rows):
-        label = "\n".join(textwrap.wrap(row, 26))
         y = 1 - (top + (r * pitch + side / 2) * inch) / h
-        figure.text((left - 0.1) / w, y, label, ha="right", va="center", fontsize=7.5, parse_math=False)
+        figure.text((left - 0.1) / w, y, row, ha="right", va="center", fontsize=7.5, parse_math=False)
     for c, title in enumerate(columns):
         x = left + (c * block + (gap * pitch - edge) / 2) * inch
-        figure.text(x / w, 1 - top * 0.6 / h, title, ha="center", va="center", fontsize=8.5, weight="bold",
-                    parse_math=False)  # fmt: skip
+        figure.text(x / w, 1 - (top - 0.07) / h, title, ha="center", va="bottom", fontsize=7.5, weight="bold",
+                    linespacing=1.1, parse_math=False)  # fmt: skip
     return figure
 
 
 def prompts(found: list[Run], sweep: str) -> Figure | None:
     """A row a prompt, a column a design: what the last point paints."""
-    return _compare(found, sweep, "prompts", 0.78)
+    if not (parts := _last(found, sweep, "prompts")):
+        return None
+    texts, by = parts
+    rows = ["\n".join(textwrap.wrap(text, 26)) for text in texts]
+    return _table([broken(d, 12) for d in by], rows, [list(row) for row in zip(*by.values(), strict=True)], 0.82, 1)
 
 
 def often(found: list[Run], sweep: str) -> Figure | None:
-    """A row a prompt, several pictures a design: how much they differ."""
-    return _compare(found, sweep, "often", 0.5)
+    """A row a design, several pictures a prompt: how much they differ."""
+    if not (parts := _last(found, sweep, "often")):
+        return None
+    texts, by = parts
+    columns = ["\n".join(textwrap.wrap(text, 26)) for text in texts]
+    return _table(columns, [broken(d, 28) for d in by], [*by.values()], 0.5, KINDS["often"])
 
 
-def _compare(found: list[Run], sweep: str, kind: str, size: float) -> Figure | None:
-    times = KINDS[kind]
+def _last(found: list[Run], sweep: str, kind: str) -> tuple[list[str], dict[str, list[Pictures]]] | None:
+    """Prompts, and by design the pictures of them at the last point."""
     own = {d: (r, list(paths.values())[-1]) for d, r in shown(found, sweep).items() if (paths := grids(r, kind))}
     if not own:
         return None
     texts = next(iter(own.values()))[0].state["shown"][kind]
     same = dict([(d, path) for d, (r, path) in own.items() if r.state["shown"][kind] == texts][:MOST])
-    parts = [tiles(path, len(texts) * times) for path in same.values()]
-    cells = [[p for part in parts for p in part[k * times : (k + 1) * times]] for k in range(len(texts))]
-    return _table(list(same), texts, cells, size, times)
+    return texts, {d: tiles(path, len(texts) * KINDS[kind]) for d, path in same.items()}

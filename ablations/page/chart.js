@@ -80,12 +80,13 @@ class Panel {
     this.ring = drawn("circle", { class: "ring", r: 7, visibility: "hidden" }, this.svg);
   }
 
-  /* Names of ceilings and floors above their lines; one that would cover another stands further right. */
+  /* Names of ceilings and floors above their lines, or below where another is near; one that would still cover another
+     stands further right. */
   names(y) {
-    const set = [];
+    const set = [], beside = (at) => set.filter((other) => Math.abs(other.at - at) < 12);
     for (const line of [...this.panel.lines].sort((a, b) => b.value - a.value)) {
-      const at = Math.max(y(line.value) - 3, ROOM.top + 4), near = set.filter((other) => Math.abs(other.at - at) < 12);
-      const x = Math.max(ROOM.left + 4, ...near.map((other) => other.end));
+      const above = Math.max(y(line.value) - 3, ROOM.top + 4), at = beside(above).length ? y(line.value) + 11 : above;
+      const x = Math.max(ROOM.left + 4, ...beside(at).map((other) => other.end));
       const text = drawn("text", { class: "named", x, y: at }, this.svg, line.name);
       set.push({ at, end: x + text.getComputedTextLength() + 12 });
     }

@@ -3,14 +3,32 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ablations.budgets import alike, spent
-from ablations.curves import design_of
+from ablations.cells import Cell
+from ablations.curves import FINISHED, design_of
 from ablations.spec import asked, tuned
 from ablations.tables import Table
 from headtohead.records import Run
+
+
+def compared(cells: Sequence[Cell]) -> Table:
+    """What the designs are, and every setting that not all of them have."""
+    axes = list(dict.fromkeys(axis for c in cells for axis in c.axes))
+    keys = sorted({key for c in cells for key in c.settings})
+    apart = [key for key in keys if len({str(c.settings.get(key)) for c in cells}) > 1]
+    rows = [
+        [c.name, *(c.axes.get(axis, "–") for axis in axes), *(_value(c.settings.get(key)) for key in apart)]
+        for c in cells
+    ]
+    note = "All other settings are the same for all; config.json of each run holds them." if len(cells) > 1 else ""
+    return Table("The designs", ["design", *axes, *apart], rows, note)
+
+
+def _value(value: Any) -> str:
+    return "–" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def runs(own: list[Run]) -> Table:
@@ -20,7 +38,7 @@ def runs(own: list[Run]) -> Table:
         "state": lambda r: r.state["state"],
         "config hash": lambda r: r.config.get("hash"),
         "commit": lambda r: r.state.get("commit"),
-        "data": lambda r: r.state.get("data"),
+        "data": lambda r: _data(r.state["data"]) if "data" in r.state else None,
         "last exam": lambda r: max(r.exams().items(), default=(0, None))[1],
         "machine": lambda r: _machine(r.state["machine"]) if "machine" in r.state else None,
     }
@@ -36,6 +54,15 @@ def runs(own: list[Run]) -> Table:
         "exams/<id>.json lists." + (f" Not recorded: {lacking}." if lacking else "")
     )
     return Table("Runs", ["run", *has], rows, note)
+
+
+def _data(d: Any) -> str:
+    """Its fingerprint, and how much it is."""
+    if not isinstance(d, dict):
+        return str(d)
+    counts = [f"{value:,} {key.replace('_', ' ')}" for key, value in d.items() if isinstance(value, int)]
+    rest = ", ".join(([str(d["mix"])] if "mix" in d else []) + counts)
+    return f"{d.get('fingerprint')} ({rest})" if rest else f"{d.get('fingerprint')}"
 
 
 def _machine(m: dict[str, Any]) -> str:
@@ -71,10 +98,10 @@ def _versions(run: Run) -> str:
 
 
 def _by(own: list[Run], pick: Callable[[Run], str]) -> dict[str, list[Run]]:
-    """The most frequent first; a run that never began has nothing to tell."""
+    """The most frequent first; a run tells of itself when it ends."""
     out: dict[str, list[Run]] = {}
     for run in own:
-        if run.state["state"] not in ("queued", "unknown"):
+        if run.state["state"] in (FINISHED, "failed"):
             out.setdefault(pick(run), []).append(run)
     return dict(sorted(out.items(), key=lambda item: -len(item[1])))
 
@@ -91,9 +118,15 @@ def settings(own: list[Run]) -> str:
         train, evaluation = config["train"], config["evaluation"]
         told = (
             f" {train['steps']:,} steps of {train['batch']}, a point every {evaluation['every']:,} steps on the "
-            f"{evaluation['split']} prompts."
+            f"{evaluation['split']} prompts.{_sampled(config.get('sampling', {}))}"
         )
     return f"{len(own)} runs, {done} of them finished.{told}{_tuning(own)}"
+
+
+def _sampled(how: dict[str, Any]) -> str:
+    if not {"steps", "solver", "guidance"} <= how.keys():
+        return ""
+    return f" Flows take {how['steps']} {how['solver']} steps at guidance {how['guidance']:g}."
 
 
 def _tuning(own: list[Run]) -> str:

@@ -69,6 +69,7 @@ class Section:
     grids: list[pictures.Grid]
     settings: str
     commands: list[str]
+    compared: Table
     again: Table
     runs: Table
     packages: list[str]
@@ -119,6 +120,7 @@ def section(sweep: str, found: list[Run], curves: list[Curve], cells: list[Cell]
         grids=pictures.of(found, sweep),
         settings=origin.settings(runs),
         commands=origin.commands(runs),
+        compared=origin.compared(cells),
         again=origin.again(runs),
         runs=origin.runs(runs),
         packages=[*origin.packages(runs), *origin.differing(runs)],

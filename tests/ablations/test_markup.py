@@ -93,7 +93,7 @@ def elements(page: str) -> list[tuple[Any, ...]]:
     parser = Elements()
     parser.feed(page)
     parser.close()
-    return parser.found
+    return [found for found in parser.found if found != ("wbr",)]  # where a name may be broken
 
 
 @pytest.fixture(scope="module")

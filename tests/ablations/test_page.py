@@ -239,7 +239,7 @@ def test_it_prints(browser: Browser, sweep: Path) -> None:
     browser.open(sweep / "report.html")
     folded = "[...document.querySelectorAll('details:not([open])')].map(d => d.querySelector('summary').textContent)"
     before = browser.look(folded)
-    assert any("nothing here speaks to" in summary for summary in before)
+    assert any("Claims without numbers here" in summary for summary in before)
     browser.look(f"addEventListener('beforeprint', () => {{ window.folded = {folded} }}), 0")
     assert browser.paper(SCREENS / "report.pdf").read_bytes().startswith(b"%PDF")
     assert browser.look("window.folded") == ["The points as a table"]

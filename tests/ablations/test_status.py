@@ -212,9 +212,15 @@ def test_wide_letters_keep_columns(sweep: Path) -> None:
     assert terminal.pad("日本", 6) == "日本  "
 
 
+def interruptible() -> None:
+    """What a shell runs in the background ignores Ctrl-C, and so do its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def run(*arguments: str, **more: Any) -> subprocess.Popen[bytes]:
     env = {**os.environ, "TERM": "xterm", "COLUMNS": "100", "LINES": "30"}
-    return subprocess.Popen([sys.executable, "-m", "ablations.status", *arguments], env=env, **more)
+    command = [sys.executable, "-m", "ablations.status", *arguments]
+    return subprocess.Popen(command, env=env, preexec_fn=interruptible, **more)
 
 
 def test_on_a_terminal_it_is_drawn_in_place_and_the_last_table_stays(sweep: Path) -> None:
@@ -226,12 +232,13 @@ def test_on_a_terminal_it_is_drawn_in_place_and_the_last_table_stays(sweep: Path
         assert select.select([ours], [], [], 60)[0]
         told += os.read(ours, 65536)
     process.send_signal(signal.SIGINT)
-    while select.select([ours], [], [], 60)[0]:
+    until = time.monotonic() + 60
+    while time.monotonic() < until and select.select([ours], [], [], 60)[0]:
         try:
             told += os.read(ours, 65536)
         except OSError:  # the other end is closed
             break
-    assert process.wait() == 0
+    assert process.wait(60) == 0
     before, after = told.decode().split("\x1b[?1049l")
     assert before.startswith("\x1b[?1049h")
     assert "vae_flow-s0" in after
