@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ablations import arguments
 from headtohead.command import Parser, say
+from headtohead.config import WORLD
 from headtohead.design import DESIGNS
 from headtohead.errors import InputError
 from headtohead.presets import PRESETS, configure
@@ -23,7 +24,7 @@ def main(given: list[str] | None = None) -> int:
     options = parser.parse_args(given)
     try:
         config = configure(options.design, options.scale, 0, arguments.settings(options.set), "command line")
-        if config.data.mix == "world":
+        if config.data.mix == WORLD:
             raise ConfigError("data.mix: the embedded world is encoded by its runs; give a YAML file of corpora")
     except ConfigError as error:
         print(f"cache: {error}", file=sys.stderr)

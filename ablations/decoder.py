@@ -10,7 +10,8 @@ from pathlib import Path
 from ablations import arguments
 from headtohead import presets, records
 from headtohead.command import Parser, say
-from headtohead.config import DecoderConfig
+from headtohead.config import WORLD, DecoderConfig
+from headtohead.data.shards import declare
 from headtohead.errors import InputError
 from headtohead.portion import Portion
 from headtohead.strict import ConfigError, build
@@ -31,6 +32,8 @@ def main(given: list[str] | None = None) -> int:
         folder = options.folder if options.folder != Path() else Path(config.foundations.decoder)
         launch = arguments.launch(options)
         Portion.of(config.train.batch, config.compute.micro_batch, 0, launch.devices)
+        for mix in {config.data.mix} - {WORLD}:
+            declare.read(mix)
         prepare(folder, config)
         more = ["--device", options.device] if options.device else []
         if launch.by == "slurm":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -82,13 +83,20 @@ def main(arguments: list[str] | None = None) -> int:
         for run, config in scorable(options.results):
             hows = [replace(config.sampling, guidance=g) for g in options.scales]
             rows.append((run.sweep, design_of(run), config.seed, isolated(scored, run, config, hows, options)))
+        _tell(fronts(rows), options.results)
     except InputError as error:
         print(f"guidance: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"guidance: {error.filename or options.results}: {error.strerror}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         say("guidance: stopped; the same command goes on from here")
         return 130
-    found = fronts(rows)
+    return 0
+
+
+def _tell(found: list[Front], results: Path) -> None:
     print(f"{'sweep':12} {'design':16} {'guidance':>8} {'GenEval':>8} {'FID':>7}")
     for f in found:
         for k, g in enumerate(f.guidance):
@@ -97,9 +105,8 @@ def main(arguments: list[str] | None = None) -> int:
     sweeps = sorted({f.sweep for f in found})
     for sweep in sweeps:
         name = f"guidance_{sweep}" if len(sweeps) > 1 else "guidance"
-        for path in save({name: figure([f for f in found if f.sweep == sweep])}, options.results / "figures"):
+        for path in save({name: figure([f for f in found if f.sweep == sweep])}, results / "figures"):
             print(path)
-    return 0
 
 
 def _scales(text: str) -> tuple[float, ...]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ablations import arguments
 from headtohead import presets
 from headtohead.command import Parser, positive, seeds
-from headtohead.config import RunConfig
+from headtohead.config import WORLD, RunConfig
 from headtohead.design import DESIGNS, expanded
 from headtohead.errors import InputError
 from headtohead.plan.accelerators import KINDS
@@ -61,7 +61,7 @@ def planned(options: argparse.Namespace) -> Plan:
     from headtohead.plan import spend
 
     samples = None
-    if some.data.mix != training_data.WORLD:
+    if some.data.mix != WORLD:
         samples = training_data.opened(some.data, some.foundations.picture).samples
     machine = spend.Machine(gpu, options.nodes * options.gpus, options.utilisation)
     return spend.plan(configs, stage, samples, machine, len(options.seeds))

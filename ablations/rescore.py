@@ -90,6 +90,9 @@ def main(arguments: list[str] | None = None) -> int:
     except InputError as error:
         print(f"rescore: {error}", file=sys.stderr)
         return 2
+    except OSError as error:
+        print(f"rescore: {error.filename or options.results}: {error.strerror}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         say("rescore: stopped; the same command goes on from here")
         return 130

@@ -67,7 +67,8 @@ def read(path: Path) -> Sweep:
 
 def parse(name: str, given: Any, where: str) -> Sweep:
     if not isinstance(given, Mapping):
-        raise ConfigError(f"{where}: expected designs, seeds, scale, set and grid, got {given!r:.60}")
+        got = "nothing" if given is None else f"{given!r:.60}"
+        raise ConfigError(f"{where}: expected keys such as designs and seeds, got {got}")
     for key in given:
         known(str(key), KEYS, "key", where)
     named(name, "sweep", where)

@@ -16,6 +16,8 @@ from ablations.worker import Worker
 from ablations.yaml_files import find
 from headtohead import loggers
 from headtohead.command import Parser, positive, say, seeds
+from headtohead.config import WORLD
+from headtohead.data.shards import declare
 from headtohead.design import DESIGNS
 from headtohead.errors import InputError
 from headtohead.portion import Portion
@@ -77,6 +79,8 @@ def main(given: list[str] | None = None) -> int:
         launch, options.log = arguments.launch(options), loggers.checked(options.log)
         for run in runs.values():
             Portion.of(run.train.batch, run.compute.micro_batch, 0, launch.devices)
+        for mix in {run.data.mix for run in runs.values()} - {WORLD}:
+            declare.read(mix)
         states = {name: state_of(options.results / sweep.name / name, run) for name, run in runs.items()}
     except InputError as error:
         print(f"sweep: {error}", file=sys.stderr)

@@ -30,13 +30,16 @@ def main(arguments: list[str] | None = None) -> int:
             raise RecordError(f"{options.results}: is no sweep's folder; one holds a folder a run")
         made = study(found, sweeps[0], designs)
         told = answered(options.results)
+        remember(made, options.results)
+        path = options.results / PAGE
+        data = {**made.data(), "questions": QUESTIONS}
+        path.write_text(page("study.html", data, ("page.css", "study.css"), ("parts.js", "study.js")))
     except RecordError as error:
         print(f"study: {error}", file=sys.stderr)
         return 2
-    remember(made, options.results)
-    path = options.results / PAGE
-    data = {**made.data(), "questions": QUESTIONS}
-    path.write_text(page("study.html", data, ("page.css", "study.css"), ("parts.js", "study.js")))
+    except OSError as error:
+        print(f"study: {error.filename or options.results}: {error.strerror}", file=sys.stderr)
+        return 2
     print(f"{path}: {made.prompts} prompts, {len(made.pairs)} pairs, {len(QUESTIONS)} questions each; put answers into "
           f"{options.results / ANSWERS}/")  # fmt: skip
     for rate in told.rates if told else ():

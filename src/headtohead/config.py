@@ -143,9 +143,12 @@ class ExamConfig:
     inception: str = ""  # a file of its weights, where it cannot be fetched
 
 
+WORLD = "world"
+
+
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
-    mix: str = "world"  # the embedded world, or a YAML file that declares corpora in tar shards
+    mix: str = WORLD  # the embedded world, or a YAML file that declares corpora in tar shards
     features: str = ""  # the folder in which `make cache` wrote the corpora's features; encoded on the way when empty
     workers: Zero = 4  # processes that read ahead from shards
     pictures: int  # of the embedded world, whose encodings are computed once and kept

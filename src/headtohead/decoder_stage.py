@@ -23,7 +23,7 @@ from torchvision.utils import make_grid
 
 from headtohead import checkpoints, command, devices, files, owner, records, store, training_data
 from headtohead.computing import autocast
-from headtohead.config import DecoderConfig
+from headtohead.config import WORLD, DecoderConfig
 from headtohead.errors import InputError
 from headtohead.foundations import decoder
 from headtohead.foundations.representation import tower_of, vae_of
@@ -104,7 +104,7 @@ class Figures(L.Callback):
 
 def train(config: DecoderConfig, folder: Path, *, device: str, say: Callable[[str], None]) -> None:
     """Train to the end, going on from its last state when there is one."""
-    if config.data.mix == training_data.WORLD:
+    if config.data.mix == WORLD:
         raise ConfigError(
             "data.mix: a named tower's decoder learns from corpora: give the YAML file that declares them"
         )

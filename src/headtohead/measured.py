@@ -12,7 +12,7 @@ from torch import Tensor
 from headtohead import training_data
 from headtohead.assemble import Parts
 from headtohead.computing import autocast
-from headtohead.config import RunConfig
+from headtohead.config import WORLD, RunConfig
 from headtohead.eval.points import Point
 from headtohead.module import PICTURES, Generator, pixels
 from headtohead.sampler import noise
@@ -66,7 +66,7 @@ class Examiner(Protocol):
 
 def held_out(config: RunConfig, parts: Parts, device: str) -> HeldOut:
     """Of what the run trains on, but never shown to it: other pictures of the world, or samples of its corpora."""
-    if config.data.mix == training_data.WORLD:
+    if config.data.mix == WORLD:
         index = np.arange(config.evaluation.held_out)
         scenes = draw(HELD_OUT, index)
         return HeldOut(captions(scenes, HELD_OUT, index), parts.codec.encode(render(scenes, device)))

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from headtohead.computing import autocast
-from headtohead.config import DataConfig, RunConfig, TrainConfig
+from headtohead.config import WORLD, DataConfig, RunConfig, TrainConfig
 from headtohead.data.encoded import Source, Steps, encoded
 from headtohead.data.shards import cached, declare, mixed, stream
 from headtohead.data.shards.features import Recipe, cache_features
@@ -22,8 +21,6 @@ from headtohead.foundations.representation import Codec
 from headtohead.portion import Portion
 from headtohead.store import fingerprint
 from headtohead.strict import ConfigError
-
-WORLD = "world"
 
 
 @dataclass(frozen=True)
@@ -68,7 +65,7 @@ def held_out(config: RunConfig, codec: Codec) -> tuple[list[str], Tensor]:
 
 
 def from_shards(mix: Mix, data: DataConfig, train: TrainConfig, seed: int, portion: Portion) -> TrainingData:
-    tally = stream.Tally(_declared(data.mix).max_damaged)
+    tally = stream.Tally(declare.read(data.mix).max_damaged)
 
     def batches(start: int) -> Iterable[Any]:
         nonlocal tally  # of what is read from now on: whoever looks at a batch beforehand does not count
@@ -105,18 +102,9 @@ def _world(
     return TrainingData(batches, lambda: {"data": {"fingerprint": source.key, "samples": config.data.pictures}})
 
 
-def _declared(path: str) -> declare.MixConfig:
-    try:
-        return declare.mix(yaml.safe_load(Path(path).read_text()), path)
-    except OSError as error:
-        raise ConfigError(f"data.mix: {path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"data.mix: {path}: {' '.join(str(error).split())[:160]}") from None
-
-
 def opened(data: DataConfig, side: int) -> Mix:
     """The declared mix as pictures of the size that is wanted."""
-    return mixed.opened(replace(_declared(data.mix), size=side))
+    return mixed.opened(replace(declare.read(data.mix), size=side))
 
 
 def recipes(mix: Mix, codec: Codec) -> list[Recipe]:

@@ -162,6 +162,13 @@ def test_nothing_to_compare_is_one_line(arguments: list[str], sweep: Path, capsy
     assert capsys.readouterr().err.count("\n") == 1
 
 
+def test_a_page_that_cannot_be_written_is_one_line(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (sweep / "study.html").unlink()
+    (sweep / "study.html").mkdir()
+    assert main([str(sweep)]) == 2
+    assert capsys.readouterr().err == f"study: {sweep / 'study.html'}: Is a directory\n"
+
+
 def test_without_answers_there_is_nothing_to_show(sweep: Path) -> None:
     assert answered(sweep) is None
     assert rates([]) == []

@@ -78,6 +78,12 @@ def test_kept_weights_are_scored_again_and_only_once(place: Path, capsys: pytest
     count = len(run.lines(RESCORED))
     assert guidance.main([str(place), "--scales", "1,2", "--device", "cpu"]) == 0
     assert len(run.lines(RESCORED)) == count
+    figures = (place / "figures").rename(place / "before")
+    figures.with_name("figures").touch()
+    capsys.readouterr()
+    assert guidance.main([str(place), "--scales", "1,2", "--device", "cpu"]) == 2
+    assert capsys.readouterr().err == f"guidance: {place / 'figures'}: File exists\n"
+    (place / "figures").unlink()
     assert rescore.main([str(place), "--set", "solver=heun", "--split", "dev", "--device", "cpu"]) == 0
     assert {line["how"]["split"] for line in run.lines(RESCORED)} == {"test", "dev"}
     assert report.main([str(place)]) == 0

@@ -8,9 +8,12 @@ ones about 20.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
-from headtohead.strict import Share, build
+import yaml
+
+from headtohead.strict import ConfigError, Share, build
 
 SHORT = 0.1  # section 5.2
 
@@ -47,6 +50,16 @@ class MixConfig:
 def mix(given: Any, where: str = "") -> MixConfig:
     """A mix from plain data, as YAML and JSON hold it; anything unknown or impossible is one clear line."""
     return build(MixConfig, given, where)
+
+
+def read(path: str) -> MixConfig:
+    """The file that data.mix names."""
+    try:
+        return mix(yaml.safe_load(Path(path).read_text()), path)
+    except OSError as error:
+        raise ConfigError(f"data.mix: {path}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"data.mix: {path}: {' '.join(str(error).split())[:160]}") from None
 
 
 def paper(cc12m: str, sa1b: str, journeydb: str, *, short_captions: str = "", **settings: Any) -> MixConfig:
