@@ -8,7 +8,7 @@ LAUNCHED = $(if $(LAUNCH),--launch $(LAUNCH)) $(if $(NODES),--nodes $(NODES)) $(
 	$(if $(RENDEZVOUS),--rendezvous $(RENDEZVOUS)) $(if $(SBATCH),--sbatch $(SBATCH))
 
 .DEFAULT_GOAL := help
-.PHONY: help plan sweep status tune plot study points guidance rescore foundations gallery prompts index decoder cache bench check test test-slow format clean
+.PHONY: help plan sweep status tune plot study points paint guidance rescore foundations gallery prompts index decoder cache bench check test test-slow format clean
 
 help:  ## This list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,10 @@ study: $(READY)  ## A page on which people compare designs blind: RESULTS=result
 
 points: $(READY)  ## Measure points that runs with SET=evaluation.apart=true left open: [RESULTS=results] [LAUNCH=slurm]
 	@$(PY) -m ablations.points $(RESULTS) $(LAUNCHED)
+
+paint: $(READY)  ## What designs paint, from kept weights: RESULTS=results/micro PROMPT="a red circle above a blue star" [DESIGN=...] [TIMES=4]
+	@$(PY) -m ablations.paint $(RESULTS) $(if $(PROMPT),--prompt '$(PROMPT)') $(if $(FILE),--file $(FILE)) \
+		$(if $(DESIGN),--design $(DESIGN)) $(if $(TIMES),--times $(TIMES)) $(if $(SET),--set $(SET))
 
 guidance: $(READY)  ## FID against GenEval over guidance scales, from kept weights: RESULTS=results/micro
 	@$(PY) -m ablations.guidance $(RESULTS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from functools import partial
@@ -14,15 +15,18 @@ import torch
 
 from ablations import bench_commands, bench_paper, timing
 from ablations.bench_parts import GROUPS, PARTS
-from headtohead import machine, store
+from headtohead import command, machine, store
 from headtohead.command import Parser, isolated, seconds
 
-COMMANDS, FRECHET, PAPER = "commands", "frechet", "paper"
+COMMANDS, FRECHET, PAPER, PAGES = "commands", "frechet", "paper", "pages"
+PAGED = ("clip_flow: training step", "clip_mse: training step", "clip_flow: prompts to pictures")
 DIMENSIONS, REFERENCE = 2048, 30_000  # Inception's, and MJHQ-30k's pictures
 SAMPLES = (1000, 5000)
+TURNS = 2
 HEADS = {
     COMMANDS: "  seconds  peak MB",
     FRECHET: "  seconds     sqrtm     faster",
+    PAGES: "huge /s   small /s     faster",
     PAPER: "pictures/s   TFLOP/s  of peak  peak MB",
 }
 
@@ -35,6 +39,17 @@ def measure(name: str, device: str, lasting: float) -> dict[str, Any]:
     low, middle, high = np.quantile(took, (0.1, 0.5, 0.9))
     rates = {"pictures/s": pictures / middle, "10 % to 90 %": [pictures / high, pictures / low]}
     return {"part": name, "batch": pictures, "rounds": len(took), **rates, "peak MB": machine.peak_mb(device)}
+
+
+def pages(name: str, device: str, lasting: float) -> dict[str, Any]:
+    """A part in huge pages, as commands start their work, against the same in small ones, in turns of one run."""
+    rates: dict[str, list[float]] = {"huge": [], "small": []}
+    for _ in range(TURNS):
+        for kind, asked in (("huge", command.PAGES[1]), ("small", "")):
+            os.environ[command.PAGES[0]] = asked
+            rates[kind].append(isolated(measure, name, device, lasting)["pictures/s"])
+    huge, small = (float(np.median(rates[kind])) for kind in ("huge", "small"))
+    return {"part": name, "huge pages/s": huge, "small pages/s": small, "times faster": huge / small, "turns": rates}
 
 
 def frechet(samples: int) -> dict[str, Any]:
@@ -70,7 +85,7 @@ def frechet(samples: int) -> dict[str, Any]:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = Parser("ablations.bench", __doc__)
-    groups = [*GROUPS, PAPER, FRECHET, COMMANDS]
+    groups = [*GROUPS, PAGES, PAPER, FRECHET, COMMANDS]
     parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"some of: {', '.join(groups)}; all when none given")
     parser.add_folder("--out", Path("results/bench"), "folder for the JSON")
     parser.add_device()
@@ -83,6 +98,7 @@ def main(arguments: list[str] | None = None) -> int:
     for group in options.groups or groups:
         print(f"\n{group:34} {HEADS.get(group, 'pictures/s      10 % to 90 %  peak MB')}")
         work: dict[str, partial[dict[str, Any]]] = {
+            PAGES: {name: partial(pages, name, device, options.seconds) for name in PAGED},
             FRECHET: {f"{n}": partial(frechet, n) for n in SAMPLES},
             PAPER: {
                 name: partial(bench_paper.measure, *way, device, options.seconds)
@@ -106,6 +122,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _line(row: dict[str, Any]) -> str:
+    if "huge pages/s" in row:
+        return f"{row['part']:34} {row['huge pages/s']:7.0f} {row['small pages/s']:10.0f} {row['times faster']:9.1f}x"
     if "sqrtm" in row:
         return f"{row['part']:34} {row['seconds']:9.2f} {row['sqrtm']:9.1f} {row['times faster']:9.0f}x"
     if "seconds" in row:

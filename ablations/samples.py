@@ -7,7 +7,7 @@ import contextlib
 import os
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,8 @@ from headtohead.records import GRIDS, RecordError, Run
 
 Pictures = NDArray[np.uint8]
 MOST = 12  # designs in one figure: more are too small to look at
+FINE = 256  # pixels: pictures of so many or more are drawn two inches wide
+SHORT, LINES = 26, 6.0  # letters of a line beside pictures, and lines to an inch that leave it room
 KINDS = {"prompts": 1, "often": 4}  # pictures that a grid holds of each of its prompts
 
 
@@ -60,9 +62,21 @@ def tiles(path: Path, number: int) -> list[Pictures]:
     return [whole[r * side : (r + 1) * side, c * side : (c + 1) * side] for r in range(rows) for c in range(columns)]
 
 
-def _table(columns: list[str], rows: list[str], cells: list[list[Pictures]], size: float, gap: int) -> Figure:
+def side_by_side(texts: Sequence[str], by: Mapping[str, Sequence[Pictures]], times: int = 1) -> Figure:
+    """A row a prompt, a column a design, which has `times` pictures of each prompt behind one another."""
+    cells = [[p for own in by.values() for p in own[k * times : (k + 1) * times]] for k in range(len(texts))]
+    size = max(0.82, min(cells[0][0].shape[0], FINE) / FINE * 2)
+    long = max(map(len, texts), default=0)
+    wide = next((w for w in range(SHORT, 80, 6) if long <= w * size * LINES), 80)
+    rows = ["\n".join(textwrap.wrap(text, wide)) for text in texts]
+    return _table([broken(d, int(15 * times * size)) for d in by], rows, cells, size, times, 0.33 + 0.06 * wide)
+
+
+def _table(
+    columns: list[str], rows: list[str], cells: list[list[Pictures]], size: float, gap: int, left: float = 1.9
+) -> Figure:
     """Pictures in a table; `gap` puts air after every so many columns. One image in all: hundreds of axes are slow."""
-    left, side = 1.9, cells[0][0].shape[0]
+    side = cells[0][0].shape[0]
     top = 0.16 + 0.14 * max(title.count("\n") + 1 for title in columns)
     edge, air = max(1, side // 25), round(0.12 / size * side)
     pitch = side + edge
@@ -93,9 +107,7 @@ def prompts(found: list[Run], sweep: str) -> Figure | None:
     """A row a prompt, a column a design: what the last point paints."""
     if not (parts := _last(found, sweep, "prompts")):
         return None
-    texts, by = parts
-    rows = ["\n".join(textwrap.wrap(text, 26)) for text in texts]
-    return _table([broken(d, 12) for d in by], rows, [list(row) for row in zip(*by.values(), strict=True)], 0.82, 1)
+    return side_by_side(*parts)
 
 
 def often(found: list[Run], sweep: str) -> Figure | None:
@@ -103,7 +115,7 @@ def often(found: list[Run], sweep: str) -> Figure | None:
     if not (parts := _last(found, sweep, "often")):
         return None
     texts, by = parts
-    columns = ["\n".join(textwrap.wrap(text, 26)) for text in texts]
+    columns = ["\n".join(textwrap.wrap(text, SHORT)) for text in texts]
     return _table(columns, [broken(d, 28) for d in by], [*by.values()], 0.5, KINDS["often"])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -14,6 +15,10 @@ import pytest
 
 from headtohead import command
 from headtohead.command import duration, isolated
+from headtohead.errors import Diverged, GivenUp, InputError, Stopped
+from headtohead.logs import RecordError
+from headtohead.owner import Taken
+from headtohead.strict import ConfigError
 
 
 def halve(number: int) -> float:
@@ -26,6 +31,17 @@ def test_answers_and_errors_come_back() -> None:
     assert isolated(halve, 8) == 4
     with pytest.raises(ValueError, match="3 is odd"):
         isolated(halve, 3)
+
+
+RAISED = (Stopped(143), Diverged("loss"), GivenUp("pruned"), InputError("key"), ConfigError("key"), RecordError("file"),
+          Taken("run"))  # fmt: skip
+
+
+@pytest.mark.parametrize("error", RAISED, ids=lambda error: type(error).__name__)
+def test_a_command_hears_what_work_raises_without_loading_torch(error: BaseException) -> None:
+    code = f"import pickle, sys; print(repr(pickle.loads({pickle.dumps(error)!r})), 'torch' in sys.modules)"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert told == f"{error!r} False\n"
 
 
 def test_who_is_asked_to_end_before_the_work_has_begun_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:

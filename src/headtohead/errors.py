@@ -1,4 +1,5 @@
-"""What needs no traceback: one line says it."""
+"""What needs no traceback: one line says it. Work in processes of its own raises it, and commands hear it without
+loading torch."""
 
 
 class InputError(ValueError):
@@ -14,6 +15,10 @@ class Diverged(ArithmeticError):
 
 class GivenUp(Exception):
     """A training that whoever looks on wants no more of."""
+
+
+class Stopped(SystemExit):
+    """The training was asked to end, has saved, and goes on from there next time."""
 
 
 def printable(text: str) -> str:

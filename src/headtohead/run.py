@@ -32,12 +32,12 @@ from headtohead import (
 from headtohead.assemble import assemble, flops_a_picture, flops_of_everything
 from headtohead.config import RunConfig, recorded
 from headtohead.curves import Curves
-from headtohead.errors import Diverged, GivenUp, InputError
+from headtohead.errors import Diverged, GivenUp, InputError, Stopped
 from headtohead.machine import describe
 from headtohead.module import DesignModule
 from headtohead.progress import Progress
 from headtohead.records import Recorder
-from headtohead.stopping import Asked, Stopped
+from headtohead.stopping import Asked
 from headtohead.training import Training, joined
 
 STANDARD = "standard.safetensors"  # by what CLIP's channels were standardised

@@ -11,12 +11,10 @@ from typing import Any
 
 import lightning as L
 
+from headtohead.errors import Stopped
+
 STOPPED = {signal.SIGTERM: 143, signal.SIGINT: 130}  # exit codes
 EVERY = 15 * 60  # seconds between states that are saved though nothing is measured
-
-
-class Stopped(SystemExit):
-    """The training was asked to end, has saved, and goes on from there next time."""
 
 
 class Asked:

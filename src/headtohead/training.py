@@ -16,13 +16,13 @@ from headtohead import checkpoints, command, devices, loggers
 from headtohead.bar import bar
 from headtohead.checkpoints import Checkpoints, State
 from headtohead.config import ComputeConfig, TrainConfig
-from headtohead.errors import InputError
+from headtohead.errors import InputError, Stopped
 from headtohead.learner import Learner
 from headtohead.owner import Claim, claimed
 from headtohead.portion import Portion
 from headtohead.records import Recorder
 from headtohead.space import patiently
-from headtohead.stopping import Asked, Stopped, Stopping
+from headtohead.stopping import Asked, Stopping
 
 
 class Training:

@@ -24,7 +24,7 @@ def test_an_unknown_group_is_refused(capsys: pytest.CaptureFixture[str]) -> None
     with pytest.raises(SystemExit) as stop:
         bench.main(["desings"])
     assert stop.value.code == 2
-    assert "there are foundations, designs, metrics, paper, frechet, commands" in capsys.readouterr().err
+    assert "there are foundations, designs, metrics, pages, paper, frechet, commands" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -6,9 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from small import SMALL
 
-from ablations import guidance, report, rescore, sweep
+from ablations import guidance, paint, report, rescore, sweep
 from headtohead.records import RESCORED, runs
 
 SETTINGS = ["--set", *(f"{key}={value}" for key, value in SMALL.items() if key != "train.steps"), "--steps", "6"]
@@ -79,15 +80,46 @@ def test_kept_weights_are_scored_again_and_only_once(place: Path, capsys: pytest
     assert guidance.main([str(place), "--scales", "1,2", "--device", "cpu"]) == 0
     assert len(run.lines(RESCORED)) == count
     figures = (place / "figures").rename(place / "before")
-    figures.with_name("figures").touch()
+    (place / "figures").touch()
     capsys.readouterr()
     assert guidance.main([str(place), "--scales", "1,2", "--device", "cpu"]) == 2
     assert capsys.readouterr().err == f"guidance: {place / 'figures'}: File exists\n"
     (place / "figures").unlink()
+    figures.rename(place / "figures")
     assert rescore.main([str(place), "--set", "solver=heun", "--split", "dev", "--device", "cpu"]) == 0
     assert {line["how"]["split"] for line in run.lines(RESCORED)} == {"test", "dev"}
     assert report.main([str(place)]) == 0
     assert "Guidance trades" in (place / "report.html").read_text()
+
+
+def test_kept_weights_paint_what_is_asked(place: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "prompts.txt").write_text("a red circle\n\na large blue star above a small green square\n")
+    for number, asked in enumerate((["--prompt", "a red circle"], ["--file", f"{tmp_path / 'prompts.txt'}"])):
+        given = [str(place), *asked, "--times", "3", "--seed", "4", "--device", "cpu", "--out", f"{tmp_path / 'out'}"]
+        assert paint.main(given) == 0
+        told = capfd.readouterr()
+        assert f"clip_flow-s0: {(number + 1) * 3} pictures" in told.err
+        assert told.out.splitlines() == [f"{tmp_path / 'out' / 'painted.png'}"]
+        with Image.open(tmp_path / "out/painted.png") as shown:
+            assert shown.height > 130 * (number + 1) * 0.8
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (["--design", "clip_flw"], "--design: unknown design clip_flw; did you mean clip_flow?"),
+        (["--file", "no/such.txt"], "No such file or directory: 'no/such.txt'"),
+        (["--prompt", *["a circle"] * 61], "--prompt: expected 1 to 60 prompts, got 61"),
+        (["--set", "guidence=3"], "did you mean guidance?"),
+    ],
+)
+def test_painting_refuses_in_one_line(
+    given: list[str], says: str, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert paint.main([str(place), *given]) == 2
+    told = capsys.readouterr().err
+    assert says in told
+    assert told.count("\n") == 1
 
 
 @pytest.mark.parametrize(
