@@ -59,7 +59,7 @@ class Rows:
     """A figure of a row of panels a sweep, with its designs' names below, where they hide no curve."""
 
     def __init__(self, designs: Sequence[Sequence[str]], across: int, wide: float, panel: float, left: float) -> None:
-        self.panel, room = panel, wide * (0.99 - left)
+        self.designs, self.panel, room = designs, panel, wide * (0.99 - left)
         self.columns = [next(k for k in range(len(names), 0, -1) if k == 1 or _wide(names, k) <= room)
                         for names in designs]  # fmt: skip
         below = LABEL + LINE * max(ceil(len(names) / k) for names, k in zip(designs, self.columns, strict=True)) + 0.05
@@ -137,7 +137,7 @@ def tasks(found: list[Curve]) -> Figure:
     found, names = legible(found)
     look = looks(c.design for c in found)
     rows = Rows(_named(found, names), 1, 11.5, 2.3, 0.06)
-    for row, ((ax,), sweep, designs) in enumerate(zip(rows.axes, names, _named(found, names), strict=True)):
+    for row, ((ax,), sweep, designs) in enumerate(zip(rows.axes, names, rows.designs, strict=True)):
         own = {(c.design, c.metric): c for c in found if c.sweep == sweep}
         width = 0.84 / len(designs)
         for k, design in enumerate(designs):
@@ -166,7 +166,7 @@ def losses(found: list[Curve]) -> Figure:
     found = [c for c in found if c.metric.startswith("loss/t=")]
     names = {sweep: names[sweep] for sweep in _sweeps(found)}
     rows = Rows(_named(found, names), 1, 7.2, 2.7, 0.09)
-    for row, ((ax,), sweep, designs) in enumerate(zip(rows.axes, names, _named(found, names), strict=True)):
+    for row, ((ax,), sweep, designs) in enumerate(zip(rows.axes, names, rows.designs, strict=True)):
         for design in designs:
             own = [c for c in found if (c.sweep, c.design) == (sweep, design)]
             points = sorted((float(c.metric.split("=")[1]), float(c.mean[-1])) for c in own)

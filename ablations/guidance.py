@@ -15,9 +15,8 @@ from ablations import figures
 from ablations.curves import design_of, order
 from ablations.looks import looks
 from ablations.plot import save
-from ablations.rescore import add_options, scorable, scored
-from headtohead.command import Parser, isolated, say
-from headtohead.errors import InputError
+from ablations.rescore import add_options, concluded, scorable, scored
+from headtohead.command import Parser, isolated
 
 SCALES = (1.0, 1.5, 2.0, 3.0, 5.0)
 
@@ -77,23 +76,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser = Parser("ablations.guidance", __doc__)
     add_options(parser)
     parser.add_argument("--scales", type=_scales, default=SCALES, help="guidance scales, such as 1,2,3")
-    options = parser.parse_args(arguments)
+    return concluded("guidance", parser.parse_args(arguments), _guide)
+
+
+def _guide(options: argparse.Namespace) -> None:
     rows = []
-    try:
-        for run, config in scorable(options.results):
-            hows = [replace(config.sampling, guidance=g) for g in options.scales]
-            rows.append((run.sweep, design_of(run), config.seed, isolated(scored, run, config, hows, options)))
-        _tell(fronts(rows), options.results)
-    except InputError as error:
-        print(f"guidance: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f"guidance: {error.filename or options.results}: {error.strerror}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        say("guidance: stopped; the same command goes on from here")
-        return 130
-    return 0
+    for run, config in scorable(options.results):
+        hows = [replace(config.sampling, guidance=g) for g in options.scales]
+        rows.append((run.sweep, design_of(run), config.seed, isolated(scored, run, config, hows, options)))
+    _tell(fronts(rows), options.results)
 
 
 def _tell(found: list[Front], results: Path) -> None:

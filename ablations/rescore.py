@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,22 @@ def add_options(parser: Parser) -> None:
     parser.add_device()
 
 
+def concluded(name: str, options: argparse.Namespace, work: Callable[[argparse.Namespace], None]) -> int:
+    """The exit code of a command that scores kept weights: what can be put right is one line."""
+    try:
+        work(options)
+    except InputError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"{name}: {error.filename or options.results}: {error.strerror}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        say(f"{name}: stopped; the same command goes on from here")
+        return 130
+    return 0
+
+
 def _weights(text: str) -> Path:
     path = Path(text)
     if path.suffix != ".safetensors" or not path.is_file():
@@ -80,23 +96,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help=f"how to sample: {names}")
     parser.add_argument("--every", action="store_true", help="every kept step, not the last one alone")
     options = parser.parse_args(arguments)
-    try:
-        found = list(scorable(options.results))
-        hows = [sampling(config.sampling, options.set, "--set") for _, config in found]
-        for (run, config), how in zip(found, hows, strict=True):
-            lines = isolated(scored, run, config, [how], options)
-            last = {line["metric"]: line["value"] for line in lines}
-            print(f"{run.sweep}/{run.name}: " + ", ".join(f"{name} {last[m]:.3f}" for m, name in HEADLINE.items()))
-    except InputError as error:
-        print(f"rescore: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f"rescore: {error.filename or options.results}: {error.strerror}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        say("rescore: stopped; the same command goes on from here")
-        return 130
-    return 0
+    return concluded("rescore", options, _rescore)
+
+
+def _rescore(options: argparse.Namespace) -> None:
+    found = list(scorable(options.results))
+    hows = [sampling(config.sampling, options.set, "--set") for _, config in found]
+    for (run, config), how in zip(found, hows, strict=True):
+        lines = isolated(scored, run, config, [how], options)
+        last = {line["metric"]: line["value"] for line in lines}
+        print(f"{run.sweep}/{run.name}: " + ", ".join(f"{name} {last[m]:.3f}" for m, name in HEADLINE.items()))
 
 
 if __name__ == "__main__":
