@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -9,7 +10,6 @@ from ablations import arguments
 from headtohead.command import Parser, say
 from headtohead.config import WORLD
 from headtohead.design import DESIGNS
-from headtohead.errors import InputError
 from headtohead.presets import PRESETS, configure
 from headtohead.strict import ConfigError
 
@@ -22,13 +22,13 @@ def main(given: list[str] | None = None) -> int:
     parser.add_folder("--folder", Path("features"), "where features go; runs then take data.features=FOLDER")
     parser.add_device()
     options = parser.parse_args(given)
-    try:
-        config = configure(options.design, options.scale, 0, arguments.settings(options.set), "command line")
-        if config.data.mix == WORLD:
-            raise ConfigError("data.mix: the embedded world is encoded by its runs; give a YAML file of corpora")
-    except ConfigError as error:
-        print(f"cache: {error}", file=sys.stderr)
-        return 2
+    return parser.concluded(lambda: _cache(options))
+
+
+def _cache(options: argparse.Namespace) -> None:
+    config = configure(options.design, options.scale, 0, arguments.settings(options.set), "command line")
+    if config.data.mix == WORLD:
+        raise ConfigError("data.mix: the embedded world is encoded by its runs; give a YAML file of corpora")
     import torch
 
     from headtohead import store, training_data
@@ -37,13 +37,8 @@ def main(given: list[str] | None = None) -> int:
     device = options.device or store.best_device()
     if device == "cuda":  # as trainings do that encode on the way; without tensor cores it takes many times as long
         torch.set_float32_matmul_precision("high")
-    try:
-        codec = representation.build(config.design.representation, config.foundations, config.codec, device)
-        training_data.cache(config, codec, options.folder, device, say)
-    except (InputError, OSError) as error:
-        print(f"cache: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    return 0
+    codec = representation.build(config.design.representation, config.foundations, config.codec, device)
+    training_data.cache(config, codec, options.folder, device, say)
 
 
 if __name__ == "__main__":

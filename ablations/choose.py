@@ -63,19 +63,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser = Parser("ablations.choose", __doc__)
     parser.add_argument("results", type=Path, help="the results folder of a sweep with a grid")
     options = parser.parse_args(arguments)
-    try:
-        found = choices(options.results)
-    except RecordError as error:
-        print(f"choose: {error}", file=sys.stderr)
-        return 2
+    return parser.concluded(lambda: _choose(options.results), "stopped")
+
+
+def _choose(results: Path) -> None:
+    found = choices(results)
     print(f"{OBJECTIVE}; * is the best")
     width = max(len(choice.design) for choice in found)
     for choice in found:
         cells = [f"{v} {'*' if v == choice.best else ' '}{s:.3f}" for v, s in choice.scores.items()]
         print(f"{choice.design:{width}} " + "   ".join(cells))
-    write(options.results / CHOSEN, {c.design: {**asdict(c), "best": c.best} for c in found})
-    print(options.results / CHOSEN)
-    return 0
+    write(results / CHOSEN, {c.design: {**asdict(c), "best": c.best} for c in found})
+    print(results / CHOSEN)
 
 
 if __name__ == "__main__":

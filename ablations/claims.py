@@ -35,7 +35,7 @@ from ablations.curves import FLOPS, Curve
 from ablations.stats import ALPHA, POWER, SMALLEST, Verdict, judge
 from ablations.views import Incomparable
 from headtohead.command import Parser
-from headtohead.records import RecordError, Run, runs
+from headtohead.records import Run, runs
 
 ALIGNMENT = {"geneval": "geneval/overall", "dpg": "dpg/overall"}
 HALF = 0.5  # of the budget that both have reached: who trains more efficiently is ahead early
@@ -233,16 +233,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("results", type=Path, help="a results folder or a sweep's")
     parser.add_argument("--json", action="store_true", help="as JSON, by sweep")
     options = parser.parse_args(arguments)
-    try:
-        found = evaluate(runs(options.results))
-    except (RecordError, OSError) as error:
-        print(f"claims: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    if options.json:
+    return parser.concluded(lambda: _tell(options.results, options.json), "stopped")
+
+
+def _tell(results: Path, as_json: bool) -> None:
+    found = evaluate(runs(results))
+    if as_json:
         print(json.dumps({sweep: plain(own) for sweep, own in found.items()}, indent=1))
     else:
         print("\n\n".join(f"{sweep}\n{table(own)}" for sweep, own in found.items()))
-    return 0
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import json
 import sys
@@ -12,7 +13,6 @@ from headtohead import presets, records
 from headtohead.command import Parser, say
 from headtohead.config import WORLD, DecoderConfig
 from headtohead.data.shards import declare
-from headtohead.errors import InputError
 from headtohead.portion import Portion
 from headtohead.strict import ConfigError, build
 
@@ -27,21 +27,21 @@ def main(given: list[str] | None = None) -> int:
     parser.add_device()
     arguments.add_launch(parser)
     options = parser.parse_args(given)
-    try:
-        config = presets.decoder(options.scale, arguments.settings(options.set))
-        folder = options.folder if options.folder != Path() else Path(config.foundations.decoder)
-        launch = arguments.launch(options)
-        Portion.of(config.train.batch, config.compute.micro_batch, 0, launch.devices)
-        for mix in {config.data.mix} - {WORLD}:
-            declare.read(mix)
-        prepare(folder, config)
-        more = ["--device", options.device] if options.device else []
-        if launch.by == "slurm":
-            say(f"{folder}: job {launch.submit(folder, folder.name, STAGE, [str(folder), *more])}")
-            return 0
-    except (InputError, OSError) as error:
-        print(f"decoder: {error}", file=sys.stderr)
-        return 2
+    return parser.concluded(lambda: _decoder(options))
+
+
+def _decoder(options: argparse.Namespace) -> int:
+    config = presets.decoder(options.scale, arguments.settings(options.set))
+    folder = options.folder if options.folder != Path() else Path(config.foundations.decoder)
+    launch = arguments.launch(options)
+    Portion.of(config.train.batch, config.compute.micro_batch, 0, launch.devices)
+    for mix in {config.data.mix} - {WORLD}:
+        declare.read(mix)
+    prepare(folder, config)
+    more = ["--device", options.device] if options.device else []
+    if launch.by == "slurm":
+        say(f"{folder}: job {launch.submit(folder, folder.name, STAGE, [str(folder), *more])}")
+        return 0
     return launch.run(STAGE, [str(folder), *more])
 
 

@@ -15,7 +15,7 @@ from ablations import figures
 from ablations.curves import design_of, order
 from ablations.looks import looks
 from ablations.plot import save
-from ablations.rescore import add_options, concluded, scorable, scored
+from ablations.rescore import add_options, scorable, scored
 from headtohead.command import Parser, isolated
 
 SCALES = (1.0, 1.5, 2.0, 3.0, 5.0)
@@ -76,7 +76,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = Parser("ablations.guidance", __doc__)
     add_options(parser)
     parser.add_argument("--scales", type=_scales, default=SCALES, help="guidance scales, such as 1,2,3")
-    return concluded("guidance", parser.parse_args(arguments), _guide)
+    options = parser.parse_args(arguments)
+    return parser.concluded(lambda: _guide(options))
 
 
 def _guide(options: argparse.Namespace) -> None:

@@ -16,7 +16,6 @@ from ablations.plot import save
 from ablations.rescore import sampling, scorable
 from headtohead.command import Parser, isolated, natural, positive, say
 from headtohead.config import RunConfig, Sampling
-from headtohead.errors import InputError
 from headtohead.records import RecordError, Run
 from headtohead.strict import known
 from headtohead.world import dense_prompts
@@ -82,19 +81,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_folder("--out", Path(), f"where {NAME}.png and .pdf go; RESULTS/figures when not given")
     parser.add_device()
     options = parser.parse_args(arguments)
-    try:
-        runs, prompts = chosen(options), asked(options)
-        hows = {design: sampling(config.sampling, options.set, "--set") for design, (_, config) in runs.items()}
-        by = isolated(_work, runs, prompts, hows, options)
-        folder = options.out if options.out != Path() else options.results / "figures"
-        print(*save({NAME: samples.side_by_side(prompts, by, options.times)}, folder), sep="\n")
-    except (InputError, OSError) as error:
-        print(f"paint: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        say("paint: stopped")
-        return 130
-    return 0
+    return parser.concluded(lambda: _paint(options), "stopped")
+
+
+def _paint(options: argparse.Namespace) -> None:
+    runs, prompts = chosen(options), asked(options)
+    hows = {design: sampling(config.sampling, options.set, "--set") for design, (_, config) in runs.items()}
+    by = isolated(_work, runs, prompts, hows, options)
+    folder = options.out if options.out != Path() else options.results / "figures"
+    print(*save({NAME: samples.side_by_side(prompts, by, options.times)}, folder), sep="\n")
 
 
 if __name__ == "__main__":

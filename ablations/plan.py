@@ -36,20 +36,21 @@ def main(given: list[str] | None = None) -> int:
     parser.add_argument("--utilisation", type=_share, default=0.4, help="share of the GPUs' dense peak that is reached")
     parser.add_argument("--json", type=Path, metavar="FILE", help="the same for programs")
     options = parser.parse_args(given)
-    try:
-        made = planned(options)
-        if options.json:
-            from ablations.plan_json import plain
+    return parser.concluded(lambda: _plan(options), "stopped")
 
+
+def _plan(options: argparse.Namespace) -> None:
+    made = planned(options)
+    if options.json:
+        from ablations.plan_json import plain
+
+        try:
             options.json.write_text(json.dumps(plain(made), indent=1) + "\n")
-    except OSError as error:
-        parser.error(f"--json: {options.json}: {error.strerror}")
-    except InputError as error:
-        parser.error(" ".join(str(error).split()))
+        except OSError as error:
+            raise InputError(f"--json: {options.json}: {error.strerror}") from None
     from ablations.plan_text import text
 
     print(text(made, options.scale))
-    return 0
 
 
 def planned(options: argparse.Namespace) -> Plan:

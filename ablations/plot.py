@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from ablations import figures, samples
 from ablations.curves import Curve, read
 from headtohead.command import Parser
-from headtohead.records import RecordError, Run
+from headtohead.records import Run
 from headtohead.world.prompts import TASKS
 
 ENDINGS = {"png": 130, "pdf": 200}  # with their resolution
@@ -50,15 +50,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("results", type=Path, help="a results folder, a sweep's or a run's")
     parser.add_folder("--out", Path(), "where figures go; RESULTS/figures when not given")
     options = parser.parse_args(arguments)
-    try:
-        found, curves = read(options.results)
-        out = options.out if options.out != Path() else options.results / "figures"
-        made = save(drawn(found, curves), out)
-    except (RecordError, OSError) as error:
-        print(f"plot: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    print(*made, sep="\n")
-    return 0
+    out = options.out if options.out != Path() else options.results / "figures"
+    return parser.concluded(lambda: print(*save(drawn(*read(options.results)), out), sep="\n"), "stopped")
 
 
 if __name__ == "__main__":

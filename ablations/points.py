@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -22,21 +23,17 @@ def main(given: list[str] | None = None) -> int:
     parser.add_device()
     arguments.add_launch(parser)
     options = parser.parse_args(given)
-    try:
-        launch = arguments.launch(options)
-        found = [(run, config_of(run)) for run in runs(options.results)]
-        left = [(run, c) for run, c in found if c.evaluation.apart and Recorder(run.folder).open_points()]
-        if not left:
-            say(f"{options.results}: no point is open; runs with evaluation.apart=true leave theirs to this command")
-        for run, config in left:
-            _measure(run, config, launch, options.device)
-    except (InputError, OSError) as error:
-        print(f"points: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        say("points: stopped; the same command goes on from here")
-        return 130
-    return 0
+    return parser.concluded(lambda: _points(options))
+
+
+def _points(options: argparse.Namespace) -> None:
+    launch = arguments.launch(options)
+    found = [(run, config_of(run)) for run in runs(options.results)]
+    left = [(run, c) for run, c in found if c.evaluation.apart and Recorder(run.folder).open_points()]
+    if not left:
+        say(f"{options.results}: no point is open; runs with evaluation.apart=true leave theirs to this command")
+    for run, config in left:
+        _measure(run, config, launch, options.device)
 
 
 def _measure(run: Run, config: RunConfig, launch: Launch, device: str | None) -> None:

@@ -14,8 +14,8 @@ from ablations.curves import FLOPS, Curve, read
 from ablations.markdown import CAPTIONS, markdown
 from ablations.page.document import page
 from ablations.page.section import Section, section
-from headtohead.command import Parser
-from headtohead.records import RecordError, Run
+from headtohead.command import Parser, say
+from headtohead.records import Run
 
 SCRIPTS = ("parts.js", "chart.js", "report.js")
 ELSEWHERE = ("guidance",)  # drawings of other commands, of which the page has no curves of its own
@@ -71,15 +71,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser = Parser("ablations.report", __doc__)
     parser.add_argument("results", type=Path, help="a results folder or a sweep's")
     options = parser.parse_args(arguments)
-    try:
-        own = _make(options.results)
-    except (RecordError, OSError) as error:
-        print(f"report: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    print(options.results / "report.html")
+    return parser.concluded(lambda: _tell(options.results), "stopped")
+
+
+def _tell(results: Path) -> int:
+    own = _make(results)
+    print(results / "report.html")
     refused = [line for s in own if s.study for line in s.study.refused]
     for line in refused:
-        print(f"report: {line}", file=sys.stderr)
+        say(f"report: {line}")
     return 2 if refused else 0
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from headtohead.command import Parser, isolated, say
 from headtohead.config import RunConfig, Sampling, recorded
-from headtohead.errors import InputError
 from headtohead.records import CONFIG, HEADLINE, KEPT, RecordError, Run, runs
 from headtohead.strict import ConfigError, build
 
@@ -66,22 +65,6 @@ def add_options(parser: Parser) -> None:
     parser.add_device()
 
 
-def concluded(name: str, options: argparse.Namespace, work: Callable[[argparse.Namespace], None]) -> int:
-    """The exit code of a command that scores kept weights: what can be put right is one line."""
-    try:
-        work(options)
-    except InputError as error:
-        print(f"{name}: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f"{name}: {error.filename or options.results}: {error.strerror}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        say(f"{name}: stopped; the same command goes on from here")
-        return 130
-    return 0
-
-
 def _weights(text: str) -> Path:
     path = Path(text)
     if path.suffix != ".safetensors" or not path.is_file():
@@ -96,7 +79,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help=f"how to sample: {names}")
     parser.add_argument("--every", action="store_true", help="every kept step, not the last one alone")
     options = parser.parse_args(arguments)
-    return concluded("rescore", options, _rescore)
+    return parser.concluded(lambda: _rescore(options))
 
 
 def _rescore(options: argparse.Namespace) -> None:

@@ -15,11 +15,10 @@ from ablations.states import state_of
 from ablations.worker import Worker
 from ablations.yaml_files import find
 from headtohead import loggers
-from headtohead.command import Parser, positive, say, seeds
+from headtohead.command import GOES_ON, Parser, positive, say, seeds
 from headtohead.config import WORLD
 from headtohead.data.shards import declare
 from headtohead.design import DESIGNS
-from headtohead.errors import InputError
 from headtohead.portion import Portion
 from headtohead.presets import PRESETS
 from headtohead.strict import known
@@ -73,35 +72,25 @@ def main(given: list[str] | None = None) -> int:
     loggers.add(parser)
     parser.add_argument("--no-estimate", action="store_true", help="begin without measuring how long it will take")
     options = parser.parse_args(given)
-    try:
-        sweep = chosen(options)
-        runs = sweep.runs()
-        launch, options.log = arguments.launch(options), loggers.checked(options.log)
-        for run in runs.values():
-            Portion.of(run.train.batch, run.compute.micro_batch, 0, launch.devices)
-        for mix in {run.data.mix for run in runs.values()} - {WORLD}:
-            declare.read(mix)
-        states = {name: state_of(options.results / sweep.name / name, run) for name, run in runs.items()}
-    except InputError as error:
-        print(f"sweep: {error}", file=sys.stderr)
-        return 2
+    return parser.concluded(lambda: _sweep(options))
+
+
+def _sweep(options: argparse.Namespace) -> int:
+    sweep = chosen(options)
+    runs = sweep.runs()
+    launch, options.log = arguments.launch(options), loggers.checked(options.log)
+    for run in runs.values():
+        Portion.of(run.train.batch, run.compute.micro_batch, 0, launch.devices)
+    for mix in {run.data.mix for run in runs.values()} - {WORLD}:
+        declare.read(mix)
+    states = {name: state_of(options.results / sweep.name / name, run) for name, run in runs.items()}
     folder = options.results / sweep.name
-    try:
-        spec.remember(folder, again(options), runs, sweep.tuned)
-    except InputError as error:
-        print(f"sweep: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f"sweep: {folder}: {error.strerror}", file=sys.stderr)
-        return 2
+    spec.remember(folder, again(options), runs, sweep.tuned)
     announce(sweep, runs, states, options)
     try:
         codes = Worker(folder, options.cache, options.device, launch, options.log).work(runs)
-    except KeyboardInterrupt:
-        say("sweep: stopped; the same command goes on from where it was")
-        return 130
     except SystemExit as asked:  # a run that was asked to end has saved
-        say("sweep: stopped; the same command goes on from where it was")
+        say(f"sweep: {GOES_ON}")
         return int(asked.code or 0)
     if failed := [name for name, code in codes.items() if code]:
         say(f"sweep {sweep.name}: failed: {', '.join(failed)}; the same command tries them again")

@@ -21,7 +21,7 @@ from ablations.trials import Trials, open_storage, shown
 from ablations.yaml_files import find, named
 from headtohead.command import Parser, positive, say
 from headtohead.design import DESIGNS, expanded
-from headtohead.errors import InputError, printable
+from headtohead.errors import InputError
 from headtohead.strict import known
 
 SAME = 3  # failures in a row for one reason: it is not the settings that fail
@@ -42,13 +42,7 @@ def main(given: list[str] | None = None) -> int:
     parser.add_folder("--cache", Path(".cache/headtohead"), "where encoded pictures are kept")
     parser.add_device()
     options = parser.parse_args(given)
-    try:
-        return _tune(options)
-    except (InputError, OSError) as error:
-        parser.error(printable(" ".join(str(error).split())))
-    except KeyboardInterrupt:
-        say("tune: stopped; the same command goes on from there")
-        return 130
+    return parser.concluded(lambda: _tune(options))
 
 
 def _tune(options: argparse.Namespace) -> int:

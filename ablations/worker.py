@@ -18,7 +18,7 @@ from ablations.states import state_of
 from headtohead import loggers, owner, records
 from headtohead.command import Killed, duration, isolated, say
 from headtohead.config import RunConfig
-from headtohead.errors import Diverged, InputError
+from headtohead.errors import Diverged, InputError, one_line
 from headtohead.space import patiently
 
 RUN = "headtohead.run"
@@ -87,7 +87,7 @@ class Worker:
         except owner.Taken:
             return None
         except (InputError, OSError) as error:
-            return self._ended(folder, f"{error}", 2)
+            return self._ended(folder, one_line(error), 2)
         except (Diverged, Killed) as error:
             return self._ended(folder, f"{error}", 1)
         except Exception as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import math
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from ablations.page.document import page
 from ablations.study.answers import ANSWERS, QUESTIONS, answered
 from ablations.study.pairs import remember, study
-from headtohead.command import Parser
+from headtohead.command import Parser, say
 from headtohead.records import RecordError, runs
 
 PAGE = "study.html"
@@ -20,26 +21,23 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("results", type=Path, help="a sweep's folder")
     parser.add_argument("--design", nargs="+", metavar="DESIGN", default=[], help="two or more; all when not given")
     options = parser.parse_args(arguments)
+    return parser.concluded(lambda: _study(options), "stopped")
+
+
+def _study(options: argparse.Namespace) -> int:
     designs = list(dict.fromkeys(options.design))
-    try:
-        if len(designs) == 1:
-            raise RecordError(f"--design: {designs[0]} needs another one to be compared with")
-        found = runs(options.results)
-        sweeps = sorted({r.sweep for r in found if r.folder.parent == options.results})
-        if not sweeps:
-            raise RecordError(f"{options.results}: is no sweep's folder; one holds a folder a run")
-        made = study(found, sweeps[0], designs)
-        told = answered(options.results)
-        remember(made, options.results)
-        path = options.results / PAGE
-        data = {**made.data(), "questions": QUESTIONS}
-        path.write_text(page("study.html", data, ("page.css", "study.css"), ("parts.js", "study.js")))
-    except RecordError as error:
-        print(f"study: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f"study: {error.filename or options.results}: {error.strerror}", file=sys.stderr)
-        return 2
+    if len(designs) == 1:
+        raise RecordError(f"--design: {designs[0]} needs another one to be compared with")
+    found = runs(options.results)
+    sweeps = sorted({r.sweep for r in found if r.folder.parent == options.results})
+    if not sweeps:
+        raise RecordError(f"{options.results}: is no sweep's folder; one holds a folder a run")
+    made = study(found, sweeps[0], designs)
+    told = answered(options.results)
+    remember(made, options.results)
+    path = options.results / PAGE
+    data = {**made.data(), "questions": QUESTIONS}
+    path.write_text(page("study.html", data, ("page.css", "study.css"), ("parts.js", "study.js")))
     print(f"{path}: {made.prompts} prompts, {len(made.pairs)} pairs, {len(QUESTIONS)} questions each; put answers into "
           f"{options.results / ANSWERS}/")  # fmt: skip
     for rate in told.rates if told else ():
@@ -48,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{rate.question}: {rate.designs[0]} preferred to {rate.designs[1]} in {rate.rate:.0%}{between} of "
               f"{rate.answers} answers, {rate.prompts} prompts, {rate.raters} raters")  # fmt: skip
     for line in told.refused if told else ():
-        print(f"study: {line}", file=sys.stderr)
+        say(f"study: {line}")
     return 2 if told and told.refused else 0
 
 

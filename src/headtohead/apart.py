@@ -58,16 +58,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("folder", type=Path, help="of a run that keeps its weights at every point")
     parser.add_device()
     options = parser.parse_args(arguments)
-    try:
-        path = options.folder / records.CONFIG
-        config = recorded(records.read_json(path), str(path))
-        if not config.evaluation.apart:
-            raise InputError(f"{options.folder}: measures its points itself (evaluation.apart is false)")
-        with Asked():  # what is on disk is whole at any moment
-            measure(config, options.folder, device=options.device or store.best_device(), say=command.say)
-    except (InputError, OSError) as error:
-        parser.error(" ".join(str(error).split()))
-    return 0
+    return parser.concluded(lambda: _measure(options.folder, options.device or store.best_device()))
+
+
+def _measure(folder: Path, device: str) -> None:
+    path = folder / records.CONFIG
+    config = recorded(records.read_json(path), str(path))
+    if not config.evaluation.apart:
+        raise InputError(f"{folder}: measures its points itself (evaluation.apart is false)")
+    with Asked():  # what is on disk is whole at any moment
+        measure(config, folder, device=device, say=command.say)
 
 
 if __name__ == "__main__":

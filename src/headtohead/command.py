@@ -17,8 +17,11 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn, ParamSpec, TypeVar
 
+from headtohead.errors import InputError, one_line
+
 PAGES = ("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")  # heard by glibc 2.35 and later when a process starts
 GRACE = 30.0  # seconds that orphaned work has to save
+GOES_ON = "stopped; the same command goes on from here"
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -41,9 +44,24 @@ class Parser(argparse.ArgumentParser):
             formatter_class=_Help,
         )
 
+    @property
+    def name(self) -> str:
+        return self.prog.rsplit(".", 1)[-1]
+
     def error(self, message: str) -> NoReturn:
-        print(f"{self.prog.rsplit('.', 1)[-1]}: {message}", file=sys.stderr)
+        say(f"{self.name}: {message}")
         raise SystemExit(2)
+
+    def concluded(self, work: Callable[[], int | None], stopped: str = GOES_ON) -> int:
+        """The exit code: what can be put right is one line and 2, Ctrl-C is 130."""
+        try:
+            return work() or 0
+        except (InputError, OSError) as error:
+            say(f"{self.name}: {one_line(error)}")
+            return 2
+        except KeyboardInterrupt:
+            say(f"{self.name}: {stopped}")
+            return 130
 
     def add_device(self) -> None:
         self.add_argument("--device", type=_device, default=None, help="cpu or cuda; cuda when there is one")

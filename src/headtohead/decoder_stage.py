@@ -170,12 +170,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("folder", type=Path, help=f"holds the {CONFIG} that `make decoder` wrote")
     parser.add_device()
     options = parser.parse_args(arguments)
+    return parser.concluded(lambda: _go(options.folder, options.device or store.best_device()))
+
+
+def _go(folder: Path, device: str) -> None:
+    config = build(DecoderConfig, json.loads((folder / CONFIG).read_text()), str(folder / CONFIG))
     try:
-        config = build(DecoderConfig, json.loads((options.folder / CONFIG).read_text()), str(options.folder / CONFIG))
-        train(config, options.folder, device=options.device or store.best_device(), say=command.say)
-    except (InputError, OSError, owner.Taken) as error:
-        parser.error(" ".join(str(error).split()))
-    return 0
+        train(config, folder, device=device, say=command.say)
+    except owner.Taken as taken:
+        raise InputError(f"{taken}") from None
 
 
 if __name__ == "__main__":

@@ -26,5 +26,12 @@ def printable(text: str) -> str:
     return text if text.isprintable() else "".join(c if c.isprintable() else _spelled(c) for c in text)
 
 
+def one_line(error: Exception) -> str:
+    """What an error says, an OSError by its file: whoever reads it knows neither numbers nor classes."""
+    if isinstance(error, OSError) and error.strerror:
+        return printable(": ".join(str(part) for part in (error.filename, error.strerror) if part))
+    return printable(" ".join(str(error).split()))
+
+
 def _spelled(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")

@@ -6,6 +6,7 @@ first one also claims the run, so that nobody else works on it, and records how 
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import sys
 import traceback
@@ -32,7 +33,7 @@ from headtohead import (
 from headtohead.assemble import assemble, flops_a_picture, flops_of_everything
 from headtohead.config import RunConfig, recorded
 from headtohead.curves import Curves
-from headtohead.errors import Diverged, GivenUp, InputError, Stopped
+from headtohead.errors import Diverged, GivenUp, InputError, Stopped, one_line
 from headtohead.machine import describe
 from headtohead.module import DesignModule
 from headtohead.progress import Progress
@@ -75,7 +76,7 @@ def _recorded(recorder: Recorder) -> Iterator[None]:
         recorder.ended("stopped")
         raise
     except (InputError, Diverged, GivenUp, OSError) as error:  # a setting, a model, the disk: nothing to debug
-        recorder.ended("failed", f"{error}")
+        recorder.ended("failed", one_line(error))
         raise
     except Exception as error:
         reason = f"{type(error).__name__}: {error}; {records.TRACEBACK} there says where"
@@ -151,17 +152,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_device()
     loggers.add(parser)
     options = parser.parse_args(arguments)
+    return parser.concluded(lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> int:
+    names = loggers.checked(options.log)
+    path = options.folder / records.CONFIG
+    config = recorded(records.read_json(path), str(path))
+    device, log = options.device or store.best_device(), loggers.chosen(names, options.folder, config)
     try:
-        names = loggers.checked(options.log)
-        path = options.folder / records.CONFIG
-        config = recorded(records.read_json(path), str(path))
-        device, log = options.device or store.best_device(), loggers.chosen(names, options.folder, config)
         train(config, options.folder, options.cache, device=device, say=command.say, log=log)
     except owner.Taken as taken:
         command.say(f"run: {taken}")
         return owner.TAKEN
-    except (InputError, OSError) as error:
-        parser.error(" ".join(str(error).split()))
     except Diverged as error:
         command.say(f"run: {options.folder}: {error}")
         return 1

@@ -7,6 +7,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from endings import ended
 
 from ablations import spec, sweep
 
@@ -148,10 +149,7 @@ def began(*_: object) -> None:
 
 def refused(name: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
     """By exit code and exactly one line that a terminal can show."""
-    try:
-        code = sweep.main([name])
-    except SystemExit as stop:
-        code = stop.code  # type: ignore[assignment]
+    code = ended(lambda: sweep.main([name]))
     told = capsys.readouterr()
     assert code == 2, (name[:80], told.err)
     assert told.out == ""

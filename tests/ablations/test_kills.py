@@ -153,7 +153,7 @@ def test_a_worker_that_is_asked_to_end_saves_within_ten_seconds(tmp_path: Path, 
     _, said = process.communicate(timeout=60)
     assert process.returncode == 143, said
     assert time.monotonic() - began < 10
-    assert "goes on from where it was" in said
+    assert "goes on from here" in said
     (run,) = runs(tmp_path)
     assert run.state["state"] == "stopped"
     assert list((run.folder / "checkpoints").glob("*.json"))

@@ -10,7 +10,6 @@ import pytest
 from on_disk import Place, geneval_folder, questions, questions_file, save
 
 from headtohead.command import Parser
-from headtohead.eval import __main__ as command
 from headtohead.eval import options, scoring
 from headtohead.eval.__main__ import main
 from headtohead.judges import features, mask2former, vqa
@@ -191,10 +190,10 @@ def test_a_stop_in_the_first_seconds_is_no_traceback(
 ) -> None:
     """Parsers and packages are imported then."""
 
-    def stopped(*_: Any) -> None:
+    def stopped(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(command, "Parser", stopped)
+    monkeypatch.setattr(Parser, "add_subparsers", stopped)
     assert main(["geneval"]) == 130
     assert capsys.readouterr().err == "eval: stopped\n"
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from headtohead.command import Parser, positive, say
 from headtohead.data.shards import places
 from headtohead.data.shards.build import MAX_DAMAGED, Report, build
-from headtohead.errors import InputError
 
 SHOWN = 20  # troubles that are printed; the indices hold all
 
@@ -27,18 +26,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--report", type=Path, metavar="FILE", help="counts and every trouble as JSON")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     options = parser.parse_args(arguments)
-    try:
-        found = places.shards(options.data)
-        report = build(found, options.index or "", workers=options.workers, verify=options.verify, quiet=options.quiet)
-        _tell(report, options.report)
-        report.check(options.max_damaged)
-    except (InputError, OSError) as error:
-        say(f"index: {error}")
-        return 2
-    except KeyboardInterrupt:
-        say("index: stopped; the same command goes on from here")
-        return 130
-    return 0
+    return parser.concluded(lambda: _index(options))
+
+
+def _index(options: argparse.Namespace) -> None:
+    found = places.shards(options.data)
+    report = build(found, options.index or "", workers=options.workers, verify=options.verify, quiet=options.quiet)
+    _tell(report, options.report)
+    report.check(options.max_damaged)
 
 
 def _tell(report: Report, file: Path | None) -> None:

@@ -8,43 +8,33 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from headtohead.command import Parser, say
-from headtohead.errors import InputError
+from headtohead.command import GOES_ON, Parser, say
 from headtohead.eval import options as told
 
 SHOWN = 10  # troubles that are printed; the result holds all
 
 
 def main(arguments: list[str] | None = None) -> int:
-    given = argparse.Namespace()
-    try:
-        return _run(arguments, given)
-    except KeyboardInterrupt:
-        goes_on = "; the same command goes on from here" if getattr(given, "out", None) else ""
-        say(f"eval: stopped{goes_on}")
-        return 130
-    except OSError as error:
-        print(f"eval: {error.filename or 'input or output'}: {error.strerror or error}", file=sys.stderr)
-        return 2
-
-
-def _run(arguments: list[str] | None, given: argparse.Namespace) -> int:
     parser = Parser("headtohead.eval", __doc__)
+    return parser.concluded(lambda: _asked(parser, arguments), "stopped")
+
+
+def _asked(parser: Parser, arguments: list[str] | None) -> int:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_sub)  # type: ignore[call-overload]
     for name, (run, add, what) in COMMANDS.items():
         own = commands.add_parser(name, help=what)
         add(own)
         own.set_defaults(run=run)
-    parser.parse_args(arguments, given)
+    given = parser.parse_args(arguments)
+    return parser.concluded(lambda: _run(given), GOES_ON if getattr(given, "out", None) else "stopped")
+
+
+def _run(given: argparse.Namespace) -> int:
     from headtohead.loading import without_bars
 
     if getattr(given, "quiet", False):
         without_bars()
-    try:
-        code: int = given.run(given)
-    except InputError as error:
-        print(f"eval: {error}", file=sys.stderr)
-        return 2
+    code: int = given.run(given)
     return code
 
 
