@@ -12,7 +12,7 @@ from typing import Any
 
 from ablations import samples
 from ablations.curves import design_of, order
-from ablations.plot import save
+from ablations.plot import folder, save
 from ablations.rescore import sampling, scorable
 from headtohead.command import Parser, isolated, natural, positive, say
 from headtohead.config import RunConfig, Sampling
@@ -88,8 +88,7 @@ def _paint(options: argparse.Namespace) -> None:
     runs, prompts = chosen(options), asked(options)
     hows = {design: sampling(config.sampling, options.set, "--set") for design, (_, config) in runs.items()}
     by = isolated(_work, runs, prompts, hows, options)
-    folder = options.out if options.out != Path() else options.results / "figures"
-    print(*save({NAME: samples.side_by_side(prompts, by, options.times)}, folder), sep="\n")
+    print(*save({NAME: samples.side_by_side(prompts, by, options.times)}, folder(options)), sep="\n")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import gc
 import sys
 from pathlib import Path
@@ -50,8 +51,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("results", type=Path, help="a results folder, a sweep's or a run's")
     parser.add_folder("--out", Path(), "where figures go; RESULTS/figures when not given")
     options = parser.parse_args(arguments)
-    out = options.out if options.out != Path() else options.results / "figures"
-    return parser.concluded(lambda: print(*save(drawn(*read(options.results)), out), sep="\n"), "stopped")
+    return parser.concluded(lambda: print(*save(drawn(*read(options.results)), folder(options)), sep="\n"), "stopped")
+
+
+def folder(options: argparse.Namespace) -> Path:
+    """Where a command's figures go."""
+    out: Path = options.out
+    return out if out != Path() else options.results / "figures"
 
 
 if __name__ == "__main__":

@@ -173,9 +173,14 @@ def positive(text: str) -> int:
 
 def natural(text: str) -> int:
     """A whole number from 0 on."""
-    if not text.isascii() or not text.isdigit() or int(text) >= 2**31:
+    if not _whole(text):
         raise argparse.ArgumentTypeError(f"expected a whole number from 0 on, got {text!r}")
     return int(text)
+
+
+def _whole(text: str) -> bool:
+    """One that every generator takes as its seed."""
+    return text.isascii() and text.isdigit() and int(text) < 2**31
 
 
 def seconds(text: str) -> float:
@@ -191,7 +196,7 @@ def seconds(text: str) -> float:
 def seeds(text: str) -> list[int]:
     """Such as 0,1,2."""
     parts = text.split(",")
-    if not all(p.isascii() and p.isdigit() and int(p) < 2**31 for p in parts):
+    if not all(map(_whole, parts)):
         raise argparse.ArgumentTypeError(f"expected whole numbers such as 0,1,2, got {text!r}")
     if len(set(map(int, parts))) < len(parts):
         raise argparse.ArgumentTypeError(f"the same seed stands twice in {text!r}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from PIL import Image
@@ -105,35 +106,21 @@ def test_kept_weights_paint_what_is_asked(place: Path, tmp_path: Path, capfd: py
 
 
 @pytest.mark.parametrize(
-    ("given", "says"),
+    ("command", "given", "says"),
     [
-        (["--design", "clip_flw"], "--design: unknown design clip_flw; did you mean clip_flow?"),
-        (["--file", "no/such.txt"], "No such file or directory: 'no/such.txt'"),
-        (["--prompt", *["a circle"] * 61], "--prompt: expected 1 to 60 prompts, got 61"),
-        (["--set", "guidence=3"], "did you mean guidance?"),
+        (paint, ["--design", "clip_flw"], "--design: unknown design clip_flw; did you mean clip_flow?"),
+        (paint, ["--file", "no/such.txt"], "paint: no/such.txt: No such file or directory"),
+        (paint, ["--prompt", *["a circle"] * 61], "--prompt: expected 1 to 60 prompts, got 61"),
+        (paint, ["--set", "guidence=3"], "did you mean guidance?"),
+        (rescore, ["--set", "solver=rk4"], "unknown value of solver rk4"),
+        (rescore, ["--set", "guidance"], "expected KEY=VALUE"),
+        (rescore, ["--set", "guidence=3"], "did you mean guidance?"),
     ],
 )
-def test_painting_refuses_in_one_line(
-    given: list[str], says: str, place: Path, capsys: pytest.CaptureFixture[str]
+def test_what_uses_kept_weights_refuses_in_one_line(
+    command: ModuleType, given: list[str], says: str, place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert paint.main([str(place), *given]) == 2
-    told = capsys.readouterr().err
-    assert says in told
-    assert told.count("\n") == 1
-
-
-@pytest.mark.parametrize(
-    ("given", "says"),
-    [
-        (["--set", "solver=rk4"], "unknown value of solver rk4"),
-        (["--set", "guidance"], "expected KEY=VALUE"),
-        (["--set", "guidence=3"], "did you mean guidance?"),
-    ],
-)
-def test_rescoring_refuses_in_one_line(
-    given: list[str], says: str, place: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert rescore.main([str(place), *given]) == 2
+    assert command.main([str(place), *given]) == 2
     told = capsys.readouterr().err
     assert says in told
     assert told.count("\n") == 1
