@@ -15,8 +15,9 @@ CAPTIONS = {
     "samples": "The same prompts across designs, at the last point of the first seed; none of them was selected.",
     "one_prompt": "One prompt several times: noise differs, the prompt does not. A regression has no noise to draw.",
     "guidance": "Guidance trades FID against alignment; a regression has none, so it is one point.",
+    "painted": "Prompts painted from kept weights of the first seed; prompts of the exam, where no others were given.",
 }
-OF_A_SWEEP = ("samples", "one_prompt", "guidance")
+OF_A_SWEEP = ("samples", "one_prompt", "guidance", "painted")
 
 
 def markdown(title: str, sections: list[Section], figures: list[str]) -> str:

@@ -18,23 +18,22 @@ from headtohead.command import Parser, say
 from headtohead.records import Run
 
 SCRIPTS = ("parts.js", "chart.js", "report.js")
-ELSEWHERE = ("guidance",)  # drawings of other commands, of which the page has no curves of its own
+ELSEWHERE = ("guidance", "painted")  # drawings of other commands, which the page cannot make from records
 
 
 def sections(found: list[Run], curves: list[Curve], figures: Path) -> list[Section]:
     by = cells(found, curves)
     names = sorted({c.sweep for c in curves})
-    return [section(name, found, curves, by[name], _elsewhere(figures, name)) for name in names]
+    ending = {name: f"_{name}" if len(names) > 1 else "" for name in names}
+    return [section(name, found, curves, by[name], _drawings(figures, ending[name])) for name in names]
 
 
-def _elsewhere(figures: Path, sweep: str) -> dict[str, str]:
-    """As data URIs by what they show."""
-    out: dict[str, str] = {}
+def _drawings(figures: Path, ending: str) -> dict[str, tuple[str, str]]:
+    """As data URIs by name, with what they show."""
+    out = {}
     for name in ELSEWHERE:
-        for path in (figures / f"{name}_{sweep}.png", figures / f"{name}.png"):
-            if path.exists():
-                uri = f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"
-                out.setdefault(CAPTIONS[name], uri)
+        if (path := figures / f"{name}{ending}.png").exists():
+            out[name] = (CAPTIONS[name], f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}")
     return out
 
 

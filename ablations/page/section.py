@@ -75,7 +75,7 @@ class Section:
     packages: list[str]
     troubles: list[str]
     study: Answered | None = None  # where raters did
-    figures: dict[str, str] = field(default_factory=dict)  # data URIs of drawings that other commands made
+    drawings: dict[str, tuple[str, str]] = field(default_factory=dict)  # of other commands: caption and data URI
 
     @property
     def points(self) -> list[dict[str, Any]]:
@@ -97,7 +97,9 @@ class Section:
         return [t.replace("_", " ") for t in TASKS]
 
 
-def section(sweep: str, found: list[Run], curves: list[Curve], cells: list[Cell], figures: dict[str, str]) -> Section:
+def section(
+    sweep: str, found: list[Run], curves: list[Curve], cells: list[Cell], drawings: dict[str, tuple[str, str]]
+) -> Section:
     runs, own = [r for r in found if r.sweep == sweep], tables.groups(sweep, found, curves)
     judged = claims.findings(cells)
     look, ranking = looks(g.design for g in own), rank(cells, tables.METRICS)
@@ -126,7 +128,7 @@ def section(sweep: str, found: list[Run], curves: list[Curve], cells: list[Cell]
         packages=[*origin.packages(runs), *origin.differing(runs)],
         troubles=origin.troubles(runs),
         study=answered(runs[0].folder.parent),
-        figures=figures,
+        drawings=drawings,
     )
 
 

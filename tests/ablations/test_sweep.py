@@ -103,6 +103,10 @@ def test_kept_weights_paint_what_is_asked(place: Path, tmp_path: Path, capfd: py
         assert told.out.splitlines() == [f"{tmp_path / 'out' / 'painted.png'}"]
         with Image.open(tmp_path / "out/painted.png") as shown:
             assert shown.height > 130 * (number + 1) * 0.8
+    assert paint.main([str(place), "--prompt", "a red circle", "--device", "cpu"]) == 0
+    assert report.main([str(place)]) == 0
+    for page in ("report.html", "report.md"):
+        assert "Prompts painted from kept weights" in (place / page).read_text()
 
 
 @pytest.mark.parametrize(
