@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -38,8 +37,10 @@ def shown(found: list[Run], sweep: str) -> dict[str, Run]:
 def grids(run: Run, kind: str) -> dict[int, Path]:
     """By step, the last one last."""
     folder = run.folder / GRIDS
-    names = sorted(os.listdir(folder)) if folder.is_dir() else ()
-    return {int(name.split("-")[0]): folder / name for name in names if re.fullmatch(rf"[0-9]+-{kind}\.webp", name)}
+    ending = f"-{kind}.webp"
+    names = sorted(name for name in os.listdir(folder) if name.endswith(ending)) if folder.is_dir() else ()
+    steps = ((name.removesuffix(ending), name) for name in names)
+    return {int(step): folder / name for step, name in steps if step.isascii() and step.isdigit()}
 
 
 @contextlib.contextmanager
@@ -81,11 +82,12 @@ def _table(
     edge, air = max(1, side // 25), round(0.12 / size * side)
     pitch = side + edge
     block = gap * pitch + air
-    sheet = np.full((len(rows) * pitch - edge, len(columns) * block - air - edge, 3), 255, np.uint8)
+    # Opaque of its own accord: matplotlib gives an RGB image its alpha in double precision.
+    sheet = np.full((len(rows) * pitch - edge, len(columns) * block - air - edge, 4), 255, np.uint8)
     for r, line in enumerate(cells):
         for c, picture in enumerate(line):
             x = c // gap * block + c % gap * pitch
-            sheet[r * pitch : r * pitch + side, x : x + side] = picture
+            sheet[r * pitch : r * pitch + side, x : x + side, :3] = picture
     inch = size / pitch
     high, wide = sheet.shape[0] * inch, sheet.shape[1] * inch
     figure = Figure(figsize=(left + wide + 0.05, top + high + 0.05))

@@ -279,7 +279,7 @@ def test_the_records_in_this_repository_are_all_finished(capsys: pytest.CaptureF
     results = Path(__file__).parents[2] / "results" / "reference"
     assert status.main([str(results)]) == 0
     told = capsys.readouterr().out
-    assert "15 runs: 15 finished" in told
+    assert "30 runs: 30 finished" in told
 
 
 def test_a_name_is_cut_in_its_middle_and_who_works_on_it_stays_in_sight(sweep: Path) -> None:
