@@ -16,8 +16,8 @@ import numpy as np
 
 from ablations.cells import Cell, comparable, compared, unlike
 from ablations.curves import STEPS, Numbers
+from ablations.metrics import METRICS
 from ablations.stats import SMALLEST, Difference, difference
-from ablations.tables import METRICS
 from ablations.views import Equal, Incomparable, equal
 from headtohead.design import DESIGNS
 

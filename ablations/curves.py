@@ -91,8 +91,10 @@ class _Point(NamedTuple):
 
     value: float
     relative: float | None
-    terms: Terms
+    terms: Terms | None  # of the judge; none where the record has no such line
 
+
+_NOTHING = _Point(np.nan, None, None)
 
 _ACCOUNTS = {STEPS: "step", FLOPS: "flops", FLOPS_TOTAL: "flops_total", SECONDS: "seconds"}
 _Costs = tuple[float | None, ...]  # of a step, in the order of _ACCOUNTS
@@ -139,7 +141,8 @@ def curves(found: list[Run]) -> list[Curve]:
         steps = sorted(shared[sweep, design] & {step for own in measured.values() for step in own})
         if not steps:
             continue
-        table = [[measured.get(seed, {}).get(step) for step in steps] for seed in sorted(seeds)]
+        points = [[measured.get(seed, {}).get(step, _NOTHING) for step in steps] for seed in sorted(seeds)]
+        values, relative, terms = zip(*(zip(*row, strict=True) for row in points), strict=True)  # a row a seed
         at = (sweep, design, tuple(steps))
         if at not in spent:
             spent[at] = _spent([[seeds[seed][step] for step in steps] for seed in sorted(seeds)])
@@ -152,11 +155,11 @@ def curves(found: list[Run]) -> list[Curve]:
                 metric,
                 tuple(sorted(seeds)),
                 np.array(steps),
-                np.array([[p.value if p else None for p in row] for row in table], float),
-                np.array([[p.relative if p else None for p in row] for row in table], float),
-                np.array([next(p.terms.n for p in point if p) for point in zip(*table, strict=True)]),
+                np.array(values, float),
+                np.array(relative, float),
+                np.array([next(t.n for t in at_step if t) for at_step in zip(*terms, strict=True)]),
                 spent[at],
-                tuple(tuple(p.terms if p else None for p in row) for row in table),
+                terms,
             )
         )
     return sorted(out, key=lambda c: (c.sweep, order(c.design), c.metric))

@@ -12,8 +12,9 @@ import numpy as np
 
 from ablations.cells import Cell, compared, unlike
 from ablations.curves import STEPS, Numbers
+from ablations.metrics import METRICS
 from ablations.stats import Difference, difference, holm
-from ablations.tables import METRICS, Table
+from ablations.tables import Table
 from ablations.views import Incomparable
 from headtohead.design import Backbone, Head, Objective, Representation
 

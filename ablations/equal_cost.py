@@ -12,8 +12,9 @@ import numpy as np
 
 from ablations.cells import Cell, compared, varied
 from ablations.curves import FLOPS, FLOPS_TOTAL, SECONDS, STEPS
+from ablations.metrics import METRICS
 from ablations.ranking import together
-from ablations.tables import METRICS, Table, interval
+from ablations.tables import Table, interval
 from ablations.views import Incomparable, amount
 
 SHOWN = ("geneval/overall", "dpg/overall")

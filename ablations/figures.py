@@ -13,7 +13,7 @@ from matplotlib.patheffects import withStroke
 
 from ablations.curves import PREFIXES, Curve, Numbers, order
 from ablations.looks import Look, looks
-from ablations.tables import METRICS, lines
+from ablations.metrics import METRICS, lines
 from headtohead.world.prompts import TASKS
 
 # Figure 4 of the paper: two scores to raise, one distance to lower.

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from ablations import stats
 from ablations.curves import FINISHED, FLOPS_TOTAL, Curve, Numbers, by_design, counted, order, reached
+from ablations.metrics import METRICS
 from ablations.ranking import Ranking
 from headtohead import limits
 from headtohead.records import Run
 
-# What stands in the comparison, under which title, with how many digits, and whether more is better.
-METRICS = {
-    "geneval/overall": ("GenEval", 3, True),
-    "geneval/seen": ("seen", 3, True),
-    "geneval/unseen": ("unseen", 3, True),
-    "dpg/overall": ("DPG", 3, True),
-    "fid": ("FID", 1, False),
-}
 LAST = 3  # points whose mean stands beside the final one
 TARGET = 0.3  # of GenEval: about a quarter above what shuffled prompts score
 
@@ -191,14 +184,6 @@ def _accepted(curve: Curve | None) -> str:
     """At the last point, from the least of the seeds to the most."""
     n = sorted({terms[-1].n for terms in curve.terms if terms[-1]}) if curve else [0]
     return " to ".join(map(str, dict.fromkeys((n[0], n[-1]))))
-
-
-def lines(metric: str, representations: Iterable[str]) -> list[tuple[str, float, bool]]:
-    """Ceilings of what is compared and the floor of shuffled prompts: name, value, and whether it is a floor. FID has
-    none of the latter: pictures of other prompts are as like true ones as those of the right prompts."""
-    rows = [(f"{r.upper()} ceiling", limits.ceiling(r), False) for r in sorted(set(representations)) if r]
-    rows += [("shuffled prompts", limits.floor(), True)] if METRICS[metric][2] else []
-    return [(name, row[metric], floor) for name, row, floor in rows if metric in row]
 
 
 def bounds(own: list[Group]) -> Table | None:

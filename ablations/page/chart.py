@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ablations import tables
 from ablations.curves import FLOPS, FLOPS_TOTAL, PREFIXES, SECONDS, STEPS, Curve, Numbers
 from ablations.figures import PANELS
 from ablations.looks import Look
+from ablations.metrics import METRICS, lines
 
 LOSS = "loss/t="
 TITLES = {
@@ -48,14 +48,14 @@ def _axis(account: str, shown: list[Curve]) -> dict[str, Any]:
 
 def _panel(metric: str, title: str, shown: list[Curve], accounts: list[str]) -> dict[str, Any]:
     own = [c for c in shown if c.metric == metric]
-    name, digits, up = tables.METRICS[metric]
-    lines = tables.lines(metric, (c.representation for c in own))
+    name, digits, up = METRICS[metric]
+    bounds = lines(metric, (c.representation for c in own))
     return {
         "title": title,
         "name": name,
         "digits": digits,
         "log": not up,
-        "lines": [{"name": n, "value": _short(v), "floor": floor} for n, v, floor in lines],
+        "lines": [{"name": n, "value": _short(v), "floor": floor} for n, v, floor in bounds],
         "series": [_series(c, accounts) for c in own],
     }
 

@@ -13,6 +13,7 @@ from ablations.cells import Cell
 from ablations.claims import Finding
 from ablations.curves import Curve
 from ablations.looks import Look, looks
+from ablations.metrics import METRICS
 from ablations.page import origin, pictures
 from ablations.page.chart import chart
 from ablations.ranking import Ranking, rank
@@ -102,7 +103,7 @@ def section(
 ) -> Section:
     runs, own = [r for r in found if r.sweep == sweep], tables.groups(sweep, found, curves)
     judged = claims.findings(cells)
-    look, ranking = looks(g.design for g in own), rank(cells, tables.METRICS)
+    look, ranking = looks(g.design for g in own), rank(cells, METRICS)
     return Section(
         sweep=sweep,
         headline=headline(own, ranking),
@@ -136,7 +137,7 @@ def headline(own: list[tables.Group], ranking: Ranking) -> str:
     """What the final table says, in a sentence; one design alone is neither highest nor lowest."""
     said, ranked = [], [g for g in own if g.design in ranking.ranked]
     for metric in HEADLINE:
-        name, digits, up = tables.METRICS[metric]
+        name, digits, up = METRICS[metric]
         having = [g for g in ranked if metric in g.curves and g.curves[metric].steps[-1] == g.whole.steps[-1]]
         if having:
             top = (max if up else min)(having, key=lambda g: g.curves[metric].mean[-1])

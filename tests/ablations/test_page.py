@@ -24,6 +24,7 @@ from ablations.report import make
 from headtohead.records import Recorder, runs
 
 SCREENS = Path(__file__).parents[2] / "build" / "screens"
+SHIPPED = Path(__file__).parents[2] / "results/reference/report.html"
 MIDDLE = """(({x, y, width, height}) => [x + width / 2, y + height / 2])
     (document.querySelector('.panel svg').getBoundingClientRect())"""
 STEPS = (300, 600, 900)
@@ -248,6 +249,15 @@ def test_it_prints(browser: Browser, sweep: Path) -> None:
         "Emulation.setEmulatedMedia", media="print", features=[{"name": "prefers-color-scheme", "value": "dark"}]
     )
     assert browser.look("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    browser.send("Emulation.setEmulatedMedia", media="", features=[])
+
+
+def test_paper_cuts_nothing_off(browser: Browser) -> None:
+    """The ten designs that ship: a page does not scroll."""
+    browser.size(720, 900)  # what a sheet leaves between its margins
+    browser.open(SHIPPED)
+    browser.send("Emulation.setEmulatedMedia", media="print", features=[])
+    assert browser.look("document.documentElement.scrollWidth") <= 720
     browser.send("Emulation.setEmulatedMedia", media="", features=[])
 
 

@@ -88,7 +88,8 @@ def test_nothing_to_plot_is_one_line_and_exit_code_2(
 
 
 def test_plotting_imports_nothing_heavy() -> None:
-    code = "import sys, ablations.plot; print([m for m in ('torch', 'lightning', 'pandas') if m in sys.modules])"
+    heavy = ("torch", "lightning", "pandas", "scipy")
+    code = f"import sys, ablations.plot; print([m for m in {heavy} if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
