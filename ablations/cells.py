@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from itertools import combinations_with_replacement
 from typing import Any
 
 from ablations.budgets import Tuned
@@ -111,21 +109,13 @@ def alike(own: Sequence[Cell], apart: str | tuple[str, ...]) -> None:
                 raise Incomparable(key, f" is {a} for {first.name} and {b} for {other.name}")
 
 
-@cache
-def asked_apart(a: Cell, b: Cell) -> float:
-    """The first step at which two cells, or the seeds of one, were not asked the same; infinity where there is none."""
-    none = frozenset[str]()
-    steps = (step for step in {**a.exams, **b.exams} if len(a.exams.get(step, none) | b.exams.get(step, none)) > 1)
-    return min(steps, default=math.inf)
-
-
 def comparable(own: Sequence[Cell], by: str, until: int, apart: str | tuple[str, ...] = "") -> None:
     """Refuses cells that differ in another setting than those beginning with `apart`, in exam, or in the machine."""
     alike(own, apart)
-    step = min(asked_apart(a, b) for a, b in combinations_with_replacement(own, 2))
-    if step <= until:
-        asked = set().union(*(cell.exams.get(int(step), frozenset()) for cell in own))
-        raise Incomparable(f"exam at step {step:,}", f" is {' and '.join(sorted(asked))}")
+    for step in sorted({step for cell in own for step in cell.exams if step <= until}):
+        asked = set().union(*(cell.exams.get(step, frozenset()) for cell in own))
+        if len(asked) > 1:
+            raise Incomparable(f"exam at step {step:,}", f" is {' and '.join(sorted(asked))}")
     machines = frozenset().union(*(cell.machines for cell in own))
     if by == SECONDS and len(machines) > 1:
         raise Incomparable("machine", f" is {' and '.join(sorted(machines))}")

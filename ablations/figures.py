@@ -117,7 +117,7 @@ def curves(found: list[Curve], x: str) -> Figure:
                     low, high = c.values.min(0), c.values.max(0)
                     ax.fill_between(at, low, high, color=look[c.design].colour, alpha=0.16, lw=0, zorder=2)
             _bounds(ax, metric, (c.representation for c in shown))
-            ax.set_title(title, fontsize=10.5, loc="left", y=1)
+            ax.set_title(title, fontsize=10.5, loc="left")
             ax.set_xlabel(AXES[x].format(prefix), fontsize=8.5)
             ax.set_xlim(left=0)
             if metric == "fid":
@@ -151,7 +151,7 @@ def tasks(found: list[Curve]) -> Figure:
         ax.set_xticks([t + 0.42 - width / 2 for t in range(len(TASKS))], [t.replace("_", " ") for t in TASKS])
         ax.set_ylim(0, 1)
         ax.set_ylabel("share of right pictures", fontsize=8.5)
-        ax.set_title(f"{names[sweep]}: GenEval by task at the last point", fontsize=10.5, loc="left", y=1)
+        ax.set_title(f"{names[sweep]}: GenEval by task at the last point", fontsize=10.5, loc="left")
         plain(ax)
         ax.grid(axis="x", visible=False)
         if ax.containers:
@@ -171,7 +171,7 @@ def losses(found: list[Curve]) -> Figure:
             own = [c for c in found if (c.sweep, c.design) == (sweep, design)]
             points = sorted((float(c.metric.split("=")[1]), float(c.mean[-1])) for c in own)
             ax.plot(*zip(*points, strict=True), **line(look[design]), ms=3.5, label=design)
-        ax.set_title(f"{names[sweep]}: held-out flow loss by time", fontsize=10.5, loc="left", y=1)
+        ax.set_title(f"{names[sweep]}: held-out flow loss by time", fontsize=10.5, loc="left")
         ax.set_xlabel("t, from noise (0) to data (1)", fontsize=8.5)
         ax.set_ylabel("mean squared error of the velocity", fontsize=8.5)
         plain(ax)

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from ablations import figures
 from ablations.curves import design_of, order
 from ablations.looks import looks
-from ablations.plot import save
+from ablations.plot import named, save
 from ablations.rescore import add_options, scorable, scored
 from headtohead.command import Parser, isolated
 
@@ -96,8 +96,8 @@ def _tell(found: list[Front], results: Path) -> None:
             print(f"{f.sweep:12} {f.design:16} {scale:>8} {f.geneval[:, k].mean():8.3f} {f.fid[:, k].mean():7.1f}")
     sweeps = sorted({f.sweep for f in found})
     for sweep in sweeps:
-        name = f"guidance_{sweep}" if len(sweeps) > 1 else "guidance"
-        for path in save({name: figure([f for f in found if f.sweep == sweep])}, results / "figures"):
+        drawing = figure([f for f in found if f.sweep == sweep])
+        for path in save({named("guidance", sweep, sweeps): drawing}, results / "figures"):
             print(path)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ablations.claims import HEAD
 from ablations.page.section import Section
+from ablations.plot import named
 from ablations.tables import Table
 
 CAPTIONS = {
@@ -22,7 +23,8 @@ OF_A_SWEEP = ("samples", "one_prompt", "guidance", "painted")
 
 def markdown(title: str, sections: list[Section], figures: list[str]) -> str:
     """`figures` are the names of the drawings in figures/."""
-    several = len(sections) > 1
+    sweeps = [s.sweep for s in sections]
+    several = len(sweeps) > 1
     out = [f"# {_plain(title)}"]
     if several:
         out.append(f"{len(sections)} sweeps, each on its own: runs of different settings are never pooled.")
@@ -31,7 +33,7 @@ def markdown(title: str, sections: list[Section], figures: list[str]) -> str:
         out += [f"## {_plain(s.sweep)}"] if several else []
         out += [_plain(s.headline), *map(_plain, s.troubles), "### Verdicts on the paper's findings", f"{s.counted}."]
         out += [_verdicts(s), *s.legend, *_table(s.final)]
-        own = [(f"{name}_{s.sweep}" if several and name in OF_A_SWEEP else name, name) for name in CAPTIONS]
+        own = [(named(name, s.sweep, sweeps) if name in OF_A_SWEEP else name, name) for name in CAPTIONS]
         out += [_picture(file, name) for file, name in own if file in figures and (name in OF_A_SWEEP or not several)]
         for table in (s.equal_cost, *s.details, s.effects, s.cost, s.diversity, s.bounds):
             out += _table(table) if table else []

@@ -24,15 +24,14 @@ ELSEWHERE = ("guidance", "painted")  # drawings of other commands, which the pag
 def sections(found: list[Run], curves: list[Curve], figures: Path) -> list[Section]:
     by = cells(found, curves)
     names = sorted({c.sweep for c in curves})
-    ending = {name: f"_{name}" if len(names) > 1 else "" for name in names}
-    return [section(name, found, curves, by[name], _drawings(figures, ending[name])) for name in names]
+    return [section(name, found, curves, by[name], _drawings(figures, name, names)) for name in names]
 
 
-def _drawings(figures: Path, ending: str) -> dict[str, tuple[str, str]]:
+def _drawings(figures: Path, sweep: str, sweeps: list[str]) -> dict[str, tuple[str, str]]:
     """As data URIs by name, with what they show."""
     out = {}
     for name in ELSEWHERE:
-        if (path := figures / f"{name}{ending}.png").exists():
+        if (path := figures / f"{plot.named(name, sweep, sweeps)}.png").exists():
             out[name] = (CAPTIONS[name], f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}")
     return out
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -37,10 +38,8 @@ def shown(found: list[Run], sweep: str) -> dict[str, Run]:
 def grids(run: Run, kind: str) -> dict[int, Path]:
     """By step, the last one last."""
     folder = run.folder / GRIDS
-    ending = f"-{kind}.webp"
-    names = sorted(name for name in os.listdir(folder) if name.endswith(ending)) if folder.is_dir() else ()
-    steps = ((name.removesuffix(ending), name) for name in names)
-    return {int(step): folder / name for step, name in steps if step.isascii() and step.isdigit()}
+    names = sorted(os.listdir(folder)) if folder.is_dir() else ()
+    return {int(name.split("-")[0]): folder / name for name in names if re.fullmatch(rf"[0-9]+-{kind}\.webp", name)}
 
 
 @contextlib.contextmanager
