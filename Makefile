@@ -32,7 +32,7 @@ sweep: $(READY)  ## Train and measure designs: DESIGN=clip_flow [SEEDS=0,1,2] [S
 		$(LAUNCHED)
 
 status: $(READY)  ## How far every run is, who works on it, what failed, when all is done: [RESULTS=results] [WATCH=2]
-	@$(PY) -m ablations.status $(RESULTS) $(if $(WATCH),--watch $(WATCH))
+	@$(PY) -m ablations.sweep.status $(RESULTS) $(if $(WATCH),--watch $(WATCH))
 
 # sweeps/search/micro.yaml is the space; the same command on other machines shares the trials through STORAGE.
 tune: $(READY)  ## Search settings on dev prompts: DESIGN="clip_flow vae_flow" TRIALS=20 [SPACE=micro] [STORAGE=postgresql://...] [PRUNE=1]
@@ -48,37 +48,37 @@ study: $(READY)  ## A page on which people compare designs blind: RESULTS=result
 	@$(PY) -m ablations.study $(RESULTS) $(if $(DESIGN),--design $(DESIGN))
 
 points: $(READY)  ## Measure points that runs with SET=evaluation.apart=true left open: [RESULTS=results] [LAUNCH=slurm]
-	@$(PY) -m ablations.points $(RESULTS) $(LAUNCHED)
+	@$(PY) -m ablations.posthoc.measure_points $(RESULTS) $(LAUNCHED)
 
 paint: $(READY)  ## What designs paint, from kept weights: RESULTS=results/micro PROMPT="a red circle above a blue star" [DESIGN=...] [TIMES=4]
-	@$(PY) -m ablations.paint $(RESULTS) $(if $(PROMPT),--prompt '$(PROMPT)') $(if $(FILE),--file $(FILE)) \
+	@$(PY) -m ablations.posthoc.paint $(RESULTS) $(if $(PROMPT),--prompt '$(PROMPT)') $(if $(FILE),--file $(FILE)) \
 		$(if $(DESIGN),--design $(DESIGN)) $(if $(TIMES),--times $(TIMES)) $(if $(SET),--set $(SET))
 
 guidance: $(READY)  ## FID against GenEval over guidance scales, from kept weights: RESULTS=results/micro
-	@$(PY) -m ablations.guidance $(RESULTS)
+	@$(PY) -m ablations.posthoc.guidance $(RESULTS)
 
 rescore: $(READY)  ## Score kept weights again: RESULTS=results/micro [SET="guidance=3 solver=heun"] [JUDGE=file]
-	@$(PY) -m ablations.rescore $(RESULTS) $(if $(SET),--set $(SET)) $(if $(JUDGE),--judge $(JUDGE))
+	@$(PY) -m ablations.posthoc.rescore $(RESULTS) $(if $(SET),--set $(SET)) $(if $(JUDGE),--judge $(JUDGE))
 
 foundations: $(READY)  ## Make the foundations that are out of date, and measure their ceilings [ONLY="vae clip"]
-	@$(PY) -m ablations.foundations $(if $(ONLY),--only $(ONLY))
+	@$(PY) -m ablations.prepare.pretrained $(if $(ONLY),--only $(ONLY))
 
 gallery: $(READY)  ## Draw the world: scenes, captions, what the judge sees, round trips -> results/gallery
-	@$(PY) -m ablations.gallery
+	@$(PY) -m ablations.prepare.gallery
 
 prompts: $(READY)  ## Write the dev and test prompts anew
-	@$(PY) -m ablations.prompts
+	@$(PY) -m ablations.prepare.prompts
 
 index: $(READY)  ## Index tar shards: DATA="shards/{00000..00099}.tar" [INDEX=folder] [WORKERS=8] [VERIFY=1] [MAX_DAMAGED=0.01]
-	@$(PY) -m headtohead.data.index $(foreach place,$(DATA),'$(place)') $(if $(INDEX),--index '$(INDEX)') \
+	@$(PY) -m headtohead.data.shards.__main__ $(foreach place,$(DATA),'$(place)') $(if $(INDEX),--index '$(INDEX)') \
 		$(if $(WORKERS),--workers $(WORKERS)) $(if $(VERIFY),--verify) $(if $(MAX_DAMAGED),--max-damaged $(MAX_DAMAGED))
 
 decoder: $(READY)  ## Train a scale's decoder from CLIP tokens to pictures: SCALE=paper SET="data.mix=mix.yaml" [LAUNCH=slurm]
-	@$(PY) -m ablations.decoder $(if $(SCALE),--scale $(SCALE)) $(if $(SET),--set $(SET)) $(if $(FOLDER),--folder $(FOLDER)) \
+	@$(PY) -m ablations.prepare.clip_decoder $(if $(SCALE),--scale $(SCALE)) $(if $(SET),--set $(SET)) $(if $(FOLDER),--folder $(FOLDER)) \
 		$(LAUNCHED)
 
 cache: $(READY)  ## Encode a design's corpora once: DESIGN=clip_flow SCALE=paper SET="data.mix=mix.yaml" [FOLDER=features]
-	@$(PY) -m ablations.cache --design $(DESIGN) $(if $(SCALE),--scale $(SCALE)) $(if $(SET),--set $(SET)) \
+	@$(PY) -m ablations.prepare.cache_features --design $(DESIGN) $(if $(SCALE),--scale $(SCALE)) $(if $(SET),--set $(SET)) \
 		$(if $(FOLDER),--folder $(FOLDER))
 
 bench: $(READY)  ## Measure speed: foundations, designs, metrics, commands -> results/bench

@@ -7,17 +7,17 @@ import os
 import pytest
 import torch
 
-from headtohead import command
-from headtohead.world import judge
-from headtohead.world.judge import PixelJudge
+from headtohead.eval.judges import pixels
+from headtohead.eval.judges.pixels import PixelJudge
+from headtohead.utils import processes
 
 # Beside other processes of tests one thread each: two that spin for one core wait for each other.
 torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
 
 
-command.roomy()  # for the workers that xdist is about to start
+processes.roomy()  # for the workers that xdist is about to start
 
 
 @pytest.fixture(scope="session")
 def pixel_judge() -> PixelJudge:
-    return judge.load()
+    return pixels.load()

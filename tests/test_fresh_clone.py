@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from ablations.curves import curves
-from headtohead.limits import ceiling, floor
-from headtohead.records import runs
+from ablations.analysis.curves import curves
+from headtohead.records.ceilings import ceiling, floor
+from headtohead.records.read import runs
 
 ROOT = Path(__file__).parents[1]
 

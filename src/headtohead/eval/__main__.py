@@ -1,4 +1,4 @@
-"""python -m headtohead.eval: score any folder of pictures by the published rules, or compare two scores."""
+"""Score any folder of pictures by the published rules, or compare two scores."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from headtohead.command import GOES_ON, Parser, say
-from headtohead.eval import options as told
+from headtohead.eval.folders import options as told
+from headtohead.utils import compute
+from headtohead.utils.cli import GOES_ON, Parser, say
 
 SHOWN = 10  # troubles that are printed; the result holds all
 
@@ -30,7 +31,7 @@ def _asked(parser: Parser, arguments: list[str] | None) -> int:
 
 
 def _run(given: argparse.Namespace) -> int:
-    from headtohead.loading import without_bars
+    from headtohead.pretrained.loading.by_name import without_bars
 
     if getattr(given, "quiet", False):
         without_bars()
@@ -44,59 +45,61 @@ def _sub(**given: Any) -> Parser:
 
 
 def _geneval(options: argparse.Namespace) -> int:
-    from headtohead.eval import folders, geneval_data, scoring
-    from headtohead.judges import colours, mask2former
+    from headtohead.eval.benchmarks import geneval_files
+    from headtohead.eval.folders import layouts, score
+    from headtohead.eval.judges import colours, mask2former
 
-    names = geneval_data.class_names(options.names, "--names")
-    prompts = geneval_data.prompts(options.prompts, names) if options.prompts else None
-    listed = folders.geneval(options.images, prompts, names)
+    names = geneval_files.class_names(options.names, "--names")
+    prompts = geneval_files.prompts(options.prompts, names) if options.prompts else None
+    listed = layouts.geneval(options.images, prompts, names)
     how, device = _how(options), _device(options)
     detector = mask2former.load(options.detector, names, device, options.short)
     classifier = colours.load(options.colours, device)
-    return _told([scoring.score_geneval(listed, detector, classifier, how=how, device=device)], options)
+    return _told([score.score_geneval(listed, detector, classifier, how=how, device=device)], options)
 
 
 def _dpg(options: argparse.Namespace) -> int:
-    from headtohead.eval import dpg_data, folders, scoring
-    from headtohead.judges import vqa
+    from headtohead.eval.benchmarks import dpg
+    from headtohead.eval.folders import layouts, score
+    from headtohead.eval.judges import vqa
 
-    listed = folders.dpg(options.images, dpg_data.questions(options.prompts))
+    listed = layouts.dpg(options.images, dpg.questions(options.prompts))
     modes: tuple[Any, ...] = ("official", "fixed") if options.mode == "both" else (options.mode,)
     how = _how(options, modes)
     answerer = vqa.load(options.judge, _device(options))
-    return _told(scoring.score_dpg(listed, answerer, tiles=options.tiles, modes=modes, how=how), options)
+    return _told(score.score_dpg(listed, answerer, tiles=options.tiles, modes=modes, how=how), options)
 
 
 def _fid(options: argparse.Namespace) -> int:
-    from headtohead.eval import folders, sets
-    from headtohead.eval.pictures import FolderError
-    from headtohead.eval.work import writable
+    from headtohead.eval.folders import layouts, score_sets
+    from headtohead.eval.folders.images import FolderError
+    from headtohead.eval.folders.resume import writable
 
-    meta = folders.categories(options.prompts) if options.prompts else None
-    found = folders.mjhq(options.images, meta)
+    meta = layouts.categories(options.prompts) if options.prompts else None
+    found = layouts.mjhq(options.images, meta)
     how = _how(options)
     if options.reference.is_dir():
-        folders.mjhq(options.reference, flag="--reference")
+        layouts.mjhq(options.reference, flag="--reference")
         writable(options.cache / "statistics", "--cache")
     elif not options.reference.exists():
         raise FolderError(f"--reference {options.reference}: no such file or folder")
     net = _net(options)
-    result = sets.score_fid(found, options.reference, net, cache=options.cache, how=how, draws=options.draws)
+    result = score_sets.score_fid(found, options.reference, net, cache=options.cache, how=how, draws=options.draws)
     return _told([result], options)
 
 
 def _diversity(options: argparse.Namespace) -> int:
-    from headtohead.eval import folders, sets
+    from headtohead.eval.folders import layouts, score_sets
 
-    listed = folders.geneval(options.images)
-    accepted = sets.Accepted.of(options.accepted, listed) if options.accepted else None
+    listed = layouts.geneval(options.images)
+    accepted = score_sets.Accepted.of(options.accepted, listed) if options.accepted else None
     how = _how(options)
-    return _told([sets.score_diversity(listed, _net(options), accepted, how)], options)
+    return _told([score_sets.score_diversity(listed, _net(options), accepted, how)], options)
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from headtohead.eval.comparison import compare
-    from headtohead.eval.uncertainty import LABEL
+    from headtohead.eval.folders.compare import compare
+    from headtohead.eval.folders.uncertainty import LABEL
 
     c = compare(options.a, options.b)
     print(f"{c.metric}: B - A = {c.difference:+.4f}, {c.interval.low:+.4f} to {c.interval.high:+.4f}, p = {c.p:.3g}")
@@ -107,14 +110,13 @@ def _compare(options: argparse.Namespace) -> int:
 
 
 def _device(options: argparse.Namespace) -> str:
-    from headtohead import store
 
-    return options.device or store.best_device()
+    return options.device or compute.best_device()
 
 
 def _net(options: argparse.Namespace) -> Any:
-    from headtohead.judges import features
-    from headtohead.loading import ModelError
+    from headtohead.eval.judges import features
+    from headtohead.pretrained.loading.by_name import ModelError
 
     if options.mode and options.space != "inception":
         raise ModelError(f"--mode {options.mode}: resizers belong to --space inception, not {options.space}")
@@ -123,7 +125,7 @@ def _net(options: argparse.Namespace) -> Any:
 
 def _how(options: argparse.Namespace, modes: tuple[str, ...] = ("",)) -> Any:
     """Asked for before any model is loaded: what could not be written would be found out last."""
-    from headtohead.eval.work import How, writable
+    from headtohead.eval.folders.resume import How, writable
 
     for path in _outs(options.out, modes) if options.out else ():
         writable(path, "--out")
@@ -140,9 +142,8 @@ def _outs(out: Path, modes: tuple[str, ...]) -> list[Path]:
 
 def _told(results: list[Any], options: argparse.Namespace) -> int:
     """Print the table and troubles, write results; what was kept for an interruption goes last."""
-    from headtohead.eval.features_kept import forget
-    from headtohead.eval.result import table
-    from headtohead.eval.work import features_beside, rows_of
+    from headtohead.eval.folders.result import table
+    from headtohead.eval.folders.resume import features_beside, forget, rows_of
 
     print(table(results))
     if options.out:

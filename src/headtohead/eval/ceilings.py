@@ -13,16 +13,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from headtohead.eval.exam import SEED, Exam, exam
-from headtohead.eval.points import Features, Judge, features_of, score
-from headtohead.foundations import shipped
-from headtohead.foundations.recipes import TOWERS
-from headtohead.limits import Row
-from headtohead.world import judge
-from headtohead.world.captions import captions
-from headtohead.world.counter import keys, uniform
-from headtohead.world.render import backdrop, render
-from headtohead.world.scenes import draw
+from headtohead.eval.curve_points.prompts import SEED, Exam, exam
+from headtohead.eval.curve_points.score import Features, Judge, features_of, score
+from headtohead.eval.judges import pixels
+from headtohead.pretrained.loading import shipped
+from headtohead.pretrained.making.recipes import TOWERS
+from headtohead.records.ceilings import Row
+from headtohead.synthetic.captions import captions
+from headtohead.synthetic.render import backdrop, render
+from headtohead.synthetic.scenes import draw
+from headtohead.utils.random import keys, uniform
 
 POOL = 4096  # training pictures among which the nearest caption is sought
 
@@ -46,7 +46,7 @@ def _row(test: Exam, pictures: Tensor, detector: Judge, net: nn.Module, referenc
 
 def ceilings(test: Exam, device: str = "cpu", towers: tuple[str, ...] = TOWERS) -> dict[str, Row]:
     """Renders, then each representation's round trip."""
-    detector, net = judge.load(device), shipped.feature_net(device)
+    detector, net = pixels.load(device), shipped.feature_net(device)
     reference = _reference(test, net)
     vae = shipped.vae(device)
     routes: dict[str, Route] = {"renders": lambda x: x, "vae": lambda x: vae.decode(vae.encode(x))}
@@ -68,7 +68,7 @@ def _reference(test: Exam, net: nn.Module) -> Features:
 
 def floors(test: Exam, device: str = "cpu") -> dict[str, Row]:
     """Pictures that know nothing of their prompt, and the training picture whose caption is nearest to it."""
-    detector, net = judge.load(device), shipped.feature_net(device)
+    detector, net = pixels.load(device), shipped.feature_net(device)
     reference, n = _reference(test, net), len(test.pictures)
     generator = torch.Generator().manual_seed(SEED)
     order = np.argsort(uniform(keys(SEED, np.arange(n)), 1)[:, 0])

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from headtohead.data.shards import index, places
-from headtohead.data.shards.build import AT_ONCE, Report
+from headtohead.data.shards import index, locations
+from headtohead.data.shards.build_index import AT_ONCE, Report
 from headtohead.data.shards.index import AGAIN, Summary
-from headtohead.data.shards.places import ShardError
+from headtohead.data.shards.locations import ShardError
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Corpus:
 
 def opened(name: str, data: Sequence[str], folder: str = "", max_damaged: float = 1.0) -> Corpus:
     """A corpus whose indices are all there, of these very shards, and not too damaged."""
-    found = places.shards(data)
+    found = locations.shards(data)
     with ThreadPoolExecutor(AT_ONCE) as threads:  # far shards are asked for at once: each answer takes a while
         summaries = list(threads.map(lambda shard: _summary(shard, folder), found))
     report = Report(summaries, folder)
@@ -50,10 +50,10 @@ def opened(name: str, data: Sequence[str], folder: str = "", max_damaged: float 
 
 
 def _summary(shard: str, folder: str) -> Summary:
-    now = places.stamp(shard)
+    now = locations.stamp(shard)
     found = index.summary(shard, folder)
     if found is None:
-        raise ShardError(f"{shard}: has no index ({places.index_of(shard, folder)}); {AGAIN}")
+        raise ShardError(f"{shard}: has no index ({locations.index_of(shard, folder)}); {AGAIN}")
     return index.current(found, now)
 
 

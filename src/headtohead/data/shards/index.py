@@ -18,8 +18,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
-from headtohead.data.shards import places
-from headtohead.data.shards.places import ShardError, Stamp
+from headtohead.data.shards import locations
+from headtohead.data.shards.locations import ShardError, Stamp
 
 VERSION = 1
 SAID = ("samples", "troubles", "crc", "cut", "verified")
@@ -94,8 +94,8 @@ def packed(index: Index) -> bytes:
 
 def summary(shard: str, folder: str = "") -> Summary | None:
     """What a shard's index says of itself; None where there is none."""
-    place = places.index_of(shard, folder)
-    head = places.read(place, 0, SUMMARY)
+    place = locations.index_of(shard, folder)
+    head = locations.read(place, 0, SUMMARY)
     return None if head is None else _summary(shard, place, head)
 
 
@@ -116,8 +116,8 @@ def _damaged(place: str) -> ShardError:
 
 
 def load(shard: str, folder: str = "") -> Index:
-    place = places.index_of(shard, folder)
-    data = places.read(place)
+    place = locations.index_of(shard, folder)
+    data = locations.read(place)
     if data is None:
         raise ShardError(f"{shard}: has no index ({place}); {AGAIN}")
     about = _summary(shard, place, data[:SUMMARY])

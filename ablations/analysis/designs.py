@@ -1,0 +1,202 @@
+"""The designs that a sweep's records hold, as cells of a factorial: axes, overrides and the finished seeds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from typing import Any
+
+from ablations.analysis.curves import FINISHED, SECONDS, STEPS, Curve, by_design, curves, order
+from ablations.analysis.equal_budget import Equal, Incomparable, equal
+from headtohead.config.design import cell_of
+from headtohead.config.presets import CHOSEN
+from headtohead.records.read import Run
+from headtohead.records.sweep_folder import Tuned, tuned
+
+# Chosen for each design by the same search: part of the design, not a setting in which two of them differ.
+TUNED = frozenset(key for designs in CHOSEN.values() for chosen in designs.values() for key in chosen)
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """One design of one sweep with its finished seeds; what is still running has no final score to compare."""
+
+    sweep: str
+    name: str
+    axes: dict[str, str]
+    settings: dict[str, Any]  # all others, by dotted key
+    curves: dict[str, Curve]
+    left: dict[int, str] = field(default_factory=dict)  # seeds that are not finished, and their state
+    exams: dict[int, frozenset[str]] = field(default_factory=dict)  # by step, over seeds
+    machines: frozenset[str] = frozenset()
+    tuned: frozenset[str] = TUNED  # settings that belong to the design
+
+    @cached_property
+    def varied(self) -> frozenset[str]:
+        """Settings that a grid gave this cell, from its name; an axis that a grid varies is an axis still."""
+        _, settings = cell_of(self.name)
+        return frozenset(part.split("=")[0] for part in settings.split("+") if part)
+
+    @cached_property
+    def told(self) -> frozenset[tuple[str, Any]]:
+        """Settings that have a value: every pair of hundreds of cells is compared."""
+        pairs = ((k, tuple(v) if isinstance(v, list) else v) for k, v in self.settings.items() if v is not None)
+        return frozenset(pairs)
+
+
+def cells(found: Iterable[Run], drawn: Iterable[Curve] = ()) -> dict[str, list[Cell]]:
+    """Every design by sweep; curves of these runs, if at hand, spare reading them again."""
+    found = list(found)
+    known: dict[tuple[str, str], list[Curve]] = {}
+    for curve in drawn or curves([run for run in found if run.state["state"] == FINISHED]):
+        known.setdefault((curve.sweep, curve.design), []).append(curve)
+    out: dict[str, list[Cell]] = {}
+    searched = {folder: tuned(folder) for folder in {run.folder.parent for run in found}}
+    for (sweep, name), own in sorted(by_design(found).items(), key=lambda item: (item[0][0], order(item[0][1]))):
+        search = searched[own[0].folder.parent].get(name.split("+")[0])
+        out.setdefault(sweep, []).append(_cell(sweep, name, own, known.get((sweep, name), []), search))
+    return out
+
+
+def _cell(sweep: str, name: str, own: list[Run], known: list[Curve], search: Tuned | None) -> Cell:
+    done = [r for r in own if r.state["state"] == FINISHED]
+    config = {k: v for k, v in (done or own)[0].config.items() if k not in ("seed", "hash")}
+    exams: dict[int, set[str]] = {}
+    for run in done:
+        for step, exam in run.exams().items():
+            exams.setdefault(step, set()).add(exam)
+    return Cell(
+        sweep,
+        name,
+        {k: str(v) for k, v in config.pop("design", {}).items()},
+        _flat(config),
+        {c.metric: c for c in known} if done else {},
+        {r.config.get("seed", 0): r.state["state"] for r in own if r not in done},
+        {step: frozenset(names) for step, names in exams.items()},
+        frozenset(json.dumps(r.state["machine"], sort_keys=True) for r in done if "machine" in r.state),
+        TUNED.union(search.space if search else ()),
+    )
+
+
+def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for key, value in config.items():
+        out.update(_flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value})
+    return out
+
+
+@cache
+def unlike(a: Cell, b: Cell) -> tuple[str, ...]:
+    """Settings in which two cells differ, apart from axes and what was tuned for each."""
+    return tuple(sorted({key for key, _ in a.told ^ b.told} - ((a.tuned | b.tuned) - a.varied - b.varied)))
+
+
+def varied(own: Iterable[Cell]) -> tuple[str, ...]:
+    """Settings that a sweep gave some of these by name: they are what it compares."""
+    return tuple(frozenset[str]().union(*(c.varied for c in own)))
+
+
+def alike(own: Sequence[Cell], apart: str | tuple[str, ...]) -> None:
+    """Refuses cells that differ in another setting than those beginning with `apart`."""
+    first = own[0]
+    for other in own[1:]:
+        for key in unlike(first, other):
+            if not (apart and key.startswith(apart)):
+                a, b = first.settings.get(key), other.settings.get(key)
+                raise Incomparable(key, f" is {a} for {first.name} and {b} for {other.name}")
+
+
+def comparable(own: Sequence[Cell], by: str, until: int, apart: str | tuple[str, ...] = "") -> None:
+    """Refuses cells that differ in another setting than those beginning with `apart`, in exam, or in the machine."""
+    alike(own, apart)
+    for step in sorted({step for cell in own for step in cell.exams if step <= until}):
+        asked = set().union(*(cell.exams.get(step, frozenset()) for cell in own))
+        if len(asked) > 1:
+            raise Incomparable(f"exam at step {step:,}", f" is {' and '.join(sorted(asked))}")
+    machines = frozenset().union(*(cell.machines for cell in own))
+    if by == SECONDS and len(machines) > 1:
+        raise Incomparable("machine", f" is {' and '.join(sorted(machines))}")
+
+
+def compared(
+    own: Sequence[Cell], metric: str, by: str = STEPS, share: float = 1.0, apart: str | tuple[str, ...] = ""
+) -> Equal:
+    """Cells at one budget, or a refusal: whatever is said of several designs, a verdict or a rank, passes here."""
+    at = equal([c.curves[metric] for c in own], by, share)
+    comparable(own, at.by, at.until, apart)
+    return at
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Names of designs, and of the others by the reason why they are left out."""
+
+    ranked: tuple[str, ...]
+    left: dict[str, tuple[str, ...]]  # the reason of the first of them, with its values
+
+    def __str__(self) -> str:
+        """Who is left out; nothing where nobody is."""
+        return f"Not ranked: {self.reasons}." if self.left else ""
+
+    @property
+    def reasons(self) -> str:
+        return "; ".join(f"{', '.join(names)} ({why})" for why, names in self.left.items())
+
+
+def rank(cells: Sequence[Cell], metrics: Iterable[str]) -> Ranking:
+    """At the final point: of those that have come as far as any, for the others may still catch up."""
+    last = {c.name: max(int(own.steps[-1]) for own in c.curves.values()) for c in cells if c.curves}
+    most = max(last.values(), default=0)
+    found = together([c for c in cells if last.get(c.name) == most and c.curves], metrics)
+    why = {c.name: f"at step {last[c.name]:,} of {most:,}" if c.curves else "no finished seed" for c in cells}
+    behind = {name: reason for name, reason in why.items() if last.get(name) != most}
+    return Ranking(found.ranked, _grouped(behind) | found.left)
+
+
+def together(cells: Sequence[Cell], metrics: Iterable[str], by: str = STEPS) -> Ranking:
+    """The largest number of designs of which each compares with each other; of equal numbers the first."""
+    wanted = tuple(metrics)
+    groups: list[list[Cell]] = []
+    for cell in cells:
+        group = next((g for g in [*groups, []] if not _refusal(cell, g, wanted, by)), None)
+        if group == []:
+            groups.append(group)
+        if group is not None:
+            group.append(cell)
+    best = max(groups, key=len, default=[])
+    refused: dict[str, Incomparable] = {}
+    for cell in cells:
+        if cell not in best:
+            if why := _refusal(cell, best, wanted, by):
+                refused[cell.name] = why
+            else:
+                best.append(cell)
+    told: dict[str, str] = {}  # by field: of many variants the first shows how they differ
+    return Ranking(
+        tuple(c.name for c in cells if c in best),
+        _grouped({name: told.setdefault(why.field, str(why)) for name, why in refused.items()}),
+    )
+
+
+def _refusal(cell: Cell, group: Sequence[Cell], metrics: Iterable[str], by: str) -> Incomparable | None:
+    """Terms and exams are equal or not, so that the group's first speaks for all; settings are tuned for some only.
+
+    What a sweep varies by name is what it compares.
+    """
+    pair = [*group[:1], cell]
+    apart = varied([*group, cell])
+    try:
+        for other in group:
+            alike([other, cell], apart)
+        for metric in metrics:
+            if all(metric in c.curves for c in pair):
+                compared(pair, metric, by, apart=apart)
+    except Incomparable as field:
+        return field
+    return None
+
+
+def _grouped(why: dict[str, str]) -> dict[str, tuple[str, ...]]:
+    return {reason: tuple(n for n, r in why.items() if r == reason) for reason in dict.fromkeys(why.values())}

@@ -1,0 +1,115 @@
+"""Curves at equal cost: the same steps, the same training FLOPs or the same wall time for every design compared.
+
+At equal steps the last step that all have reached counts, with the whole exam that is asked there. FLOPs and seconds
+meet between points, on straight lines; points on the way ask fewer prompts than the last one, so that only they
+are joined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ablations.analysis.curves import FLOPS, FLOPS_TOTAL, PREFIXES, SECONDS, STEPS, Curve, Numbers, Terms
+
+VIEWS = {
+    STEPS: "steps",
+    FLOPS: "training FLOPs of head and language model",
+    FLOPS_TOTAL: "training FLOPs of everything",
+    SECONDS: "seconds of training",
+}
+
+
+class Incomparable(ValueError):
+    """Numbers that must not stand side by side, with the field in which they differ."""
+
+    def __init__(self, field: str, found: str) -> None:
+        super().__init__(f"{field}{found}")
+        self.field = field
+
+
+@dataclass(frozen=True)
+class Equal:
+    """Several designs at one budget."""
+
+    by: str
+    budget: float
+    values: tuple[Numbers, ...]  # (seeds,) of each design
+    until: int  # the last step that the numbers stand on
+    note: str = ""
+
+    def __str__(self) -> str:
+        return f"at {amount(self.budget, self.by)}" + (" of head and language model" if self.by == FLOPS else "")
+
+
+def amount(budget: float, by: str) -> str:
+    """As one says it: step 1,600, 24.7 TFLOPs, 32 TFLOPs of everything, 8.9 min."""
+    if by == STEPS:
+        return f"step {budget:,.0f}"
+    if by == SECONDS:
+        return f"{budget / 60:,.1f} min"
+    prefix = max((p for p, size in PREFIXES.items() if size <= budget), key=PREFIXES.__getitem__, default="G")
+    return f"{budget / PREFIXES[prefix]:,.3g} {prefix}FLOPs" + (" of everything" if by == FLOPS_TOTAL else "")
+
+
+def equal(curves: Sequence[Curve], by: str = STEPS, share: float = 1.0) -> Equal:
+    """Every design at a share of the largest budget that each seed of each of them has reached."""
+    by, note = _account(curves, by)
+    if by == STEPS and share == 1:
+        return _last(curves)
+    ways = [_on_the_way(c) for c in curves]
+    same_terms([t for c in ways for row in c.terms for t in row], ways[0].metric)
+    # A share is one of all that was spent, so that it is the same budget for metrics whose last point asks more.
+    budget = min(share * _reach(curves, by), _reach(ways, by))
+    values = tuple(
+        np.array([np.interp(budget, s, v, left=np.nan) for s, v in zip(c.spent[by], c.values, strict=True)])
+        for c in ways
+    )
+    if any(np.isnan(v).all() for v in values):
+        raise Incomparable(VIEWS[by], f": by its first point one has spent more than {amount(budget, by)}")
+    return Equal(by, budget, values, max(int(c.steps[-1]) for c in ways), note)
+
+
+def _reach(curves: Sequence[Curve], by: str) -> float:
+    return min(float(c.spent[by][:, -1].min()) for c in curves)
+
+
+def same_terms(found: Sequence[Terms | None], metric: str) -> None:
+    """One judge, one mode, one number of pictures; of diversity the number is a result, how many were accepted."""
+    for k, field in enumerate(Terms._fields):
+        values = sorted({t[k] for t in found if t}, key=str)
+        if len(values) > 1 and not (field == "n" and metric.startswith("diversity/")):
+            raise Incomparable(f"{field} of {metric}", f" is {' and '.join(map(str, values))}")
+
+
+def _account(curves: Sequence[Curve], by: str) -> tuple[str, str]:
+    if by == FLOPS_TOTAL and not all(by in c.spent for c in curves):
+        return FLOPS, f"in {VIEWS[FLOPS]}, for some record lacks the total"
+    return by, ""
+
+
+def _last(curves: Sequence[Curve]) -> Equal:
+    shared = set.intersection(*(set(c.steps.tolist()) for c in curves))
+    if not shared:
+        raise Incomparable("step", ": no step is shared")
+    step = max(shared)
+    at = [int(np.flatnonzero(c.steps == step)[0]) for c in curves]
+    same_terms([row[k] for c, k in zip(curves, at, strict=True) for row in c.terms], curves[0].metric)
+    return Equal(STEPS, step, tuple(c.values[:, k] for c, k in zip(curves, at, strict=True)), step)
+
+
+def _on_the_way(curve: Curve) -> Curve:
+    """The points that ask as many prompts as the first."""
+    counted = curve.metric.startswith("diversity/")
+    keep = [k for k, n in enumerate(curve.n) if counted or n == curve.n[0]]
+    return replace(
+        curve,
+        steps=curve.steps[keep],
+        values=curve.values[:, keep],
+        relative=curve.relative[:, keep],
+        n=curve.n[keep],
+        spent={k: v[:, keep] for k, v in curve.spent.items()},
+        terms=tuple(tuple(row[k] for k in keep) for row in curve.terms),
+    )

@@ -1,0 +1,143 @@
+"""Main effects of the axes: what changing one of them alone does, over all pairs of designs that differ in it only."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ablations.analysis.curves import STEPS, Numbers
+from ablations.analysis.designs import Cell, compared, unlike
+from ablations.analysis.equal_budget import Incomparable
+from ablations.analysis.statistics import Difference, difference, holm
+from ablations.analysis.table import METRICS, Table
+from headtohead.config.design import Backbone, Head, Objective, Representation
+
+# Levels in the order of their declaration, and what an effect of one over the other therefore means.
+AXES = {
+    "representation": tuple(Representation),
+    "objective": tuple(Objective),
+    "backbone": tuple(Backbone),
+    "head": tuple(Head),
+}
+
+
+MOST_LEVELS = 5  # a setting that takes more values was searched, not varied as a factor is
+
+
+@dataclass(frozen=True)
+class Effect:
+    """The later level's score less the earlier one's, a mean over pairs of designs for each seed, then over seeds."""
+
+    axis: str
+    before: str
+    after: str
+    metric: str
+    pairs: tuple[tuple[str, str], ...]  # names of the designs, before and after
+    difference: Difference
+    p_holm: float  # over the effects of this metric
+    each: tuple[float, ...]  # of each pair alone: an axis that helps one design may harm another
+    refused: tuple[str, ...] = ()  # pairs that do not compare, and why
+
+
+def main_effects(designs: Sequence[Cell], metric: str, by: str = STEPS) -> list[Effect]:
+    """Of each axis, and of each setting that a grid varies; a seed counts that every pair of an effect has finished."""
+    having = [c for c in designs if metric in c.curves]
+    found = []
+    for factor, levels in factors(having).items():
+        if len(levels) > MOST_LEVELS:
+            continue
+        for before, after in itertools.combinations(levels, 2):
+            rows, kept, refused = _differences(_pairs(having, factor, before, after), metric, by, factor)
+            if rows or refused:
+                seeds = sorted(set.intersection(*map(set, rows))) if rows else []
+                if rows and not seeds:
+                    refused = (*refused, f"{factor} from {before} to {after}: no seed in common to its pairs")
+                of, every = (factor, str(before), str(after), metric, kept), [[row[s] for s in seeds] for row in rows]
+                mean, each = (np.mean(every, 0), np.mean(every, 1).tolist()) if seeds else ([], [])
+                found.append((of, difference(mean), tuple(each), refused))
+    corrected = holm([d.p for _, d, _, _ in found])
+    return [Effect(*of, d, float(p), each, refused) for (of, d, each, refused), p in zip(found, corrected, strict=True)]
+
+
+def factors(designs: Sequence[Cell]) -> dict[str, list[Any]]:
+    """The axes and the settings that grids vary, with the levels that some design has."""
+    names = [*AXES, *sorted({key for c in designs for key in c.varied})]
+    return {f: sorted({_level(c, f) for c in designs}, key=partial(_rank, f)) for f in names}
+
+
+def _level(cell: Cell, factor: str) -> Any:
+    return cell.axes.get(factor, "") if factor in AXES else cell.settings.get(factor, "")
+
+
+def _rank(factor: str, level: Any) -> tuple[float, str]:
+    if factor in AXES:
+        return (AXES[factor].index(level) if level in AXES[factor] else len(AXES[factor])), str(level)
+    return (float(level), "") if isinstance(level, (int, float)) else (float("inf"), str(level))
+
+
+def _pairs(designs: Sequence[Cell], factor: str, before: Any, after: Any) -> list[tuple[Cell, Cell]]:
+    """Those that differ in nothing else; what was tuned for each design belongs to it."""
+    one, other = ([c for c in designs if _level(c, factor) == level] for level in (before, after))
+    by: dict[tuple[Any, ...], list[Cell]] = {}
+    for c in other:
+        by.setdefault(_other_axes(c, factor), []).append(c)
+    alike = ((a, b) for a in one for b in by.get(_other_axes(a, factor), ()))
+    return [(a, b) for a, b in alike if set(unlike(a, b)) <= {factor}]
+
+
+def _other_axes(cell: Cell, factor: str) -> tuple[Any, ...]:
+    return tuple(_level(cell, axis) for axis in AXES if axis != factor)
+
+
+def _differences(
+    pairs: list[tuple[Cell, Cell]], metric: str, by: str, factor: str
+) -> tuple[list[dict[int, float]], tuple[tuple[str, str], ...], tuple[str, ...]]:
+    rows, kept, refused = [], [], []
+    for a, b in pairs:
+        both = [a.curves[metric], b.curves[metric]]
+        try:
+            at = compared([a, b], metric, by, apart="" if factor in AXES else factor)
+        except Incomparable as field:
+            refused.append(f"{a.name} and {b.name}: {field}")
+            continue
+        one, other = (_by_seed(c.seeds, v) for c, v in zip(both, at.values, strict=True))
+        if not (seeds := set(one) & set(other)):
+            refused.append(f"{a.name} and {b.name}: no seed in common")
+            continue
+        rows.append({s: other[s] - one[s] for s in seeds})
+        kept.append((a.name, b.name))
+    return rows, tuple(kept), tuple(refused)
+
+
+def _by_seed(seeds: tuple[int, ...], values: Numbers) -> dict[int, float]:
+    return {s: float(v) for s, v in zip(seeds, values, strict=True) if not np.isnan(v)}
+
+
+def table(designs: Sequence[Cell], metrics: Sequence[str] = ("geneval/overall", "dpg/overall", "fid")) -> Table | None:
+    rows, refused = [], []
+    for metric in metrics:
+        name, digits, _ = METRICS[metric]
+        for e in main_effects(designs, metric):
+            refused += [f"{name}: {pair}" for pair in e.refused]
+            d = e.difference
+            if d.n:
+                between = "–" if np.isnan(d.low) else f"{d.low:+.{digits}f} to {d.high:+.{digits}f}"
+                ps = ["–" if np.isnan(p) else f"{p:.2g}" for p in (d.p, e.p_holm)]
+                effect, least, most = (f"{v:+.{digits}f}" for v in (d.effect, min(e.each), max(e.each)))
+                pairs = f"{len(e.pairs)}: {least} to {most}" if len(e.pairs) > 1 else "1"
+                rows.append([f"{e.axis}: {e.before} → {e.after}", name, effect, between, *ps, str(d.n), pairs])
+    searched = [f"{name} ({len(own)} values)" for name, own in factors(designs).items() if len(own) > MOST_LEVELS]
+    note = (
+        "What changing one axis alone does to a score at equal steps: a mean over all pairs of designs that differ in "
+        "nothing else but what a search chose for each, with 95 % t intervals over seeds; Holm over the effects of one "
+        "metric. A fall in FID is a gain. Beside the number of pairs, the least and the largest effect in one: where "
+        "they differ in sign, the mean says little."
+    ) + "".join(f" Left out, for they do not compare: {'; '.join(refused)}." if refused else "")
+    note += f" Searched rather than varied: {', '.join(searched)}." if searched else ""
+    head = ["change", "metric", "effect", "95 % interval", "p", "Holm", "seeds", "pairs"]
+    return Table("Main effects of the axes", head, rows, note) if rows or refused else None

@@ -1,0 +1,141 @@
+"""Pictures to look at, put together from the grids that runs keep: the same prompts across designs, and one prompt
+several times a design."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from PIL import Image
+
+from ablations.analysis.curves import design_of, order
+from headtohead.records.json_files import RecordError
+from headtohead.records.layout import GRIDS
+from headtohead.records.read import Run
+
+Pictures = NDArray[np.uint8]
+MOST = 12  # designs in one figure: more are too small to look at
+FINE = 256  # pixels: pictures of so many or more are drawn two inches wide
+SHORT, LINES = 26, 6.0  # letters of a line beside pictures, and lines to an inch that leave it room
+KINDS = {"prompts": 1, "often": 4}  # pictures that a grid holds of each of its prompts
+
+
+def shown(found: list[Run], sweep: str) -> dict[str, Run]:
+    """One run a design: the finished one with the smallest seed."""
+    out: dict[str, Run] = {}
+    for run in sorted(found, key=lambda r: (order(design_of(r)), r.config.get("seed", 0))):
+        if run.sweep == sweep and run.state["state"] == "finished" and "shown" in run.state:
+            out.setdefault(design_of(run), run)
+    return out
+
+
+def grids(run: Run, kind: str) -> dict[int, Path]:
+    """By step, the last one last."""
+    folder = run.folder / GRIDS
+    names = sorted(os.listdir(folder)) if folder.is_dir() else ()
+    return {int(name.split("-")[0]): folder / name for name in names if re.fullmatch(rf"[0-9]+-{kind}\.webp", name)}
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[Image.Image]:
+    """A kept picture, or a clear line about a damaged one."""
+    try:
+        with Image.open(path) as whole:
+            whole.load()
+            yield whole
+    except (OSError, SyntaxError):  # what PIL says of damage
+        raise RecordError(f"{path}: is no whole picture; remove it to do without") from None
+
+
+def tiles(path: Path, number: int) -> list[Pictures]:
+    """The square pictures of a grid without margins, row by row."""
+    with opened(path) as picture:
+        whole = np.asarray(picture.convert("RGB"))
+    side = round((whole.shape[0] * whole.shape[1] / number) ** 0.5)
+    rows, columns = whole.shape[0] // side, whole.shape[1] // side
+    return [whole[r * side : (r + 1) * side, c * side : (c + 1) * side] for r in range(rows) for c in range(columns)]
+
+
+def side_by_side(texts: Sequence[str], by: Mapping[str, Sequence[Pictures]], times: int = 1) -> Figure:
+    """A row a prompt, a column a design, which has `times` pictures of each prompt behind one another."""
+    cells = [[p for own in by.values() for p in own[k * times : (k + 1) * times]] for k in range(len(texts))]
+    size = max(0.82, min(cells[0][0].shape[0], FINE) / FINE * 2)
+    long = max(map(len, texts), default=0)
+    wide = next((w for w in range(SHORT, 80, 6) if long <= w * size * LINES), 80)
+    rows = ["\n".join(textwrap.wrap(text, wide)) for text in texts]
+    return _table([broken(d, int(15 * times * size)) for d in by], rows, cells, size, times, 0.33 + 0.06 * wide)
+
+
+def _table(
+    columns: list[str], rows: list[str], cells: list[list[Pictures]], size: float, gap: int, left: float = 1.9
+) -> Figure:
+    """Pictures in a table; `gap` puts air after every so many columns. One image in all: hundreds of axes are slow."""
+    side = cells[0][0].shape[0]
+    top = 0.16 + 0.14 * max(title.count("\n") + 1 for title in columns)
+    edge, air = max(1, side // 25), round(0.12 / size * side)
+    pitch = side + edge
+    block = gap * pitch + air
+    # Opaque of its own accord: matplotlib gives an RGB image its alpha in double precision.
+    sheet = np.full((len(rows) * pitch - edge, len(columns) * block - air - edge, 4), 255, np.uint8)
+    for r, line in enumerate(cells):
+        for c, picture in enumerate(line):
+            x = c // gap * block + c % gap * pitch
+            sheet[r * pitch : r * pitch + side, x : x + side, :3] = picture
+    inch = size / pitch
+    high, wide = sheet.shape[0] * inch, sheet.shape[1] * inch
+    figure = Figure(figsize=(left + wide + 0.05, top + high + 0.05))
+    w, h = figure.get_size_inches()
+    ax = figure.add_axes((left / w, 0.05 / h, wide / w, high / h))
+    ax.imshow(sheet, interpolation="none", aspect="auto")  # a PDF then holds the pictures themselves
+    ax.axis("off")
+    for r, row in enumerate(rows):
+        y = 1 - (top + (r * pitch + side / 2) * inch) / h
+        figure.text((left - 0.1) / w, y, row, ha="right", va="center", fontsize=7.5, parse_math=False)
+    for c, title in enumerate(columns):
+        x = left + (c * block + (gap * pitch - edge) / 2) * inch
+        figure.text(x / w, 1 - (top - 0.07) / h, title, ha="center", va="bottom", fontsize=7.5, weight="bold",
+                    linespacing=1.1, parse_math=False)  # fmt: skip
+    return figure
+
+
+def prompts(found: list[Run], sweep: str) -> Figure | None:
+    """A row a prompt, a column a design: what the last point paints."""
+    if not (parts := _last(found, sweep, "prompts")):
+        return None
+    return side_by_side(*parts)
+
+
+def often(found: list[Run], sweep: str) -> Figure | None:
+    """A row a design, several pictures a prompt: how much they differ."""
+    if not (parts := _last(found, sweep, "often")):
+        return None
+    texts, by = parts
+    columns = ["\n".join(textwrap.wrap(text, SHORT)) for text in texts]
+    return _table(columns, [broken(d, 28) for d in by], [*by.values()], 0.5, KINDS["often"])
+
+
+def _last(found: list[Run], sweep: str, kind: str) -> tuple[list[str], dict[str, list[Pictures]]] | None:
+    """Prompts, and by design the pictures of them at the last point."""
+    own = {d: (r, list(paths.values())[-1]) for d, r in shown(found, sweep).items() if (paths := grids(r, kind))}
+    if not own:
+        return None
+    texts = next(iter(own.values()))[0].state["shown"][kind]
+    same = dict([(d, path) for d, (r, path) in own.items() if r.state["shown"][kind] == texts][:MOST])
+    return texts, {d: tiles(path, len(texts) * KINDS[kind]) for d, path in same.items()}
+
+
+def broken(name: str, wide: int) -> str:
+    """A design's name in lines of at most so many letters, where it has parts to be broken between."""
+    lines = [""]
+    for part in re.split(r"(?=[+.=])", name):
+        if lines[-1] and len(lines[-1]) + len(part) > wide:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(lines)

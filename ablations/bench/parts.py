@@ -1,0 +1,178 @@
+"""What the benchmark times: each part is made once, for a device, and then works through batches of pictures."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+
+from headtohead.config.design import DESIGNS
+from headtohead.config.presets import configure
+from headtohead.config.run_config import RunConfig
+from headtohead.data.synthetic_batches import Steps
+from headtohead.eval.benchmarks import dpg, fid, geneval
+from headtohead.eval.curve_points import score
+from headtohead.eval.curve_points.prompts import exam
+from headtohead.eval.judges import pixels
+from headtohead.models.build import Parts, assemble
+from headtohead.models.objectives.noise import fresh
+from headtohead.models.sampling import paint, sample
+from headtohead.pretrained.loading import shipped
+from headtohead.synthetic.render import render
+from headtohead.synthetic.scenes import draw
+from headtohead.training.lightning_module import DesignModule
+
+BATCH = 128
+Work = Callable[[], Any]
+Part = Callable[[str], tuple[Work, int]]  # device -> the work of a round, and how many pictures it is for
+
+
+def _pictures(device: str) -> torch.Tensor:
+    return render(draw(0, np.arange(BATCH)), device)
+
+
+def _draw(device: str) -> tuple[Work, int]:
+    return lambda: draw(0, np.arange(BATCH)), BATCH
+
+
+def _render(device: str) -> tuple[Work, int]:
+    scenes = draw(0, np.arange(BATCH))
+    return lambda: render(scenes, device), BATCH
+
+
+def _judge(device: str) -> tuple[Work, int]:
+    detector, pictures = pixels.load(device), _pictures(device)
+    return lambda: detector.detect(pictures), BATCH
+
+
+def _vae_encode(device: str) -> tuple[Work, int]:
+    vae, pictures = shipped.vae(device), _pictures(device)
+    return lambda: vae.encode(pictures), BATCH
+
+
+def _vae_decode(device: str) -> tuple[Work, int]:
+    vae = shipped.vae(device)
+    latents = vae.encode(_pictures(device))
+    return lambda: vae.decode(latents), BATCH
+
+
+def _clip_encode(device: str) -> tuple[Work, int]:
+    tower, pictures = shipped.tower("clip", device), _pictures(device)
+    return lambda: tower.encode(pictures), BATCH
+
+
+def _clip_decode(device: str) -> tuple[Work, int]:
+    decoder, tokens = shipped.clip_decoder("clip", device), shipped.tower("clip", device).encode(_pictures(device))
+    return lambda: decoder.decode(tokens), BATCH
+
+
+def _features(device: str) -> tuple[Work, int]:
+    net, pictures = shipped.feature_net(device), _pictures(device)
+    return lambda: net(pictures), BATCH
+
+
+def _made(design: str, device: str) -> tuple[RunConfig, Parts]:
+    config = configure(design)
+    return config, assemble(config, device)
+
+
+def _step(design: str, device: str) -> tuple[Work, int]:
+    """One optimizer step: condition, loss, gradients, weights and their average. Noise stands for encoded pictures."""
+    config, parts = _made(design, device)
+    module = DesignModule(parts.generator, config, parts.codec.encode)
+    optimizer = module.configure_optimizers()["optimizer"]
+    size, grid, many = config.train.batch, parts.codec.grid, 8
+    tokens = torch.randn(size * many, grid.tokens, grid.channels)
+    batches = list(Steps(tokens, seed=0, batch=size, start=0, stop=many, dense=config.data.dense))
+
+    def work() -> None:
+        batches.append(batch := batches.pop(0))
+        condition = parts.generator.condition(batch.captions)
+        with torch.enable_grad():
+            x_1 = batch.x_1.to(device)
+            parts.generator.generation.loss(x_1, condition, fresh(x_1)).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        module.average.step(1)
+
+    return torch.enable_grad()(work), size
+
+
+def _sample(design: str, device: str) -> tuple[Work, int]:
+    """Prompts to image tokens, as the run samples them; decoding is a part of its own."""
+    config, parts = _made(design, device)
+    texts = exam("dev", limit=(BATCH, 0), device=device).texts
+    return lambda: sample(parts.generator, parts.codec, texts, config.sampling, seed=0), len(texts)
+
+
+def _paint(design: str, device: str) -> tuple[Work, int]:
+    """Prompts to pictures."""
+    config, parts = _made(design, device)
+    texts = exam("dev", limit=(BATCH, 0), device=device).texts
+    return lambda: paint(parts.generator, parts.codec, texts, config.sampling, seed=0), len(texts)
+
+
+def _geneval(device: str) -> tuple[Work, int]:
+    test, detector = exam("dev", limit=(BATCH, 0), device=device), pixels.load(device)
+    return lambda: geneval.scores(geneval.judge(test.lines, test.pictures, detector, detector)), len(test.lines)
+
+
+def _dpg(device: str) -> tuple[Work, int]:
+    test, detector = exam("dev", limit=(0, BATCH), device=device), pixels.load(device)
+    return lambda: dpg.scores(dpg.judge(test.questions, test.pictures, detector)), len(test.questions)
+
+
+def _fid(device: str) -> tuple[Work, int]:
+    net, pictures = shipped.feature_net(device), _pictures(device)
+    reference = score.features_of(pictures, net)
+    return lambda: fid.fid(reference, score.features_of(pictures, net)), BATCH
+
+
+def _diversity(device: str) -> tuple[Work, int]:
+    test, detector, net = exam("dev", limit=(24, 0), device=device), pixels.load(device), shipped.feature_net(device)
+    lines = score.several(test, 24)
+    drawn = {"fixed": score.renders(lines, device)}
+    return lambda: score.spread(lines, drawn, detector, net), len(lines)
+
+
+FOUNDATIONS: dict[str, Part] = {
+    "draw scenes": _draw,
+    "render": _render,
+    "judge": _judge,
+    "VAE encode": _vae_encode,
+    "VAE decode": _vae_decode,
+    "CLIP encode": _clip_encode,
+    "CLIP decode": _clip_decode,
+    "FID features": _features,
+}
+DESIGN_PARTS: dict[str, Part] = {
+    f"{design}: {name}": partial(part, design)
+    for design in DESIGNS
+    for name, part in (("training step", _step), ("sampling", _sample), ("prompts to pictures", _paint))
+}
+METRICS: dict[str, Part] = {"GenEval": _geneval, "DPG": _dpg, "FID": _fid, "diversity": _diversity}
+GROUPS = {"foundations": FOUNDATIONS, "designs": DESIGN_PARTS, "metrics": METRICS}
+PARTS = {name: part for group in GROUPS.values() for name, part in group.items()}
+
+
+def rounds(work: Callable[[], Any], device: str, lasting: float) -> list[float]:
+    """Seconds of each round until the time is up, three at least; one before them counts for nothing."""
+    out: list[float] = []
+    work()
+    _wait(device)
+    end = time.perf_counter() + lasting
+    while time.perf_counter() < end or len(out) < 3:
+        start = time.perf_counter()
+        work()
+        _wait(device)
+        out.append(time.perf_counter() - start)
+    return out
+
+
+def _wait(device: str) -> None:
+    if device == "cuda":
+        torch.cuda.synchronize()

@@ -1,0 +1,192 @@
+"""What one picture of a design takes: its head and its language model, built on the meta device and looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import AttentionInterface, AttentionMaskInterface, AutoConfig, AutoModelForCausalLM
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import eager_mask
+
+from ablations.plan.one_design import architectures
+from ablations.plan.one_design.frozen import Frozen, on_meta
+from ablations.plan.one_design.meta_device import Line, NoNoise, by_layers, look, parameters, with_gradients
+from headtohead.config.design import Backbone, Head
+from headtohead.config.run_config import SHIPPED, ComputeConfig, QueryConfig, RunConfig, Sampling
+from headtohead.models import build as heads
+from headtohead.models.networks.dit import Block
+from headtohead.models.query_encoder import QueryEncoder
+from headtohead.pretrained.making.recipes import RECIPES
+from headtohead.utils.tensor_shapes import Condition, Grid
+
+# sdpa without a look at the mask, which has no values here: padding is taken to be there.
+PADDED = "sdpa_padded"
+AttentionInterface.register(PADDED, sdpa_attention_forward)
+AttentionMaskInterface.register(PADDED, eager_mask)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The language model with its queries, for one prompt."""
+
+    parameters: int
+    trained: int
+    largest: int  # parameters of its largest unit, which sharding gathers at once
+    forward: float  # FLOPs
+    train: float
+    kept: Line  # bytes from the forward pass to the backward one; what does not grow are weights in bf16
+    most: Line  # in the worst moment
+    width: int
+
+
+@dataclass(frozen=True)
+class Painting:
+    """The head, for one picture."""
+
+    parameters: int
+    train: float  # FLOPs, forward and backward
+    sample: float
+    kept: Line
+    most: Line
+    drawn: float  # bytes a picture while it is sampled
+
+
+@dataclass(frozen=True)
+class Cost:
+    frozen: Frozen
+    reading: Reading
+    head: Painting  # as configured
+    plain: Painting  # without checkpointing
+    checkpointed: Painting
+    prompt: int  # tokens
+    queries: int
+
+    @property
+    def trained(self) -> int:
+        return self.reading.trained + self.head.parameters
+
+    @property
+    def untrained(self) -> int:
+        return self.reading.parameters - self.reading.trained
+
+    @property
+    def train(self) -> float:
+        return self.head.train + self.reading.train
+
+    @property
+    def picture(self) -> float:
+        """From prompt to pixels."""
+        return self.sample + self.frozen.decode.flops
+
+    @property
+    def sample(self) -> float:
+        return self.reading.forward + self.head.sample
+
+
+def of(config: RunConfig, frozen: Frozen, prompt: int, at_once: int) -> Cost:
+    """Memory is looked at with so many pictures `at_once`, and twice as many."""
+    grid, bf16 = frozen.grid, config.compute.precision == "bf16"
+    query = replace(config.query, number=heads.queries(config, grid), groups=1)
+    trained = config.design.backbone is Backbone.TRAINED
+    reading = _reading(config.foundations.language, query, trained, prompt, bf16, at_once)
+    ways = [_painting(config, grid, reading.width, again, at_once) for again in (False, True)]
+    return Cost(frozen, reading, ways[config.compute.checkpointing], ways[0], ways[1], prompt, query.number)
+
+
+@cache
+def _reading(name: str, query: QueryConfig, trained: bool, prompt: int, bf16: bool, at_once: int) -> Reading:
+    if name == SHIPPED:
+        told: dict[str, Any] = {"model_type": "llama", **RECIPES["language"].config}
+    else:
+        told = {"model_type": "llama", **architectures.architecture(architectures.LLAMA, name, "foundations.language")}
+    told = {k: v for k, v in told.items() if k not in ("layer_types", "dtype", "torch_dtype")}
+    width = 0
+
+    def measured(layers: int) -> dict[str, float]:
+        nonlocal width
+        config = AutoConfig.for_model(**{**told, "num_hidden_layers": layers})
+        model = AutoModelForCausalLM.from_config(config, attn_implementation=PADDED)
+        queries = QueryEncoder(model, _no_tokens, query, trained)
+        width = queries.width
+        with_gradients(queries)
+
+        def read(number: int) -> torch.Tensor:
+            return queries.read(
+                torch.zeros(number, prompt, dtype=torch.long), torch.ones(number, prompt, dtype=torch.long)
+            )
+
+        return {
+            "parameters": parameters(queries), "trained": parameters(queries, trained=True),
+            "rest": parameters(queries) - parameters(model.model.layers),
+            "forward": look(partial(read, 1), bf16=bf16).flops, **_training(read, bf16, at_once),
+        }  # fmt: skip
+
+    with on_meta("foundations.language", name):
+        seen = by_layers(measured, told["num_hidden_layers"])
+    number, rest = int(seen["parameters"]), int(seen["rest"])
+    largest = max(rest, (number - rest) // told["num_hidden_layers"])
+    return Reading(number, int(seen["trained"]), largest, seen["forward"], seen["train"], *_lines(seen, at_once), width)
+
+
+def _training(
+    forward: Callable[[int], torch.Tensor], bf16: bool, at_once: int, again: Iterable[nn.Module] = ()
+) -> dict[str, float]:
+    once, twice = (look(partial(forward, n), bf16=bf16, backward=True, again=again) for n in (at_once, 2 * at_once))
+    return {
+        "train": once.flops / at_once, "kept": once.kept, "most": once.most,
+        "kept twice": twice.kept, "most twice": twice.most,
+    }  # fmt: skip
+
+
+def _lines(seen: dict[str, float], at_once: int) -> tuple[Line, Line]:
+    kept, most = (Line.through(at_once, seen[name], seen[f"{name} twice"]) for name in ("kept", "most"))
+    return kept, most
+
+
+def _no_tokens(texts: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
+    raise NotImplementedError("prompts have lengths here, and no words")
+
+
+def _painting(config: RunConfig, grid: Grid, width: int, again: bool, at_once: int) -> Painting:
+    """`again`: activations are computed once more for the backward pass."""
+    how, bf16 = config.sampling, config.compute.precision == "bf16"
+    queries, passes = heads.queries(config, grid), 1
+
+    def measured(layers: int) -> dict[str, float]:
+        nonlocal passes
+        few = replace(config, head=replace(config.head, layers=layers), compute=ComputeConfig(checkpointing=again))
+        head: Any = heads.build(few, grid, width)
+        with_gradients(head)
+        passes = _passes(how) if head.draws else 1
+
+        def loss(number: int) -> torch.Tensor:
+            states = Condition(torch.zeros(number, queries, width, requires_grad=True))
+            value: torch.Tensor = head.loss(torch.zeros(number, grid.tokens, grid.channels), states, NoNoise())
+            return value
+
+        def sample() -> torch.Tensor:
+            x_0, states = torch.zeros(1, grid.tokens, grid.channels), Condition(torch.zeros(1, queries, width))
+            value: torch.Tensor = head.sample(states, x_0, Sampling(steps=1, guidance=1.0))
+            return value
+
+        blocks = [module for module in head.modules() if again and isinstance(module, Block)]
+        trained = _training(loss, bf16, at_once, blocks)
+        head.requires_grad_(False)
+        drawn = look(sample, bf16=bf16)
+        return {"parameters": parameters(head), "sample": drawn.flops, "drawn": drawn.most, **trained}
+
+    with on_meta("head", "of these settings"):
+        seen = by_layers(measured, config.head.layers if config.design.head is Head.DIT else 1)
+    guided = 2 if passes > 1 and how.guidance != 1 else 1
+    sample, drawn = seen["sample"] * passes, seen["drawn"] * guided
+    return Painting(int(seen["parameters"]), seen["train"], sample, *_lines(seen, at_once), drawn)
+
+
+def _passes(how: Sampling) -> int:
+    """Through the network, for one picture."""
+    return (2 * how.steps - 1 if how.solver == "heun" else how.steps) * (2 if how.guidance != 1 else 1)

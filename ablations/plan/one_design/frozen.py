@@ -1,0 +1,185 @@
+"""What a representation stands on: its encoder and the way back to pictures, built on the meta device and looked at."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import open_clip
+import torch
+from diffusers import AutoencoderKL
+from torch import nn
+
+from ablations.plan.one_design import architectures
+from ablations.plan.one_design.meta_device import Seen, look, parameters
+from headtohead.config.design import Representation
+from headtohead.config.parsing import ConfigError, build
+from headtohead.config.run_config import SHIPPED, CodecConfig, DecoderConfig, FoundationsConfig
+from headtohead.pretrained import image_tokens
+from headtohead.pretrained.loading import open_clip_models
+from headtohead.pretrained.loading.by_name import calm
+from headtohead.pretrained.making.recipes import RECIPES
+from headtohead.pretrained.networks import clip_decoder, image_encoders, vae
+from headtohead.pretrained.networks.image_encoders import OpenTower
+from headtohead.utils.tensor_shapes import Grid
+
+
+@dataclass(frozen=True)
+class Part:
+    """A frozen network, and its work on one picture."""
+
+    parameters: int
+    flops: float
+    most: float  # bytes held at once
+
+
+@dataclass(frozen=True)
+class Made:
+    """How a decoder is trained, or was, for all runs that stand on it."""
+
+    steps: int
+    batch: int
+    flops: float
+    precision: str
+    there: bool  # that training is over
+
+
+@dataclass(frozen=True)
+class Frozen:
+    grid: Grid
+    picture: int  # side of what comes back
+    encode: Part
+    decode: Part  # its weights: what is held beside the encoder
+    decoder: Made | None = None
+
+
+def of(which: Representation, given: FoundationsConfig, codec: CodecConfig, stage: DecoderConfig | None) -> Frozen:
+    """`stage` trains the decoder where none is there yet."""
+    if which is Representation.VAE:
+        return _of_vae(given.vae, given.picture, codec.patch)
+    if given.clip == SHIPPED:
+        return _of_shipped(which.value)
+    if which is not Representation.CLIP:
+        raise ConfigError(f"design.representation={which}: is a control of the shipped CLIP only")
+    return _of_tower(given, stage)
+
+
+@contextmanager
+def on_meta(key: str, name: str) -> Iterator[None]:
+    """What a config's library says of it becomes one line that names the setting."""
+    try:
+        with torch.device("meta"), calm():
+            yield
+    except ConfigError:
+        raise
+    except (ValueError, TypeError, KeyError, AttributeError, RuntimeError) as error:
+        told = " ".join(str(error).split())[:160]
+        raise ConfigError(f"{key} {name}: its config cannot be built ({told})") from None
+
+
+@dataclass(frozen=True)
+class _Vae:
+    parameters: int
+    factor: int
+    channels: int
+    encode: Seen
+    decode: Seen
+
+
+@cache
+def _vae(name: str, picture: int) -> _Vae:
+    with on_meta("foundations.vae", name):
+        if name == SHIPPED:
+            inner = vae.build({**RECIPES["vae"].config, "scaling_factor": 1.0, "shift_factor": 0.0})
+        else:
+            inner = AutoencoderKL.from_config(architectures.architecture(architectures.VAE, name, "foundations.vae"))
+        own = vae.Vae(inner).requires_grad_(False)
+        pictures = torch.zeros(1, 3, picture, picture)
+        latents = torch.zeros(1, own.channels, picture // own.factor, picture // own.factor)
+        into, back = look(lambda: own.encode(pictures), bf16=True), look(lambda: own.decode(latents), bf16=True)
+        return _Vae(parameters(own), own.factor, own.channels, into, back)
+
+
+@cache
+def _of_vae(name: str, picture: int, patch: int) -> Frozen:
+    own = _vae(name, picture)
+    grid = image_tokens.vae_grid(picture, own.factor, own.channels, patch)
+    back = Part(0, own.decode.flops, own.decode.most)
+    return Frozen(grid, picture, Part(own.parameters, own.encode.flops, own.encode.most), back)
+
+
+@cache
+def _of_shipped(name: str) -> Frozen:
+    vision, made = RECIPES[name].config["vision_cfg"], RECIPES[f"decoder_{name}"]
+    picture, side = vision["image_size"], vision["image_size"] // vision["patch_size"]
+    with on_meta("foundations.clip", SHIPPED):
+        tower = image_encoders.ClipTower(image_encoders.build(RECIPES[name].config)).eval().requires_grad_(False)
+        seen = look(lambda: tower.raw_tokens(torch.zeros(1, 3, picture, picture)), bf16=False)
+    encode = Part(parameters(tower), seen.flops, seen.most)
+    return _decoded(
+        Grid(side, side, vision["width"]), encode, _vae(SHIPPED, picture), made.config["unet"],
+        steps=made.config["steps"], guided=False, shown=(made.budget.steps, made.budget.batch),
+        encoded=made.config["pictures"], precision="bf16", there=True,
+    )  # fmt: skip
+
+
+@cache
+def _of_tower(given: FoundationsConfig, stage: DecoderConfig | None) -> Frozen:
+    encode, width = _tower(given.clip, given.clip_picture, given.clip_side)
+    own = _vae(given.vae, given.picture)
+    card = Path(given.decoder) / clip_decoder.CARD
+    if card.exists():
+        stage = build(DecoderConfig, json.loads(card.read_text())["trained"], str(card))
+        if stage.foundations.picture != given.picture:
+            raise ConfigError(
+                f"foundations.decoder {given.decoder}: gives pictures of {stage.foundations.picture}, not "
+                f"foundations.picture={given.picture}: designs that are compared give pictures of one size"
+            )
+    if stage is None:
+        raise ConfigError(
+            f"foundations.decoder {given.decoder}: no {clip_decoder.CARD} there, and this scale trains none"
+        )
+    told = architectures.architecture(architectures.UNET, stage.unet, "decoder.unet")
+    side, t = given.picture // own.factor, stage.train
+    return _decoded(
+        Grid(given.clip_side, given.clip_side, width), encode, own,
+        clip_decoder.fitted(told, width, side=side, channels=own.channels),
+        steps=stage.steps, guided=stage.guidance != 1, shown=(t.steps, t.batch), encoded=t.steps * t.batch,
+        precision=stage.compute.precision, there=card.exists(),
+    )  # fmt: skip
+
+
+def _tower(name: str, picture: int, side: int) -> tuple[Part, int]:
+    """And the width of its tokens."""
+    architecture = open_clip_models.architecture(name, "foundations.clip")
+    with on_meta("foundations.clip", name):
+        model: Any = open_clip.create_model(
+            architecture, load_weights=False, force_image_size=picture or None, device="meta"
+        )
+        tower = OpenTower(model.visual, side).eval().requires_grad_(False)
+        seen = look(lambda: tower.raw_tokens(torch.zeros(1, 3, tower.picture, tower.picture)), bf16=True)
+    return Part(parameters(tower), seen.flops, seen.most), tower.width
+
+
+def _decoded(
+    grid: Grid, encode: Part, own: _Vae, config: Mapping[str, Any], *, steps: int, guided: bool,
+    shown: tuple[int, int], encoded: int, precision: str, there: bool,
+) -> Frozen:  # fmt: skip
+    """With the diffusion decoder of a config, and what its training takes."""
+    side, passes = config["sample_size"], 2 if guided else 1
+    with on_meta("decoder.unet", "of this config"):
+        unet: nn.Module = clip_decoder.build(dict(config)).requires_grad_(False)
+        latents, tokens = torch.zeros(1, own.channels, side, side), torch.zeros(1, grid.tokens, grid.channels)
+        once = look(lambda: clip_decoder.velocity(unet, latents, torch.zeros(1), tokens), bf16=True)
+    flops = clip_decoder.Learnt(shown[0] * shown[1], encoded).flops(once.flops, encode.flops + own.encode.flops)
+    back = Part(
+        parameters(unet) + own.parameters,
+        steps * passes * once.flops + own.decode.flops,
+        max(passes * once.most, own.decode.most),
+    )
+    return Frozen(grid, side * own.factor, encode, back, Made(*shown, flops, precision, there))

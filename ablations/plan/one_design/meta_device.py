@@ -1,0 +1,207 @@
+"""Work on the meta device, looked at: what it would compute and hold. Shapes go through it, numbers never do."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from headtohead.models.objectives.noise import Draws
+from headtohead.utils.compute import ATTENTION, counter
+
+# What CUDA's autocast computes in bf16 and what in single precision, as far as it occurs here.
+_LOW = {
+    F.linear, F.conv2d, torch.matmul, Tensor.matmul, Tensor.__matmul__, torch.bmm, Tensor.bmm, torch.baddbmm,
+    torch.addmm, torch.einsum,
+}  # fmt: skip
+_NORMS = {F.layer_norm, F.rms_norm, F.group_norm}
+_HIGH = {*_NORMS, F.mse_loss, F.softmax, torch.softmax, Tensor.softmax, F.interpolate}
+
+
+def _tensors(things: Iterable[Any]) -> Iterator[Tensor]:
+    """Those among arguments or results, also in lists."""
+    for x in things:
+        if isinstance(x, Tensor):
+            yield x
+        elif isinstance(x, (list, tuple)):
+            yield from (y for y in x if isinstance(y, Tensor))
+
+
+class _Kept(torch.autograd.Function):
+    """A fused kernel that keeps what goes into it. The meta device would take norms and GELU apart, slowly."""
+
+    @staticmethod
+    def forward(ctx: Any, *given: Tensor) -> Tensor:
+        ctx.save_for_backward(*given)
+        return torch.empty_like(given[0])
+
+    @staticmethod
+    def backward(ctx: Any, *_: Tensor) -> tuple[Tensor | None, ...]:
+        wanted = zip(ctx.saved_tensors, ctx.needs_input_grad, strict=True)
+        return tuple(torch.empty_like(x) if needed else None for x, needed in wanted)
+
+
+class Kernels(TorchFunctionMode):
+    """A GPU's ways where the meta device has others: attention that keeps no matrix of scores, and autocast's types."""
+
+    def __init__(self, bf16: bool) -> None:
+        super().__init__()
+        self.bf16, self._copies = bf16, dict[int, Tensor]()
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func is F.scaled_dot_product_attention:
+            return self._attention(*args, **kwargs)
+        if self.bf16 and (func in _LOW or func in _HIGH):
+            kind = torch.bfloat16 if func in _LOW else torch.float32
+            args = [self._cast(x, kind) for x in args]
+            kwargs = {name: self._cast(x, kind) for name, x in kwargs.items()}
+        if func in _NORMS or func is F.gelu:
+            out: Tensor = _Kept.apply(*_tensors((*args, *kwargs.values())))
+            return out
+        return func(*args, **kwargs)
+
+    def around(self, forward: Callable[..., Any], *args: Any) -> Any:
+        with self:
+            return forward(*args)
+
+    def forget(self) -> None:
+        """As autocast does where its context ends."""
+        self._copies.clear()
+
+    def _attention(
+        self, query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, dropout_p: float = 0.0,
+        is_causal: bool = False, scale: float | None = None, enable_gqa: bool = False,
+    ) -> Tensor:  # fmt: skip
+        if self.bf16:
+            query, key, value = (self._cast(x, torch.bfloat16) for x in (query, key, value))
+        out: Tensor = ATTENTION(query, key, value, dropout_p, is_causal, attn_mask=attn_mask, scale=scale)[0]
+        return out
+
+    def _cast(self, x: Any, kind: torch.dtype) -> Any:
+        if not isinstance(x, Tensor) or not x.is_floating_point() or x.dtype is kind:
+            return x
+        if not (x.requires_grad and x.is_leaf and isinstance(x, nn.Parameter)):
+            return x.to(kind)
+        if id(x) not in self._copies:  # autocast keeps its copies of trained weights
+            self._copies[id(x)] = x.to(kind)
+        return self._copies[id(x)]
+
+
+class Looking(TorchDispatchMode):
+    """FLOPs of what is computed meanwhile; the bytes of what is made and not yet gone, and the most there ever were."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.flops = self.now = self.most = 0
+        self._formulas, self._seen = counter().flop_registry, set[int]()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        for x in _tensors((*args, *kwargs.values())):
+            if self._new(x):  # was there before
+                weakref.finalize(x.untyped_storage(), self._gone, x.untyped_storage()._cdata, 0)
+        out = func(*args, **kwargs)
+        if formula := self._formulas.get(func._overloadpacket):
+            self.flops += formula(*args, **kwargs, out_val=out)
+        for x in _tensors((out,)):
+            if self._new(x):
+                size = x.untyped_storage().nbytes()
+                self.now += size
+                self.most = max(self.most, self.now)
+                weakref.finalize(x.untyped_storage(), self._gone, x.untyped_storage()._cdata, size)
+        return out
+
+    def _new(self, x: Tensor) -> bool:
+        place = x.untyped_storage()._cdata
+        if place in self._seen:
+            return False
+        self._seen.add(place)
+        return True
+
+    def _gone(self, place: int, size: int) -> None:
+        self._seen.discard(place)
+        self.now -= size
+
+
+@dataclass(frozen=True)
+class Seen:
+    flops: float
+    most: float  # bytes held at once beside weights and gradients
+    kept: float  # bytes still held at the end of the work
+
+
+def look(work: Callable[[], Tensor], *, bf16: bool, backward: bool = False, again: Iterable[nn.Module] = ()) -> Seen:
+    """One round of it, and of the backward pass from what it gives; checkpoints compute some modules `again` there."""
+    with Kernels(bf16) as kernels, Looking() as seen:
+        result = work()
+        kernels.forget()
+        kept = seen.now
+        if backward:
+            for module in again:  # function modes do not reach into a backward pass
+                module.forward = partial(kernels.around, type(module).forward, module)
+            result.sum().backward()
+            for module in again:
+                del module.forward
+        del result
+    return Seen(seen.flops, seen.most, kept)
+
+
+class NoNoise(Draws):
+    """The meta device has no generator."""
+
+    def __init__(self) -> None:
+        pass
+
+    def uniform(self, x: Tensor) -> Tensor:
+        return torch.zeros_like(x[:, 0, 0])
+
+    def normal(self, x: Tensor) -> Tensor:
+        return torch.zeros_like(x)
+
+
+def parameters(module: nn.Module, trained: bool | None = None) -> int:
+    return sum(p.numel() for p in module.parameters() if trained is None or p.requires_grad == trained)
+
+
+def with_gradients(module: nn.Module) -> None:
+    """A step that is not the first finds them there."""
+    for p in module.parameters():
+        if p.requires_grad:
+            p.grad = torch.zeros_like(p)
+
+
+@dataclass(frozen=True)
+class Line:
+    """Bytes as they grow with the pictures that are worked on at once."""
+
+    fixed: float
+    each: float
+
+    def at(self, pictures: int) -> float:
+        return self.fixed + self.each * pictures
+
+    @classmethod
+    def through(cls, pictures: int, once: float, twice: float) -> Line:
+        """From so many pictures and twice as many."""
+        each = (twice - once) / pictures
+        return cls(max(0.0, once - each * pictures), min(each, once / pictures))
+
+
+FEW = 2  # layers
+
+
+def by_layers(measured: Callable[[int], Mapping[str, float]], layers: int) -> dict[str, float]:
+    """What so many equal layers take, from one and two of them: all that is counted here is linear in them."""
+    if layers <= FEW:
+        return dict(measured(layers))
+    less, more = measured(FEW - 1), measured(FEW)
+    return {name: less[name] + (layers - FEW + 1) * (more[name] - less[name]) for name in less}

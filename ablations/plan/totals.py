@@ -1,0 +1,159 @@
+"""What a plan comes to: FLOPs and GPU-hours of every run, and of what is made once for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+
+from ablations.plan import point_pictures
+from ablations.plan.one_design import accelerators, cost, frozen, memory
+from ablations.plan.one_design.accelerators import Accelerator
+from ablations.plan.one_design.cost import Cost
+from ablations.plan.one_design.memory import Advice, Memory
+from ablations.plan.point_pictures import Points
+from headtohead.config import flop_accounting
+from headtohead.config.parsing import ConfigError
+from headtohead.config.run_config import DecoderConfig, RunConfig
+from headtohead.data.feature_cache.write import Shape
+from headtohead.data.order import Portion
+
+HOUR = 3600
+
+
+@dataclass(frozen=True)
+class Machine:
+    gpu: Accelerator
+    devices: int
+    utilisation: float  # share of the dense peak that is reached, over all that is counted
+
+    def hours(self, flops: float, precision: str) -> float:
+        """Of one GPU."""
+        return flops / (self.gpu.peak(precision) * self.utilisation) / HOUR
+
+
+@dataclass(frozen=True)
+class Run:
+    """One design's run, planned."""
+
+    design: str
+    config: RunConfig
+    cost: Cost
+    points: Points
+    samples: int  # distinct pictures of its data
+    everything: float  # training FLOPs a picture, on the account of everything
+    hours: dict[str, float]  # GPU-hours by part
+    every_all: float  # GPU-hours of its points, if each asked everything
+    memory: Memory
+    ways: tuple[Memory, Memory]  # without checkpointing and with it
+    advice: Advice
+    spare: bool
+
+    @property
+    def all_hours(self) -> float:
+        return sum(self.hours.values())
+
+
+@dataclass(frozen=True)
+class Once:
+    """What is made before the runs, for all of them that predict a representation."""
+
+    what: str
+    flops: float
+    hours: float
+
+
+@dataclass(frozen=True)
+class Features:
+    """Of every picture of the data, if they are kept."""
+
+    size: float  # bytes
+    flops: float
+    hours: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    machine: Machine
+    runs: list[Run]
+    seeds: int
+    once: list[Once]
+    features: dict[str, Features]  # by representation
+    picture: int  # side of what every design gives back
+
+    @property
+    def hours(self) -> float:
+        return self.seeds * sum(run.all_hours for run in self.runs) + sum(made.hours for made in self.once)
+
+
+HEAD, LANGUAGE, ENCODING, WAY, LAST = (
+    "training: head", "training: language model", "encoding pictures on the way", "points on the way", "last point",
+)  # fmt: skip
+
+
+def plan(
+    configs: dict[str, RunConfig], stage: DecoderConfig | None, samples: int | None, machine: Machine, seeds: int
+) -> Plan:
+    """`stage` trains the decoder where none is there; `samples` are those of an opened mix."""
+    runs = [_run(design, c, stage, samples or c.data.pictures, machine) for design, c in configs.items()]
+    sides = {run.cost.frozen.picture: run.design for run in reversed(runs)}
+    if len(sides) > 1:
+        told = ", ".join(f"{side} of {design}" for side, design in sides.items())
+        raise ConfigError(f"foundations.picture: designs that are compared give pictures of one size, not {told}")
+    once, features = list[Once](), dict[str, Features]()
+    for run in {r.config.design.representation.value: r for r in runs}.values():
+        name, f = run.config.design.representation.value, run.cost.frozen
+        if (d := f.decoder) and not d.there:
+            told = f"decoder of {name}, {d.steps:,} steps of {d.batch:,}"
+            once.append(Once(told, d.flops, machine.hours(d.flops, d.precision)))
+        size = Shape(f.grid.tokens, f.grid.channels, torch.bfloat16).bytes(run.samples)
+        flops = run.samples * f.encode.flops
+        features[name] = Features(size, flops, machine.hours(flops, _precision(run.config)))
+        if flop_accounting.beforehand(run.config):
+            once.append(Once(f"features of {name}, {run.samples:,} pictures", flops, features[name].hours))
+    return Plan(machine, runs, seeds, once, features, runs[0].cost.frozen.picture)
+
+
+def _precision(config: RunConfig) -> str:
+    """Single precision uses tensor cores too, as trainings here do."""
+    return "bf16" if config.compute.precision == "bf16" else "tf32"
+
+
+def _run(design: str, config: RunConfig, stage: DecoderConfig | None, samples: int, machine: Machine) -> Run:
+    portion = Portion.of(config.train.batch, config.compute.micro_batch, 0, machine.devices)
+    f = frozen.of(
+        config.design.representation,
+        config.foundations,
+        config.codec,
+        stage and replace(stage, foundations=config.foundations),
+    )
+    c = cost.of(config, f, accelerators.tokens(config), portion.at_once)
+    asked, shown, precision = point_pictures.of(config), flop_accounting.shown(config), _precision(config)
+    parts = {
+        HEAD: (shown * c.head.train, precision),
+        LANGUAGE: (shown * c.reading.train, precision),
+        ENCODING: (0.0 if flop_accounting.beforehand(config) else shown * f.encode.flops, precision),
+        WAY: (asked.on_the_way * asked.a_point * c.picture, precision),
+        LAST: (asked.the_last * c.picture, precision),
+    }
+    everything = flop_accounting.everything(
+        config, learning=c.train, encode=f.encode.flops, samples=samples, decoder=f.decoder.flops if f.decoder else 0.0
+    )
+    plain, checkpointed = (
+        memory.of(replace(config, compute=replace(config.compute, checkpointing=again)), c, machine.devices)
+        for again in (False, True)
+    )
+    return Run(
+        design=design,
+        config=config,
+        cost=c,
+        points=asked,
+        samples=samples,
+        everything=everything,
+        every_all=machine.hours(asked.if_each_asked_all * c.picture, precision),
+        hours={name: machine.hours(flops, kind) for name, (flops, kind) in parts.items()},
+        memory=checkpointed if config.compute.checkpointing else plain,
+        ways=(plain, checkpointed),
+        advice=memory.advice(config, c, machine.devices, machine.gpu),
+        spare=memory.spare(config, c, machine.devices, machine.gpu),
+    )

@@ -1,0 +1,116 @@
+"""FID against GenEval over guidance, a front a design; trains nothing."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from ablations.analysis.curves import design_of, order
+from ablations.posthoc.rescore import add_options, scorable, scored
+from ablations.report import figures
+from ablations.report.figures import named, save
+from ablations.report.styles import looks
+from headtohead.utils.cli import Parser
+from headtohead.utils.processes import isolated
+
+SCALES = (1.0, 1.5, 2.0, 3.0, 5.0)
+
+
+@dataclass(frozen=True)
+class Front:
+    """One design's GenEval and FID, a column a guidance scale and a row a seed; a regression has one column."""
+
+    sweep: str
+    design: str
+    guidance: tuple[float | None, ...]
+    geneval: np.ndarray
+    fid: np.ndarray
+
+
+def fronts(rows: list[tuple[str, str, int, list[dict[str, Any]]]]) -> list[Front]:
+    """From (sweep, design, seed, lines): a scale counts when each of the design's seeds was scored with it."""
+    by: dict[tuple[str, str], dict[int, dict[float | None, dict[str, float]]]] = {}
+    for sweep, design, seed, lines in rows:
+        for line in lines:
+            own = by.setdefault((sweep, design), {}).setdefault(seed, {})
+            own.setdefault(line["how"].get("guidance"), {})[line["metric"]] = line["value"]
+    out = []
+    for (sweep, design), seeds in sorted(by.items(), key=lambda item: (item[0][0], order(item[0][1]))):
+        scales = sorted(set.intersection(*(set(s) for s in seeds.values())), key=lambda g: g or 0)
+        tables = [
+            np.array([[seeds[seed][g][metric] for g in scales] for seed in sorted(seeds)])
+            for metric in ("geneval/overall", "fid")
+        ]
+        out.append(Front(sweep, design, tuple(scales), *tables))
+    return out
+
+
+def figure(found: list[Front]) -> Figure:
+    """Up and to the left is better; whiskers span the seeds."""
+    look = looks(f.design for f in found)
+    drawn = Figure(figsize=(6.4, 4.8))
+    ax = drawn.subplots()
+    for f in found:
+        x, y = f.fid.mean(0), f.geneval.mean(0)
+        spread = [np.transpose([figures.whiskers(column) for column in t.T]) for t in (f.fid, f.geneval)]
+        ax.errorbar(x, y, xerr=spread[0], yerr=spread[1], **figures.line(look[f.design]), ms=4,
+                    lw=1.4, elinewidth=0.6, label=f.design)  # fmt: skip
+        for g, a, b in zip(f.guidance, x, y, strict=True):
+            if g is not None:
+                ax.annotate(f"{g:g}", (a, b), textcoords="offset points", xytext=(5, 4), fontsize=7, color=figures.GREY)
+    ax.set_xlabel("FID, lower is better", fontsize=9)
+    ax.set_ylabel("GenEval", fontsize=9)
+    ax.set_title("Guidance: FID against alignment, numbers are scales", fontsize=10.5, loc="left")
+    ax.legend(fontsize=8, frameon=False)
+    figures.plain(ax)
+    drawn.tight_layout()
+    return drawn
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = Parser("ablations.posthoc.guidance", __doc__)
+    add_options(parser)
+    parser.add_argument("--scales", type=_scales, default=SCALES, help="guidance scales, such as 1,2,3")
+    options = parser.parse_args(arguments)
+    return parser.concluded(lambda: _guide(options))
+
+
+def _guide(options: argparse.Namespace) -> None:
+    rows = []
+    for run, config in scorable(options.results):
+        hows = [replace(config.sampling, guidance=g) for g in options.scales]
+        rows.append((run.sweep, design_of(run), config.seed, isolated(scored, run, config, hows, options)))
+    _tell(fronts(rows), options.results)
+
+
+def _tell(found: list[Front], results: Path) -> None:
+    print(f"{'sweep':12} {'design':16} {'guidance':>8} {'GenEval':>8} {'FID':>7}")
+    for f in found:
+        for k, g in enumerate(f.guidance):
+            scale = "-" if g is None else f"{g:g}"
+            print(f"{f.sweep:12} {f.design:16} {scale:>8} {f.geneval[:, k].mean():8.3f} {f.fid[:, k].mean():7.1f}")
+    sweeps = sorted({f.sweep for f in found})
+    for sweep in sweeps:
+        drawing = figure([f for f in found if f.sweep == sweep])
+        for path in save({named("guidance", sweep, sweeps): drawing}, results / "figures"):
+            print(path)
+
+
+def _scales(text: str) -> tuple[float, ...]:
+    try:
+        scales = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        scales = ()
+    if not scales or len(set(scales)) < len(scales) or not all(0 <= s <= 100 for s in scales):
+        raise argparse.ArgumentTypeError(f"expected scales such as 1,2,3, got {text!r}")
+    return scales
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""Score kept weights again, with other sampling or another judge."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from headtohead.config.parsing import ConfigError, build
+from headtohead.config.run_config import RunConfig, Sampling, recorded
+from headtohead.records.json_files import RecordError
+from headtohead.records.layout import CONFIG, KEPT
+from headtohead.records.read import Run, runs
+from headtohead.records.recorder import HEADLINE
+from headtohead.utils import compute
+from headtohead.utils.cli import Parser, say
+from headtohead.utils.processes import isolated
+
+
+def config_of(run: Run) -> RunConfig:
+    """The configuration that a run was trained with."""
+    return recorded(run.config, str(run.folder / CONFIG))
+
+
+def scorable(results: Path) -> Iterator[tuple[Run, RunConfig]]:
+    """The finished runs whose weights are still there; an error where there is none."""
+    found = runs(results)
+    having = [run for run in found if run.state["state"] == "finished" and any((run.folder / KEPT).glob("*"))]
+    if not having:
+        raise RecordError(f"{results}: no finished run has kept weights ({KEPT}/*.safetensors); train it again")
+    for run in having:
+        yield run, config_of(run)
+
+
+def sampling(own: Sampling, given: list[str], where: str) -> Sampling:
+    """A run's own way to sample, with what the command line changes."""
+    plain: dict[str, Any] = {f.name: getattr(own, f.name) for f in fields(Sampling)}
+    for text in given:
+        key, mark, value = text.partition("=")
+        if not mark:
+            raise ConfigError(f"{where}: expected KEY=VALUE such as guidance=3, got {text!r}")
+        plain[key.removeprefix("sampling.")] = value
+    return build(Sampling, plain, where)
+
+
+def scored(run: Run, config: RunConfig, hows: list[Sampling], options: argparse.Namespace) -> list[dict[str, Any]]:
+    """In this process: every rescoring that the run has on record, after those that were asked for."""
+    from headtohead.eval.rescore import rescore
+
+    return rescore(
+        run,
+        config,
+        hows,
+        device=options.device or compute.best_device(),
+        split=options.split,
+        judge=options.judge,
+        every=getattr(options, "every", False),
+        say=say,
+    )
+
+
+def add_options(parser: Parser) -> None:
+    parser.add_argument("results", type=Path, help="a results folder, a sweep's or a run's")
+    parser.add_argument("--split", choices=("dev", "test"), help="whose prompts; the run's own when not given")
+    parser.add_argument("--judge", type=_weights, help="weights of another training of the judge (.safetensors)")
+    parser.add_device()
+
+
+def _weights(text: str) -> Path:
+    path = Path(text)
+    if path.suffix != ".safetensors" or not path.is_file():
+        raise argparse.ArgumentTypeError(f"{text}: is no .safetensors file")
+    return path
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = Parser("ablations.posthoc.rescore", __doc__)
+    add_options(parser)
+    names = ", ".join(f.name for f in fields(Sampling))
+    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help=f"how to sample: {names}")
+    parser.add_argument("--every", action="store_true", help="every kept step, not the last one alone")
+    options = parser.parse_args(arguments)
+    return parser.concluded(lambda: _rescore(options))
+
+
+def _rescore(options: argparse.Namespace) -> None:
+    found = list(scorable(options.results))
+    hows = [sampling(config.sampling, options.set, "--set") for _, config in found]
+    for (run, config), how in zip(found, hows, strict=True):
+        lines = isolated(scored, run, config, [how], options)
+        last = {line["metric"]: line["value"] for line in lines}
+        print(f"{run.sweep}/{run.name}: " + ", ".join(f"{name} {last[m]:.3f}" for m, name in HEADLINE.items()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

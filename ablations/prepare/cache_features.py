@@ -1,0 +1,46 @@
+"""Encode the pictures of a design's corpora once, for every run that predicts them."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from ablations.cli import arguments
+from headtohead.config.design import DESIGNS
+from headtohead.config.parsing import ConfigError
+from headtohead.config.presets import PRESETS, configure
+from headtohead.config.run_config import WORLD
+from headtohead.utils import compute
+from headtohead.utils.cli import Parser, say
+
+
+def main(given: list[str] | None = None) -> int:
+    parser = Parser("ablations.prepare.cache_features", __doc__)
+    parser.add_argument("--design", required=True, help=f"one of: {', '.join(DESIGNS)}; what it predicts is encoded")
+    parser.add_argument("--scale", default="paper", help=f"one of: {', '.join(PRESETS)}")
+    parser.add_argument("--set", nargs="+", metavar="KEY=VALUE", help="any setting, such as data.mix=mix.yaml")
+    parser.add_folder("--folder", Path("features"), "where features go; runs then take data.features=FOLDER")
+    parser.add_device()
+    options = parser.parse_args(given)
+    return parser.concluded(lambda: _cache(options))
+
+
+def _cache(options: argparse.Namespace) -> None:
+    config = configure(options.design, options.scale, 0, arguments.settings(options.set), "command line")
+    if config.data.mix == WORLD:
+        raise ConfigError("data.mix: the embedded world is encoded by its runs; give a YAML file of corpora")
+    import torch
+
+    from headtohead.data import build
+    from headtohead.pretrained import image_tokens
+
+    device = options.device or compute.best_device()
+    if device == "cuda":  # as trainings do that encode on the way; without tensor cores it takes many times as long
+        torch.set_float32_matmul_precision("high")
+    codec = image_tokens.build(config.design.representation, config.foundations, config.codec, device)
+    build.cache(config, codec, options.folder, device, say)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,145 @@
+"""Make the foundations, measure how good they are, print and keep the table."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from headtohead.eval import ceilings, clip_probes
+from headtohead.eval.curve_points.prompts import exam
+from headtohead.pretrained.loading import shipped, weight_files
+from headtohead.pretrained.making.recipes import RECIPES, TOWERS, recipe_hash
+from headtohead.pretrained.making.stages import current, make
+from headtohead.records import ceilings as kept_ceilings
+from headtohead.synthetic.prompts.short_prompts import TASKS
+from headtohead.utils import compute
+from headtohead.utils.cli import Parser, positive
+
+README = Path(__file__).parents[2] / "README.md"
+BEGIN, END = "<!-- ceilings: written by `make foundations` -->", "<!-- end of ceilings -->"
+LABELS = {
+    "renders": "true renders",
+    "vae": "VAE round trip",
+    "clip": "CLIP tokens, decoded",
+    "clip_blind": "control: tower trained without captions",
+    "clip_untrained": "control: untrained tower",
+}
+
+
+def identity() -> dict[str, str]:
+    """What the measured figures belong to."""
+    return {name: recipe_hash(name) for name in RECIPES}
+
+
+def measured_now() -> bool:
+    return kept_ceilings.measured().get("recipes") == identity()
+
+
+def measure(device: str, say: Any) -> dict[str, Any]:
+    towers = tuple(t for t in TOWERS if current(f"decoder_{t}"))
+    say("measuring ceilings and floors on the test prompts")
+    started = time.monotonic()
+    test = exam(device=device)
+    out: dict[str, Any] = {"ceilings": ceilings.ceilings(test, device, towers), "floors": ceilings.floors(test, device)}
+    say("measuring what the towers know")
+    made = [t for t in TOWERS if current(t)]
+    out["towers"] = {t: clip_probes.quality(shipped.tower(t, device), device) for t in made}
+    return {"recipes": identity(), "seconds": round(time.monotonic() - started), **out}
+
+
+def _table(rows: list[list[str]]) -> str:
+    head, *body = rows
+    rule = ["---"] + ["--:"] * (len(head) - 1)
+    return "\n".join("| " + " | ".join(row) + " |" for row in (head, rule, *body))
+
+
+def tables(measured: dict[str, Any]) -> str:
+    """The figures as Markdown: ceilings and floors, the towers, the parts."""
+    columns = [*TASKS, "overall", "seen", "unseen"]
+    rows = [["", *columns, "DPG", "FID", "PSNR"]]
+    for name, row in {**measured["ceilings"], **measured["floors"]}.items():
+        shares = [*(row[f"geneval/{c}"] for c in columns), row["dpg/overall"]]
+        psnr = f"{row['psnr']:.1f}" if row.get("psnr", 99) < 99 else ""  # a picture is not its own round trip
+        rows.append([LABELS.get(name, f"floor: {name}"), *(f"{v:.3f}" for v in shares), f"{row['fid']:.1f}", psnr])
+    n = measured["ceilings"]["renders"]["n"]
+    keys = list(next(iter(measured["towers"].values())))
+    quality = [["", *keys]]
+    quality += [
+        [LABELS[t].removesuffix(", decoded"), *(f"{q[k]:.2f}" for k in keys)] for t, q in measured["towers"].items()
+    ]
+    parts = [["part", "parameters", "trained in", "on"]]
+    for name in RECIPES:
+        if current(name):
+            card = weight_files.card(name)
+            spent = f"{card['seconds'] / 60:.0f} min" if card["seconds"] >= 60 else f"{card['seconds']} s"
+            parts.append([name, f"{card['parameters'] / 1e6:.2f} M", spent, card["device"]])
+    return (
+        f"{n} test pictures a row; GenEval's rules, the world's judge, FID against as many other renders:"
+        f"\n\n{_table(rows)}\n\nWhat the towers know:\n\n{_table(quality)}\n\nThe parts:\n\n{_table(parts)}"
+    )
+
+
+def into_readme(text: str) -> None:
+    """Put the table between its marks in a checkout's README; an installed package has none."""
+    if not README.exists() or BEGIN not in (page := README.read_text()):
+        return
+    before, rest = page.split(BEGIN)
+    README.write_text(f"{before}{BEGIN}\n{text}\n{END}{rest.split(END)[1]}")
+
+
+def with_time(name: str) -> str:
+    """A foundation with the time that its last making took."""
+    try:
+        card = weight_files.card(name)
+    except FileNotFoundError:
+        return name
+    return f"{name} (last time {card['seconds'] / 60:.0f} min on {card['device']})"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = Parser("ablations.prepare.pretrained", __doc__)
+    parser.add_argument("--only", nargs="+", metavar="NAME", help=f"some of: {', '.join(RECIPES)}")
+    parser.add_folder("--work", Path(".foundations"), "where unfinished trainings are kept")
+    parser.add_device()
+    parser.add_argument("--threads", type=positive, help="CPU threads, when not torch's choice")
+    parser.add_argument("--measure", action="store_true", help="measure again though nothing has changed")
+    options = parser.parse_args(arguments)
+    for name in options.only or ():
+        if name not in RECIPES:
+            near = difflib.get_close_matches(name, RECIPES, 1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(RECIPES)}"
+            print(f"foundations: --only: no foundation {name!r}; {hint}", file=sys.stderr)
+            return 2
+    device = options.device or compute.best_device()
+    if options.threads:
+        torch.set_num_threads(options.threads)
+
+    def say(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    wanted = [name for name in RECIPES if not options.only or name in options.only]
+    todo = [name for name in wanted if not current(name)]
+    say(f"to make on {device}: {', '.join(map(with_time, todo))}" if todo else "every foundation is up to date")
+    try:
+        for name in wanted:
+            make(name, work=options.work, device=device, say=say)
+    except KeyboardInterrupt:
+        say("stopped; the same command goes on from here")
+        return 130
+    if options.only:
+        return 0
+    if options.measure or not measured_now():
+        kept_ceilings.PATH.write_text(json.dumps(measure(device, say), indent=1) + "\n")
+        into_readme(tables(kept_ceilings.measured()))
+    print(tables(kept_ceilings.measured()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

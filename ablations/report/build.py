@@ -1,0 +1,79 @@
+"""The comparison as report.md, comparison.csv and a self-contained report.html."""
+
+from __future__ import annotations
+
+import base64
+import csv
+from pathlib import Path
+
+from ablations.analysis.curves import FLOPS, Curve, read
+from ablations.analysis.designs import cells
+from ablations.report import figures
+from ablations.report.html.document import page
+from ablations.report.markdown import CAPTIONS, markdown
+from ablations.report.section import Section, section
+from headtohead.records.read import Run
+from headtohead.utils.cli import Parser, say
+
+SCRIPTS = ("parts.js", "chart.js", "report.js")
+ELSEWHERE = ("guidance", "painted")  # drawings of other commands, which the page cannot make from records
+
+
+def sections(found: list[Run], curves: list[Curve], drawings: Path) -> list[Section]:
+    by = cells(found, curves)
+    names = sorted({c.sweep for c in curves})
+    return [section(name, found, curves, by[name], _drawings(drawings, name, names)) for name in names]
+
+
+def _drawings(folder: Path, sweep: str, sweeps: list[str]) -> dict[str, tuple[str, str]]:
+    """As data URIs by name, with what they show."""
+    out = {}
+    for name in ELSEWHERE:
+        if (path := folder / f"{figures.named(name, sweep, sweeps)}.png").exists():
+            out[name] = (CAPTIONS[name], f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}")
+    return out
+
+
+def write(results: Path, found: list[Run], curves: list[Curve], drawings: Path) -> list[Section]:
+    own = sections(found, curves, drawings)
+    title = "Head to head" if len(own) > 1 else f"Head to head: {own[0].sweep}"
+    (results / "report.md").write_text(markdown(title, own, sorted(p.stem for p in drawings.glob("*.png"))))
+    data = {"sweeps": [{"chart": s.chart, "grids": [{"kind": g.kind, **g.data} for g in s.grids]} for s in own]}
+    (results / "report.html").write_text(page("report.html", data, ("page.css",), SCRIPTS, title=title, sections=own))
+    with (results / "comparison.csv").open("w", newline="") as f:
+        rows = csv.writer(f, lineterminator="\n")
+        rows.writerow(["sweep", "design", "metric", "seed", "step", "flops", "value", "relative", "n"])
+        for c in curves:
+            for k, seed in enumerate(c.seeds):
+                n = terms.n if (terms := c.terms[k][-1]) else 0
+                rows.writerow([c.sweep, c.design, c.metric, seed, c.steps[-1], c.spent[FLOPS][k, -1], c.values[k, -1],
+                               c.relative[k, -1], n])  # fmt: skip
+    return own
+
+
+def make(results: Path) -> Path:
+    """Figures and report of a results folder, from its records; the page that holds all of it."""
+    _make(results)
+    return results / "report.html"
+
+
+def _make(results: Path) -> list[Section]:
+    found, curves = read(results)
+    figures.save(figures.drawn(found, curves), results / "figures")
+    return write(results, found, curves, results / "figures")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = Parser("ablations.report", __doc__)
+    parser.add_argument("results", type=Path, help="a results folder or a sweep's")
+    options = parser.parse_args(arguments)
+    return parser.concluded(lambda: _tell(options.results), "stopped")
+
+
+def _tell(results: Path) -> int:
+    own = _make(results)
+    print(results / "report.html")
+    refused = [line for s in own if s.study for line in s.study.refused]
+    for line in refused:
+        say(f"report: {line}")
+    return 2 if refused else 0

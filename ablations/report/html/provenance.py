@@ -1,0 +1,189 @@
+"""Where a sweep's numbers come from: what each run was made of and on, and the command that makes it again."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ablations.analysis.curves import FINISHED, design_of
+from ablations.analysis.designs import Cell
+from ablations.analysis.table import Table
+from headtohead.records.read import Run
+from headtohead.records.sweep_folder import alike, asked, spent, tuned
+
+
+def compared(cells: Sequence[Cell]) -> Table:
+    """What the designs are, and every setting that not all of them have."""
+    axes = list(dict.fromkeys(axis for c in cells for axis in c.axes))
+    keys = sorted({key for c in cells for key in c.settings})
+    apart = [key for key in keys if len({str(c.settings.get(key)) for c in cells}) > 1]
+    rows = [
+        [c.name, *(c.axes.get(axis, "–") for axis in axes), *(_value(c.settings.get(key)) for key in apart)]
+        for c in cells
+    ]
+    note = "All other settings are the same for all; config.json of each run holds them." if len(cells) > 1 else ""
+    return Table("The designs", ["design", *axes, *apart], rows, note)
+
+
+def _value(value: Any) -> str:
+    return "–" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def runs(own: list[Run]) -> Table:
+    """A row a run; a column that no record has is left out, and said."""
+    columns: dict[str, Callable[[Run], Any]] = {
+        "seed": lambda r: r.config.get("seed"),
+        "state": lambda r: r.state["state"],
+        "config hash": lambda r: r.config.get("hash"),
+        "commit": lambda r: r.state.get("commit"),
+        "data": lambda r: _data(r.state["data"]) if "data" in r.state else None,
+        "last exam": lambda r: max(r.exams().items(), default=(0, None))[1],
+        "machine": lambda r: _machine(r.state["machine"]) if "machine" in r.state else None,
+    }
+    cells = {name: [pick(r) for r in own] for name, pick in columns.items()}
+    has = [name for name, values in cells.items() if any(v is not None for v in values)]
+    rows = [
+        [r.name, *(str(cells[name][k]) if cells[name][k] is not None else "–" for name in has)]
+        for k, r in enumerate(own)
+    ]
+    lacking = ", ".join(name for name in columns if name not in has)
+    note = (
+        "Equal hashes are equal configurations; the exam's id is that of the prompts asked at the last point, which "
+        "exams/<id>.json lists." + (f" Not recorded: {lacking}." if lacking else "")
+    )
+    return Table("Runs", ["run", *has], rows, note)
+
+
+def _data(d: Any) -> str:
+    """Its fingerprint, and how much it is."""
+    if not isinstance(d, dict):
+        return str(d)
+    counts = [f"{value:,} {key.replace('_', ' ')}" for key, value in d.items() if isinstance(value, int)]
+    rest = ", ".join(([str(d["mix"])] if "mix" in d else []) + counts)
+    return f"{d.get('fingerprint')} ({rest})" if rest else f"{d.get('fingerprint')}"
+
+
+def _machine(m: dict[str, Any]) -> str:
+    return f"{m.get('name')} ({m.get('device')}, {m.get('threads')} of {m.get('cores')} cores)"
+
+
+def packages(own: list[Run]) -> list[str]:
+    """Versions, and which runs have which where they differ."""
+    by = _by(own, _versions)
+    if len(by) < 2:
+        return [versions for versions in by if versions]
+    return [f"{versions or 'Versions not recorded'}: {_names(runs, own)}." for versions, runs in by.items()]
+
+
+def differing(own: list[Run]) -> list[str]:
+    """A line for the code, and one for the machine, that not all runs share."""
+    parts: dict[str, Callable[[Run], str]] = {
+        "commits": lambda r: str(r.state.get("commit") or ""),
+        "machines": lambda r: _machine(r.state["machine"]) if "machine" in r.state else "",
+    }
+    told = {name: _by(own, pick) for name, pick in parts.items()}
+    return [
+        f"Runs of several {name}: "
+        + "; ".join(f"{value or 'not recorded'}: {_names(runs, own)}" for value, runs in by.items())
+        + "."
+        for name, by in told.items()
+        if len(by) > 1
+    ]
+
+
+def _versions(run: Run) -> str:
+    return ", ".join(f"{name} {version}" for name, version in run.state.get("packages", {}).items())
+
+
+def _by(own: list[Run], pick: Callable[[Run], str]) -> dict[str, list[Run]]:
+    """The most frequent first; a run tells of itself when it ends."""
+    out: dict[str, list[Run]] = {}
+    for run in own:
+        if run.state["state"] in (FINISHED, "failed"):
+            out.setdefault(pick(run), []).append(run)
+    return dict(sorted(out.items(), key=lambda item: -len(item[1])))
+
+
+def _names(runs: list[Run], own: list[Run]) -> str:
+    """More than half of all are told by their number; the rest are to be found among them by name."""
+    return ", ".join(r.name for r in runs) if 2 * len(runs) <= len(own) else f"the other {len(runs)} runs"
+
+
+def settings(own: list[Run]) -> str:
+    done = sum(r.state["state"] == "finished" for r in own)
+    config, told = own[0].config, ""
+    if "train" in config and "evaluation" in config:
+        train, evaluation = config["train"], config["evaluation"]
+        told = (
+            f" {train['steps']:,} steps of {train['batch']}, a point every {evaluation['every']:,} steps on the "
+            f"{evaluation['split']} prompts.{_sampled(config.get('sampling', {}))}"
+        )
+    return f"{len(own)} runs, {done} of them finished.{told}{_tuning(own)}"
+
+
+def _sampled(how: dict[str, Any]) -> str:
+    if not {"steps", "solver", "guidance"} <= how.keys():
+        return ""
+    return f" Flows take {how['steps']} {how['solver']} steps at guidance {how['guidance']:g}."
+
+
+def _tuning(own: list[Run]) -> str:
+    """What a search was allowed to spend on choosing each design's settings: more of it would flatter a design."""
+    found = tuned(own[0].folder.parent)
+    designs = list(dict.fromkeys(design_of(r).split("+")[0] for r in own))
+    by: dict[str, list[str]] = {}
+    for design in designs:
+        if t := found.get(design):
+            over = "; ".join(f"{key}: {axis}" for key, axis in t.space.items())
+            early = " Trials that trailed behind were given up before their last step." if t.pruned else ""
+            by.setdefault(f"{spent(t)}: study {t.study} in {t.storage}, over {over}.{early}", []).append(design)
+    if not by:
+        return ""
+    whose = {text: "Each design's settings" if same == designs else f"The settings of {' and '.join(same)}"
+             for text, same in by.items()}  # fmt: skip
+    equal = alike(found.get(design) for design in designs)
+    warning = "" if equal else " The searches were not equal: more trials, steps or settings flatter a design."
+    return "".join(f" {whose[text]} are {text}" for text in by) + warning
+
+
+def troubles(own: list[Run]) -> list[str]:
+    """A line a run without an end: none of them may just be missing."""
+    failed = [f"Failed: {r.name}: {r.state.get('reason', 'no reason recorded')}" for r in own if _state(r) == "failed"]
+    return failed + [f"Not finished: {r.name}" for r in own if _state(r) not in ("failed", "finished")]
+
+
+def _state(run: Run) -> str:
+    return str(run.state["state"])
+
+
+def commands(own: list[Run]) -> list[str]:
+    """How a sweep was asked for when its folder knows, else what would ask for its runs."""
+    if known := asked(own[0].folder.parent):
+        return known
+    designs = " ".join(dict.fromkeys(design_of(r).split("+")[0] for r in own))
+    return [f"make sweep DESIGN={shlex.quote(designs)} SEEDS={_seeds(own)}"]
+
+
+def again(own: list[Run]) -> Table:
+    """The command that makes one row of the comparison again: the sweep's own, for one design and its seeds."""
+    words = [w for w in shlex.split(commands(own)[-1]) if not w.startswith(("DESIGN=", "SEEDS="))]
+    by: dict[str, list[Run]] = {}
+    for run in own:
+        by.setdefault(design_of(run), []).append(run)
+    rows = []
+    for design, runs in by.items():
+        asks = [*words, f"DESIGN={design.split('+')[0]}", f"SEEDS={_seeds(runs)}"]
+        rows.append([design, " ".join(map(_quoted, asks))])
+    varied = any("+" in design for design in by)
+    note = "A design's command makes all of its variants." if varied else ""
+    return Table("Commands", ["design", "command"], rows, note)
+
+
+def _quoted(word: str) -> str:
+    key, mark, value = word.partition("=")
+    return f"{key}={shlex.quote(value)}" if mark else shlex.quote(word)
+
+
+def _seeds(own: list[Run]) -> str:
+    return ",".join(str(s) for s in sorted({r.config.get("seed", 0) for r in own}))

@@ -1,0 +1,77 @@
+"""report.md: what the page says, for a repository to show. Markup in names and captions stays text."""
+
+from __future__ import annotations
+
+from ablations.analysis.claims.declared import HEAD
+from ablations.analysis.table import Table
+from ablations.report.figures import named
+from ablations.report.section import Section
+
+CAPTIONS = {
+    "curves_steps": "Scores of held-out prompts over training. Bands span the seeds; dashed lines are what true "
+    "renders score after a round trip through the representation, dotted ones what pictures of other prompts score.",
+    "curves_flops": "The same over training FLOPs of head and language model.",
+    "tasks": "GenEval's six tasks at the last point; whiskers span the seeds.",
+    "losses": "Near noise the condition decides, near data the picture itself does.",
+    "samples": "The same prompts across designs, at the last point of the first seed; none of them was selected.",
+    "one_prompt": "One prompt several times: noise differs, the prompt does not. A regression has no noise to draw.",
+    "guidance": "Guidance trades FID against alignment; a regression has none, so it is one point.",
+    "painted": "Prompts painted from kept weights of the first seed; prompts of the exam, where no others were given.",
+}
+OF_A_SWEEP = ("samples", "one_prompt", "guidance", "painted")
+
+
+def markdown(title: str, sections: list[Section], figures: list[str]) -> str:
+    """`figures` are the names of the drawings in figures/."""
+    sweeps = [s.sweep for s in sections]
+    several = len(sweeps) > 1
+    out = [f"# {_plain(title)}"]
+    if several:
+        out.append(f"{len(sections)} sweeps, each on its own: runs of different settings are never pooled.")
+    out += [_picture(name) for name in CAPTIONS if name in figures and (several and name not in OF_A_SWEEP)]
+    for s in sections:
+        out += [f"## {_plain(s.sweep)}"] if several else []
+        out += [_plain(s.headline), *map(_plain, s.troubles), "### Verdicts on the paper's findings", f"{s.counted}."]
+        out += [_verdicts(s), *s.legend, *_table(s.final)]
+        own = [(named(name, s.sweep, sweeps) if name in OF_A_SWEEP else name, name) for name in CAPTIONS]
+        out += [_picture(file, name) for file, name in own if file in figures and (name in OF_A_SWEEP or not several)]
+        for table in (s.equal_cost, *s.details, s.effects, s.cost, s.diversity, s.bounds):
+            out += _table(table) if table else []
+        if s.study:
+            out += _table(s.study.table) if s.study.rates else []
+            out += map(_plain, s.study.refused)
+        out += ["### What was run", _code(s.commands), _plain(s.settings), *_table(s.compared), *_table(s.runs)]
+        out += map(_plain, s.packages)
+    return "\n\n".join(filter(None, out)) + "\n"
+
+
+def _verdicts(s: Section) -> str:
+    rows = [[f"{v.mark} {v.finding.verdict}", f"{v.finding.sentence} ({v.finding.id})", *v.cells] for v in s.verdicts]
+    lines = _lines([*HEAD], rows)
+    told = [f"- {f.id}: {'; '.join(filter(None, (f.detail, f.why)))}" for v in s.verdicts if (f := v.finding)]
+    return lines + "\n\n" + "\n".join(map(_plain, told))
+
+
+def _picture(file: str, name: str = "") -> str:
+    return f"![{CAPTIONS[name or file]}](figures/{file}.png)"
+
+
+def _table(table: Table) -> list[str]:
+    return [f"### {_plain(table.title)}", _lines(table.head, table.rows), _plain(table.note)]
+
+
+def _lines(head: list[str], rows: list[list[str]]) -> str:
+    rule = ["---"] + ["--:"] * (len(head) - 1)
+    return "\n".join("| " + " | ".join(map(_plain, row)) + " |" for row in [head, rule, *rows])
+
+
+def _code(lines: list[str]) -> str:
+    text, fence = "\n".join(lines), "```"
+    while fence in text:
+        fence += "`"
+    return f"{fence}sh\n{text}\n{fence}"
+
+
+def _plain(text: str) -> str:
+    """Markdown without markup in it: names come from files."""
+    return text.replace("|", "\\|").replace("<", "&lt;").replace("[", "\\[").replace("\n", " ")

@@ -1,0 +1,178 @@
+"""What a report says of one sweep, once, for the page and for the Markdown file alike."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ablations.analysis import main_effects, table
+from ablations.analysis.claims import declared
+from ablations.analysis.claims.declared import Finding
+from ablations.analysis.curves import Curve
+from ablations.analysis.designs import Cell, Ranking, rank
+from ablations.analysis.human_study.answers import Answered, answered
+from ablations.analysis.statistics import SMALLEST, Verdict
+from ablations.analysis.table import METRICS, Table
+from ablations.report import tables, tables_equal_cost
+from ablations.report.html import pictures, provenance
+from ablations.report.html.chart import chart
+from ablations.report.styles import Look, looks
+from headtohead.records.ceilings import ceiling
+from headtohead.records.read import Run
+from headtohead.records.recorder import HEADLINE
+from headtohead.synthetic.prompts.short_prompts import TASKS
+
+MARKS = {Verdict.SUPPORTED: "✓", Verdict.CONTRADICTED: "✗", Verdict.UNDECIDED: "?", Verdict.NO_RECORDS: "–"}
+MOST_POINTS = 1500
+REACH = 100.0  # half of the width of an interval's drawing, whatever its unit
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A finding as it is shown: numbers as text, its interval as a drawing."""
+
+    finding: Finding
+    mark: str
+    cells: tuple[str, ...]  # effect, interval, unit, g, p, Holm, n, detectable
+    drawn: dict[str, float]  # x of effect, bounds and margin, on a scale that findings of one unit share
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A design's score of one task, with the least and the most of its seeds and its ceiling, from 0 to 1."""
+
+    text: str
+    mean: float
+    low: float
+    high: float
+    top: float | None
+
+
+@dataclass(frozen=True)
+class Section:
+    sweep: str
+    headline: str
+    counted: str
+    verdicts: list[Shown]
+    legend: tuple[str, ...]
+    looks: dict[str, Look]
+    chart: dict[str, Any]
+    final: Table
+    equal_cost: Table | None
+    details: list[Table]
+    cost: Table
+    diversity: Table | None
+    bounds: Table | None
+    effects: Table | None
+    tasks: dict[str, list[Bar]]
+    grids: list[pictures.Grid]
+    settings: str
+    commands: list[str]
+    compared: Table
+    again: Table
+    runs: Table
+    packages: list[str]
+    troubles: list[str]
+    study: Answered | None = None  # where raters did
+    drawings: dict[str, tuple[str, str]] = field(default_factory=dict)  # of other commands: caption and data URI
+
+    @property
+    def points(self) -> list[dict[str, Any]]:
+        """Panels whose points are few enough for a table to be read or heard."""
+        panels = [p for p in self.chart["panels"] if "axis" not in p]
+        return panels if sum(len(s["y"]) for p in panels for s in p["series"]) <= MOST_POINTS else []
+
+    @property
+    def asked(self) -> str:
+        """Scores of the last point are not those of the same exam as before it."""
+        panels = [p for p in self.chart["panels"] if "axis" not in p]
+        for name, n in ((p["name"], s["n"]) for p in panels[::-1] for s in p["series"]):
+            if n[0] != n[-1]:
+                return f"The last point asks more, {name} of {n[-1]} pictures instead of {n[0]}, which moves it."
+        return ""
+
+    @property
+    def task_names(self) -> list[str]:
+        return [t.replace("_", " ") for t in TASKS]
+
+
+def section(
+    sweep: str, found: list[Run], curves: list[Curve], cells: list[Cell], drawings: dict[str, tuple[str, str]]
+) -> Section:
+    runs, own = [r for r in found if r.sweep == sweep], tables.groups(sweep, found, curves)
+    judged = declared.findings(cells)
+    look, ranking = looks(g.design for g in own), rank(cells, METRICS)
+    return Section(
+        sweep=sweep,
+        headline=headline(own, ranking),
+        counted=_counted(judged),
+        verdicts=_shown(judged),
+        legend=declared.legend(judged),
+        looks=look,
+        chart=chart([c for c in curves if c.sweep == sweep], look),
+        final=tables.final(own, ranking),
+        equal_cost=tables_equal_cost.table(cells),
+        details=[tables.last(own, ranking), tables.best(own, ranking)],
+        cost=tables.cost(own),
+        diversity=tables.diversity(own),
+        bounds=tables.bounds(own),
+        effects=main_effects.table(cells),
+        tasks={g.design: bars for g in own if (bars := _bars(g))},
+        grids=pictures.of(found, sweep),
+        settings=provenance.settings(runs),
+        commands=provenance.commands(runs),
+        compared=provenance.compared(cells),
+        again=provenance.again(runs),
+        runs=provenance.runs(runs),
+        packages=[*provenance.packages(runs), *provenance.differing(runs)],
+        troubles=provenance.troubles(runs),
+        study=answered(runs[0].folder.parent),
+        drawings=drawings,
+    )
+
+
+def headline(own: list[tables.Group], ranking: Ranking) -> str:
+    """What the final table says, in a sentence; one design alone is neither highest nor lowest."""
+    said, ranked = [], [g for g in own if g.design in ranking.ranked]
+    for metric in HEADLINE:
+        name, digits, up = METRICS[metric]
+        having = [g for g in ranked if metric in g.curves and g.curves[metric].steps[-1] == g.whole.steps[-1]]
+        if having:
+            top = (max if up else min)(having, key=lambda g: g.curves[metric].mean[-1])
+            value = table.interval(top.curves[metric].values[:, -1], digits)
+            which = ("highest " if up else "lowest ") if len(having) > 1 else ""
+            said.append(f"{which}{name} {value} by {top.design}")
+    told = f"At the final point: {'; '.join(said)}." if said else ""
+    return " ".join(filter(None, (told, str(ranking))))
+
+
+def _counted(judged: list[Finding]) -> str:
+    count = Counter(f.verdict for f in judged)
+    return ", ".join(
+        f"{count[v]} {v if v is not Verdict.NO_RECORDS else 'without records'}" for v in Verdict if count[v]
+    )
+
+
+def _shown(judged: list[Finding]) -> list[Shown]:
+    most: dict[str, float] = {}
+    for f in judged:
+        most[f.unit] = float(np.nanmax([most.get(f.unit, 0.0), *np.abs([f.effect, f.low, f.high]), 2 * SMALLEST]))
+    out = []
+    for f in judged:
+        at = {"effect": f.effect, "low": f.low, "high": f.high, "margin": SMALLEST if f.unit != "share" else 0.0}
+        drawn = {name: round(v / most[f.unit] * REACH, 1) for name, v in at.items() if not np.isnan(v)} if f.n else {}
+        out.append(Shown(f, MARKS[f.verdict], declared.row(f)[2:], drawn))
+    return out
+
+
+def _bars(group: tables.Group) -> list[Bar]:
+    own = [group.curves[f"geneval/{t}"] for t in TASKS if f"geneval/{t}" in group.curves]
+    out = []
+    for c in own if len(own) == len(TASKS) else []:
+        last = c.values[:, -1]
+        ends = (float(last.mean()), float(last.min()), float(last.max()))
+        out.append(Bar(table.interval(last, 2), *ends, ceiling(c.representation).get(c.metric)))
+    return out

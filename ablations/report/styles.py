@@ -1,0 +1,84 @@
+"""How a design looks wherever it is shown: colour, marker and dash together, so that nobody has to tell colours apart.
+
+The colours are Okabe and Ito's, which people with any colour vision can tell apart, the light ones darkened to stand
+out on white; `page.css` has their counterparts for dark screens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import count
+from typing import NamedTuple
+
+from ablations.analysis.curves import order
+from headtohead.config.design import DESIGNS
+
+COLOURS = ("#c8500a", "#0067a5", "#008060", "#a0529d", "#9a6a00", "#2f8fc4", "#7a4b32", "#5f6670")
+MARKERS = ("o", "s", "^", "D", "v", "P")  # matplotlib's names of what PATHS draws
+PATHS = (
+    "M-4,0a4,4 0 1,0 8,0a4,4 0 1,0 -8,0z",
+    "M-3.6,-3.6h7.2v7.2h-7.2z",
+    "M0,-4.8L4.5,3.4H-4.5z",
+    "M0,-5L5,0L0,5L-5,0z",
+    "M0,4.8L4.5,-3.4H-4.5z",
+    "M-1.6,-4.8h3.2v3.2h3.2v3.2h-3.2v3.2h-3.2v-3.2h-3.2v-3.2h3.2z",
+)
+HATCHES = ("", "/////", ".....", "xxxxx")
+DASHES = ((), (6, 3), (2, 3), (9, 3, 2, 3))
+
+
+class Look(NamedTuple):
+    number: int
+    variant: int = 0  # of a design whose colour it shares
+
+    @property
+    def shade(self) -> int:
+        """Which of the palette's colours; a page gives it the value."""
+        return self.number % len(COLOURS)
+
+    @property
+    def colour(self) -> str:
+        return COLOURS[self.shade]
+
+    @property
+    def marker(self) -> str:
+        return MARKERS[self._mark]
+
+    @property
+    def path(self) -> str:
+        return PATHS[self._mark]
+
+    @property
+    def _mark(self) -> int:
+        return (self.number + 2 * self.variant) % len(MARKERS)
+
+    @property
+    def dash(self) -> tuple[int, ...]:
+        return DASHES[(self.number // len(COLOURS) + self.variant) % len(DASHES)]
+
+    @property
+    def hatch(self) -> str:
+        """What a dash is to a line, for areas."""
+        return HATCHES[self.variant % len(HATCHES)]
+
+
+def looks(designs: Iterable[str]) -> dict[str, Look]:
+    """A declared design looks the same everywhere. Few variants of one share its colour and differ by their dashes;
+    where there are more than dashes, they take the looks that are left, in their order."""
+    fixed = {name: k for k, name in enumerate(DESIGNS)}
+    by: dict[str, list[str]] = {}
+    for name in sorted(set(designs), key=order):
+        by.setdefault(name.split("+")[0], []).append(name)
+    out: dict[str, Look] = {}
+    others: list[str] = []
+    for base, names in by.items():
+        variants = [name for name in names if name != base]
+        if base in fixed and base in names:
+            out[base] = Look(fixed[base])
+        if base in fixed and len(variants) < len(DASHES):
+            out |= {name: Look(fixed[base], k) for k, name in enumerate(variants, 1)}
+        else:
+            others += [name for name in names if name not in out]
+    taken = {look.number for look in out.values()}
+    free = (k for k in count() if k not in taken)
+    return out | {name: Look(k) for name, k in zip(others, free, strict=False)}

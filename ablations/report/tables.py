@@ -1,0 +1,185 @@
+"""The tables of a comparison: a row a design, from records alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ablations.analysis.curves import FINISHED, FLOPS_TOTAL, Curve, Numbers, by_design, counted, order, reached
+from ablations.analysis.designs import Ranking
+from ablations.analysis.table import METRICS, Table, interval
+from headtohead.records import ceilings
+from headtohead.records.read import Run
+
+LAST = 3  # points whose mean stands beside the final one
+TARGET = 0.3  # of GenEval: about a quarter above what shuffled prompts score
+
+
+@dataclass(frozen=True)
+class Group:
+    """One design of one sweep: its curves by metric, and its runs."""
+
+    design: str
+    curves: dict[str, Curve]
+    runs: list[Run] = field(default_factory=list)
+
+    @property
+    def whole(self) -> Curve:
+        """A curve that goes to the end: diversity may be missing there."""
+        return max(self.curves.values(), key=lambda c: len(c.steps))
+
+    @property
+    def left(self) -> list[str]:
+        """Seeds that no number here stands on, and why; a reader knows how many were planned."""
+        others = [r for r in self.runs if r.config.get("seed", 0) not in self.whole.seeds]
+        why = {r.name: "has no point" if r.state["state"] == FINISHED else f"is {r.state['state']}" for r in others}
+        return [f"{self.design} seed {r.config.get('seed', 0)} {why[r.name]}" for r in others]
+
+    def state(self, key: str) -> list[float]:
+        return [run.state[key] for run in counted(self.runs) if key in run.state]
+
+
+def groups(sweep: str, found: list[Run], curves: list[Curve]) -> list[Group]:
+    own: dict[str, dict[str, Curve]] = {}
+    for curve in curves:
+        if curve.sweep == sweep:
+            own.setdefault(curve.design, {})[curve.metric] = curve
+    runs = by_design(found)
+    return [Group(design, own[design], runs.get((sweep, design), [])) for design in sorted(own, key=order)]
+
+
+def _scores(own: list[Group], ranking: Ranking, title: str, pick: Callable[[Curve, bool], Numbers], note: str) -> Table:
+    rows, means = [], np.full((len(own), len(METRICS)), np.nan)
+    for k, g in enumerate(own):
+        some = g.whole
+        for m, (metric, (_, _, up)) in enumerate(METRICS.items()):
+            if g.design in ranking.ranked and (end := g.curves.get(metric)) and end.steps[-1] == some.steps[-1]:
+                means[k, m] = pick(g.curves[metric], up).mean() * (1 if up else -1)
+        cells = [
+            interval(pick(g.curves[metric], up), digits) if metric in g.curves else "–"
+            for metric, (_, digits, up) in METRICS.items()
+        ]
+        top = g.curves.get("geneval/overall")
+        share = interval(pick(_relative(top), True), 2) if top is not None and not np.isnan(top.relative).any() else "–"
+        rows.append([g.design, str(len(some.seeds)), f"{some.steps[-1]:,}", *cells, share])
+    head = ["design", "seeds", "steps", *(name for name, _, _ in METRICS.values()), "GenEval / ceiling"]
+    several = [m for m in range(len(METRICS)) if (~np.isnan(means[:, m])).sum() > 1]
+    marked = frozenset((int(np.nanargmax(means[:, m])), 3 + m) for m in several)
+    return Table(title, head, rows, note, marked)
+
+
+def _relative(curve: Curve) -> Curve:
+    return Curve(**{**vars(curve), "values": curve.relative})
+
+
+def final(own: list[Group], ranking: Ranking) -> Table:
+    n = [int(g.curves["geneval/overall"].n[-1]) for g in own if "geneval/overall" in g.curves]
+    pictures = f"{n[0]} of GenEval's pictures" if len(set(n)) == 1 else "as many pictures as each run has"
+    against = {(f["renders"], f["dimensions"]) for g in own for r in g.runs if (f := r.state.get("fid"))}
+    fid = "".join(f" It compares with {n} independent renders in {d} dimensions." for n, d in sorted(against))
+    return _scores(
+        own,
+        ranking,
+        "Final point",
+        lambda c, up: c.values[:, -1],
+        f"Mean over seeds ± the half-width of the 95 % t interval over seeds; {pictures} a seed. FID: lower is better."
+        + fid
+        + (f" {ranking}" if str(ranking) else "")
+        + (f" Left out: {', '.join(left)}." if (left := [seed for g in own for seed in g.left]) else ""),
+    )
+
+
+def last(own: list[Group], ranking: Ranking) -> Table:
+    return _scores(
+        own,
+        ranking,
+        f"Mean of the last {LAST} points",
+        lambda c, up: c.values[:, -LAST:].mean(1),
+        "Steadier than the final point; points on the way ask fewer prompts than the last.",
+    )
+
+
+def best(own: list[Group], ranking: Ranking) -> Table:
+    return _scores(
+        own,
+        ranking,
+        "Best point (optimistic)",
+        lambda c, up: c.values.max(1) if up else c.values.min(1),
+        "The best of many noisy points is better than the design is: never compare with it.",
+    )
+
+
+def cost(own: list[Group]) -> Table:
+    rows = []
+    for g in own:
+        some = g.whole
+        at = reached(g.curves["geneval/overall"], TARGET) if "geneval/overall" in g.curves else None
+        rows.append(
+            [
+                g.design,
+                _mean(g.state("trainable"), 1e6, "{:.2f} M"),
+                f"{some.flops[-1] / some.steps[-1] / 1e9:,.0f} G",
+                f"{some.flops[-1] / 1e12:,.0f} T",
+                f"{some.spent[FLOPS_TOTAL][:, -1].mean() / 1e12:,.0f} T" if FLOPS_TOTAL in some.spent else "–",
+                f"{at[0]:,.0f}" if at else "not reached",
+                f"{at[1] / 1e12:,.0f} T" if at else "not reached",
+                _mean(g.state("seconds_training"), 60, "{:.1f} min"),
+                _mean(g.state("seconds_measuring"), 60, "{:.1f} min"),
+                _mean(g.state("peak_mb"), 1024, "{:.1f} GB"),
+            ]
+        )
+    head = ["design", "trainable", "FLOPs a step", "FLOPs in all", "with everything", f"steps to GenEval {TARGET}",
+            "FLOPs to it", "training", "measuring", "peak memory"]  # fmt: skip
+    note = (
+        "FLOPs are those of head and language model, forward and backward; everything is these, the encoder and a "
+        "share of the decoder's own training. All are means over seeds."
+    )
+    return Table("Cost", head, rows, note)
+
+
+def _mean(values: list[float], unit: float, shown: str) -> str:
+    return shown.format(float(np.mean(values)) / unit) if values else "–"
+
+
+def diversity(groups: list[Group]) -> Table | None:
+    kinds = {"diversity/fixed": "decoder noise fixed", "diversity/drawn": "decoder noise drawn",
+             "diversity/renders": "true renders", "diversity/fixed_all": "fixed, wrong ones too"}  # fmt: skip
+    rows = []
+    for g in groups:
+        end = g.whole.steps[-1]
+        own = {k: g.curves[k] for k in kinds if k in g.curves and g.curves[k].steps[-1] == end}
+        if own:
+            cells = [interval(own[k].values[:, -1], 2) if k in own else "–" for k in kinds]
+            rows.append([g.design, *cells, _accepted(own.get("diversity/fixed"))])
+    note = (
+        "Mean feature distance between pictures of one prompt, over pictures that the judge accepts, at the last "
+        "point, over the seeds of which enough pictures were accepted there; beside it over all pictures, right or "
+        "wrong: 0 where a design gives one picture a prompt."
+    )
+    return Table("Diversity", ["design", *kinds.values(), "accepted pictures"], rows, note) if rows else None
+
+
+def _accepted(curve: Curve | None) -> str:
+    """At the last point, from the least of the seeds to the most."""
+    n = sorted({terms[-1].n for terms in curve.terms if terms[-1]}) if curve else [0]
+    return " to ".join(map(str, dict.fromkeys((n[0], n[-1]))))
+
+
+def bounds(own: list[Group]) -> Table | None:
+    """What could at most be reached, and what knowing nothing gives."""
+    wanted = sorted({c.representation for g in own for c in g.curves.values() if c.representation})
+    named = {
+        "true renders": ceilings.ceiling("renders"),
+        **{f"{r.upper()} ceiling": ceilings.ceiling(r) for r in wanted},
+        "floor: shuffled prompts": ceilings.floor(),
+    }
+    rows = [
+        [name, *(f"{row[m]:.{digits}f}" if m in row else "–" for m, (_, digits, _) in METRICS.items())]
+        for name, row in named.items()
+        if row
+    ]
+    head = ["", *(name for name, _, _ in METRICS.values())]
+    note = "A ceiling: true renders sent through the representation and back. A floor: pictures of other prompts."
+    return Table("Ceilings and floors", head, rows, note) if rows else None

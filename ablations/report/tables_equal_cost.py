@@ -1,0 +1,83 @@
+"""The same comparison at equal cost: scores of all designs where each has spent as much as the others, by any account.
+
+Which account is the fair one is the reader's question: a design that is cheap by its head may be dear by its encoder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ablations.analysis.curves import FLOPS, FLOPS_TOTAL, SECONDS, STEPS
+from ablations.analysis.designs import Cell, compared, together, varied
+from ablations.analysis.equal_budget import Incomparable, amount
+from ablations.analysis.table import METRICS, Table, interval
+
+SHOWN = ("geneval/overall", "dpg/overall")
+ACCOUNTS = {STEPS: "steps", FLOPS: "FLOPs", FLOPS_TOTAL: "FLOPs of everything", SECONDS: "wall time"}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One score at one budget: means over seeds by design, and how they are shown."""
+
+    head: str
+    means: dict[str, float]
+    cells: dict[str, str]
+
+
+def table(cells: Sequence[Cell]) -> Table | None:
+    having = [c for c in cells if c.curves]
+    columns, missing = list[Column](), dict[str, list[str]]()
+    for by, account in ACCOUNTS.items():
+        found = together(having, SHOWN, by)
+        own, refused = _columns([c for c in having if c.name in found.ranked], by)
+        columns += own
+        for why in filter(None, (found.reasons, *refused)):
+            missing.setdefault(why, []).append(account)
+    if not columns:
+        return None
+    rows = [[c.name, *(column.cells.get(c.name, "–") for column in columns)] for c in having]
+    best = [np.nanargmax([column.means.get(c.name, np.nan) for c in having]) for column in columns]
+    marked = frozenset((int(row), k) for k, row in enumerate(best, 1))
+    head = ["design", *(column.head for column in columns)]
+    return Table("The same comparison at equal cost", head, rows, _note(missing), marked)
+
+
+def _columns(ranked: Sequence[Cell], by: str) -> tuple[list[Column], list[str]]:
+    """What can be compared, and why the rest cannot."""
+    found, refused = [], []
+    for metric in SHOWN:
+        own = [c for c in ranked if metric in c.curves]
+        if len(own) < 2:
+            continue
+        try:
+            at = compared(own, metric, by, apart=varied(own))
+        except Incomparable as field:
+            refused.append(f"all ({field})")
+            continue
+        if at.by != by:
+            refused.append("all (some record lacks it)")
+            continue
+        name, digits, _ = METRICS[metric]
+        values = {c.name: v for c, v in zip(own, at.values, strict=True)}
+        means = {design: float(np.nanmean(v)) for design, v in values.items()}
+        shown = {design: interval(v, digits) for design, v in values.items()}
+        found.append(Column(f"{name} at {amount(at.budget, by)}", means, shown))
+    return found, list(dict.fromkeys(refused))
+
+
+def _note(missing: dict[str, list[str]]) -> str:
+    note = (
+        "Mean over seeds ± the half-width of the 95 % t interval, at the largest budget that every seed of every "
+        "design compared has spent. FLOPs are those of head and language model, everything is what the cost table "
+        "counts; they and time meet between points, on straight lines. Points on the way ask fewer prompts than the "
+        "last, so that a score whose exam grows at the end is compared before it. Times are those of the machine, with "
+        "all else that it did."
+    )
+    for why, accounts in missing.items():
+        of = "" if len(accounts) == len(ACCOUNTS) else f" at equal {', '.join(accounts)}"
+        note += f" Left out{of}: {why}."
+    return note

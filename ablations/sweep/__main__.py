@@ -1,0 +1,5 @@
+import sys
+
+from ablations.sweep.command import main
+
+sys.exit(main())

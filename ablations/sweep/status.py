@@ -1,0 +1,177 @@
+"""How far every run is, who works on it, what failed and why, when all is done."""
+
+from __future__ import annotations
+
+import heapq
+import io
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import median
+
+from ablations.analysis.curves import design_of
+from ablations.cli import terminal
+from ablations.cli.terminal import fit, pad, shorten, styled
+from ablations.sweep.watch import CLOCKS, DAMAGED, ENDED, FAILED, GONE, Watched, sweeps
+from headtohead.records.leases import clock
+from headtohead.records.recorder import HEADLINE
+from headtohead.utils.cli import Parser, duration, seconds
+from headtohead.utils.errors import printable
+
+EVERY = 2.0  # seconds between two looks, when none are given
+DIGITS = {"fid": 1}  # other scores have three
+HEAD = ("state", "step", "speed", "left", *HEADLINE.values(), "by")
+LEFT = (0, len(HEAD) - 1)  # columns that begin on the left
+NAMES, LEAST, GAP = 48, 12, "  "  # columns of a cell, at most; of a name, and rows, at least
+TROUBLES = (FAILED, GONE, DAMAGED)
+STYLES = {ENDED: "green", FAILED: "red", GONE: "red", DAMAGED: "red"}
+PLAIN = 10_000  # columns and rows where nobody scrolls
+
+
+def until_all_is_done(runs: Sequence[Watched]) -> float | None:
+    """Seconds, if those at work take up what waits, the longest first; none where nobody works or nothing tells."""
+    loads = [_left(run, runs) for run in runs if run.at_work]
+    waiting = [_left(run, runs) for run in runs if run.waits]
+    if not loads or None in loads or None in waiting:
+        return None
+    busy = [load for load in loads if load is not None]
+    heapq.heapify(busy)
+    for work in sorted((w for w in waiting if w is not None), reverse=True):
+        heapq.heapreplace(busy, busy[0] + work)
+    return max(busy)
+
+
+def _left(run: Watched, runs: Sequence[Watched]) -> float | None:
+    """Seconds of work: as it says itself, or as fast as other runs of its design were, or as any."""
+    if run.left is not None:
+        return run.left
+    known = [r for r in runs if r.a_step is not None]
+    alike = [r for r in known if _design(r) == _design(run)] or known
+    if not alike or not run.steps:
+        return None
+    return median(r.a_step for r in alike if r.a_step is not None) * max(0, run.steps - run.step)
+
+
+def _design(run: Watched) -> str:
+    return design_of(run).split("+")[0]
+
+
+def counted(runs: Sequence[Watched]) -> str:
+    states = Counter("at work" if run.at_work else run.state for run in runs)
+    several = "s" * (len(runs) != 1)
+    return f"{len(runs)} run{several}: " + ", ".join(f"{number:,} {state}" for state, number in states.most_common())
+
+
+def outlook(runs: Sequence[Watched], now: float) -> str:
+    """When everything is done, or how much is left that nobody works on."""
+    if not any(run.at_work or run.waits for run in runs):
+        return ""
+    if not any(run.at_work for run in runs):
+        work = [_left(run, runs) for run in runs if run.waits]
+        known = sum(w for w in work if w is not None)
+        return f"; about {duration(known)} of work left" if work and None not in work else "; nobody works on it"
+    left = until_all_is_done(runs)
+    return "" if left is None else f"; done in about {duration(left)}, {_clock(now, left)}"
+
+
+def _clock(now: float, left: float) -> str:
+    at, today = time.localtime(now + left), time.localtime(now)
+    return time.strftime("at %H:%M" if at[:3] == today[:3] else "on %a %d %b, %H:%M", at)
+
+
+def cells(run: Watched) -> list[str]:
+    share = f" {run.step / run.steps:4.0%}" if run.steps else ""
+    of = f"/{run.steps:,}" if run.steps else ""
+    scores = [f"{run.scores[m]:.{DIGITS.get(m, 3)}f}" if m in run.scores else "" for m in HEADLINE]
+    return [
+        run.state,
+        f"{run.step:,}{of}{share}",
+        f"{run.speed:,.0f}/s" if run.speed is not None else "",
+        duration(run.left) if run.left is not None else "",
+        *scores,
+        f"{run.worker}, {GONE}" if run.worker and run.state == GONE else run.worker,
+    ]
+
+
+def table(found: Mapping[Path, Sequence[Watched]], now: float, columns: int, rows: int, colours: bool) -> list[str]:
+    """Sweep by sweep; where rows are few, runs at work and troubles first."""
+    runs = [run for own in found.values() for run in own]
+    room = max(LEAST, rows - 3 - len(found) - sum(bool(run.why) for run in runs))
+    shown = {id(run): [fit(cell, NAMES) for cell in cells(run)] for run in sorted(runs, key=_rank)[:room]}
+    widths = [max(map(terminal.width, own)) if any(own) else 0 for own in zip(*shown.values(), strict=True)]
+    widths = [max(w, len(title)) if w else 0 for w, title in zip(widths, HEAD, strict=True)]  # none for what is empty
+    names = max(LEAST, columns - sum(w + len(GAP) for w in widths))
+
+    def line(run: str, row: Sequence[str], style: str) -> str:
+        rest = [pad(cell, w, k not in LEFT) for k, (cell, w) in enumerate(zip(row, widths, strict=True)) if w]
+        return paint(GAP.join([pad(shorten(run, names), longest), *rest]).rstrip(), style)
+
+    def paint(text: str, style: str = "") -> str:
+        return styled(fit(text, columns), style if colours else "")
+
+    longest = max(terminal.width(shorten(run.name, names)) for run in runs if id(run) in shown)
+    out = [line("run", HEAD, "bold")]
+    for folder, own in found.items():
+        out.append(paint(f"{folder}: {counted(own)}{outlook(own, now)}", "bold"))
+        for run in own:
+            if id(run) in shown:
+                out.append(line(run.name, shown[id(run)], STYLES.get(run.state, "yellow" if run.waits else "")))
+                out += [paint(f"    {run.why}")] if run.why else []
+    hidden = [run for run in runs if id(run) not in shown]
+    out += [paint(f"not shown: {counted(hidden)}")] if hidden else []
+    out += [paint(f"in all {counted(runs)}{_last(found, now)}")] if len(found) > 1 else []
+    return out
+
+
+def _rank(run: Watched) -> int:
+    return next(k for k, is_so in enumerate((run.at_work, run.state in TROUBLES, run.waits, True)) if is_so)
+
+
+def _last(found: Mapping[Path, Sequence[Watched]], now: float) -> str:
+    """When the last of several sweeps is done, where each of them has somebody who works on it."""
+    open_ones = [own for own in found.values() if any(run.at_work or run.waits for run in own)]
+    ends = [until_all_is_done(own) for own in open_ones]
+    if not ends or None in ends:
+        return ""
+    left = max(end for end in ends if end is not None)
+    return f"; all done in about {duration(left)}, {_clock(now, left)}"
+
+
+def look(results: Path) -> list[str]:
+    now = time.time()
+    found = sweeps(results, clock(results, now - CLOCKS))  # late is better than wrong: nobody is lost for that
+    if not found:
+        return [printable(f"{results}: no runs in it yet")]
+    columns, rows = terminal.size() if terminal.is_terminal() else (PLAIN, PLAIN)
+    return table(found, now, columns, rows, terminal.colourful())
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = Parser("ablations.sweep.status", __doc__)
+    parser.add_argument(
+        "results", type=Path, nargs="?", default=Path("results"), help="of all sweeps, of one, or a run"
+    )
+    parser.add_argument(
+        "--watch", type=seconds, nargs="?", const=EVERY, metavar="SECONDS", help=f"look again and again ({EVERY:g} s)"
+    )
+    options = parser.parse_args(arguments)
+    if not options.results.is_dir():
+        parser.error(printable(f"{options.results}: no such folder; `make sweep DESIGN=clip_flow` makes results"))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # names in letters that a terminal does not have
+    try:
+        if options.watch:
+            terminal.again_and_again(lambda: look(options.results), options.watch)
+        else:
+            print("\n".join(look(options.results)))
+            sys.stdout.flush()
+    except BrokenPipeError:  # whoever read has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

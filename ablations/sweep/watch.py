@@ -1,0 +1,218 @@
+"""What the folders of runs say at this moment, to whoever watches: nothing in them need be whole, or there at all."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from headtohead.config.parsing import ConfigError, differences
+from headtohead.config.run_config import RunConfig, recorded
+from headtohead.records import layout, read
+from headtohead.records.layout import CONFIG, CURVE, PROGRESS, STATUS
+from headtohead.records.leases import Holder, holder
+from headtohead.records.recorder import HEADLINE
+from headtohead.records.sweep_folder import SWEEP
+
+SILENT = 120.0  # seconds without progress that are worth a word
+DEEP = 4  # folders below which no runs are looked for
+MOST_BYTES, TAIL = 1_000_000, 32_768  # of a file; of a curve, whose last point is what counts
+CLOCKS = 240.0  # seconds by which machines may disagree, where the disk cannot be asked what time it is
+HUGE = 1e12  # no number that is meant is larger
+ENDED, FAILED, NEW, DAMAGED, GONE, PAUSED = "finished", "failed", "new", "unreadable", "lost", "paused"
+
+
+@dataclass(frozen=True)
+class Watched:
+    """One run as it stands."""
+
+    name: str
+    state: str
+    step: int = 0
+    steps: int = 0
+    speed: float | None = None  # pictures a second
+    left: float | None = None  # seconds, of a run that somebody works on
+    a_step: float | None = None  # seconds that one takes or took, points included
+    scores: dict[str, float] = field(default_factory=dict)  # of the last point, by metric
+    worker: str = ""
+    at_work: bool = False
+    why: str = ""
+
+    @property
+    def waits(self) -> bool:
+        return not self.at_work and self.state not in (ENDED, FAILED)
+
+
+def sweeps(results: Path, now: float) -> dict[Path, list[Watched]]:
+    """Every run by its sweep's folder: those that have begun and those that are planned; `now` is the disk's time."""
+    out: dict[Path, list[Watched]] = {}
+    for folder in _folders(results, DEEP):
+        if (folder / CONFIG).is_file():
+            out.setdefault(folder.parent, []).append(run(folder, now))
+        elif (folder / SWEEP).is_file():
+            out.setdefault(folder, [])
+    for folder, found in out.items():
+        if (results / CONFIG).is_file():  # asked for one run
+            break
+        planned, there = _mapping(_whole(folder / SWEEP).get("runs")), {r.name for r in found}
+        found += [
+            Watched(str(name), NEW, steps=int(_number(steps) or 0))
+            for name, steps in planned.items()
+            if name not in there
+        ]
+    return {folder: found for folder, found in sorted(out.items()) if found}
+
+
+def _folders(folder: Path, deep: int) -> Iterator[Path]:
+    """A folder and what may hold runs below it; a run's own folders hold none."""
+    yield folder
+    if deep == 0 or (folder / CONFIG).is_file():
+        return
+    try:
+        below = sorted(e.path for e in os.scandir(folder) if e.is_dir(follow_symlinks=False) and e.name[0] != ".")
+    except OSError:
+        return
+    for path in below:
+        yield from _folders(Path(path), deep - 1)
+
+
+def run(folder: Path, now: float) -> Watched:
+    """One run; what it says is weighed against whether anybody still works on it."""
+    config, status, progress = (_whole(folder / name) for name in (CONFIG, STATUS, PROGRESS))
+    held, (point, scores) = _held(folder, now), _last_point(folder / CURVE)
+    alive = held is not None and held.alive and status.get("state") != ENDED
+    told, age = _number(progress.get("time")) or 0.0, max(0.0, now - _changed(folder / PROGRESS, now))
+    fresh = alive and held is not None and told >= held.since  # else it is of somebody before
+    steps = _number(_mapping(config.get("train")).get("steps")) or _number(progress.get("steps")) or 0
+    reached = max(point, _number(progress.get("step")) or 0)
+    spent = [_number(status.get(f"seconds_{what}")) for what in ("training", "measuring")]
+    state, left, a_step = _state(folder, status, held), None, None
+    if state == ENDED:
+        reached = steps = _number(status.get("steps")) or steps
+        a_step = sum(filter(None, spent)) / steps if steps and any(spent) else None
+    why = str(status.get("reason", "")) if state in (FAILED, PAUSED) else ""
+    if alive and state != PAUSED:
+        state = str(progress.get("doing", "running")) if fresh else "starting"
+        left = _number(progress.get("seconds_left")) if fresh else None
+        if left is not None:
+            a_step = left / (steps - reached) if steps > reached else None
+            left = max(0.0, left - age)
+        if fresh and age > SILENT:
+            why = f"no progress for {round(age / 60)} min"
+    return Watched(
+        folder.name,
+        state,
+        int(reached),
+        int(steps),
+        _number(progress.get("samples_per_second")) if fresh and state != PAUSED else None,
+        left,
+        a_step,
+        scores,
+        _who(status, held, state),
+        alive,
+        why,
+    )
+
+
+def _held(folder: Path, now: float) -> Holder | None:
+    try:
+        return holder(folder, now)
+    except OSError:
+        return None
+
+
+def _state(folder: Path, status: Mapping[str, Any], held: Holder | None) -> str:
+    """As it is recorded, unless whoever recorded it is gone."""
+    if "state" not in status:
+        return DAMAGED if (folder / STATUS).exists() else NEW
+    recorded = str(status["state"])
+    if recorded not in ("running", PAUSED) or held is None or held.alive:
+        return recorded
+    if held.released:
+        return recorded if recorded == PAUSED else "stopped"
+    return GONE
+
+
+def _changed(path: Path, now: float) -> float:
+    """By the clock of the disk."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return now
+
+
+def _who(status: Mapping[str, Any], held: Holder | None, state: str) -> str:
+    if state == GONE or (held and held.alive and state != ENDED):
+        return str(held) if held else ""
+    return f"job {status['job']}" if state == "queued" and "job" in status else ""
+
+
+def _last_point(path: Path) -> tuple[float, dict[str, float]]:
+    """Step and headline scores of the last point on record."""
+    at: float | None = None
+    out: dict[str, float] = {}
+    for line in reversed(_tail(path)):
+        told = _parsed(line)
+        step, metric, value = _number(told.get("step")), told.get("metric"), _number(told.get("value"), -HUGE)
+        if step is None:
+            continue
+        if at is None:
+            at = step
+        if step != at:
+            break
+        if metric in HEADLINE and value is not None:
+            out.setdefault(str(metric), value)
+    return at or 0.0, out
+
+
+def _tail(path: Path) -> list[str]:
+    """The last lines of a log; the first of them may have lost its beginning."""
+    try:
+        with path.open("rb") as file:
+            file.seek(-min(TAIL, path.stat().st_size), os.SEEK_END)
+            return file.read().decode(errors="replace").split("\n")
+    except OSError:
+        return []
+
+
+def _whole(path: Path) -> dict[str, Any]:
+    """An object that a file holds, or nothing: it may be gone, half written or something else."""
+    try:
+        with path.open("rb") as file:
+            return _parsed(file.read(MOST_BYTES))
+    except OSError:
+        return {}
+
+
+def _parsed(text: str | bytes) -> dict[str, Any]:
+    try:
+        return _mapping(json.loads(text))
+    except (ValueError, RecursionError):
+        return {}
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _number(value: Any, least: float = 0) -> float | None:
+    """A number that can be meant; NaN is none."""
+    usable = isinstance(value, (int, float)) and not isinstance(value, bool) and least <= value <= HUGE
+    return float(value) if usable else None
+
+
+def state_of(folder: Path, config: RunConfig) -> str:
+    """finished, started or new; a folder that holds another configuration is refused with what differs."""
+    path = folder / layout.CONFIG
+    if not path.exists():
+        return "new"
+    (run,) = read.runs(folder)
+    own = recorded(run.config, str(path))
+    if own != config:
+        raise ConfigError(
+            f"{path}: holds another configuration ({differences(own.plain(), config.plain())}); move it away"
+        )
+    return "finished" if run.state["state"] == "finished" else "started"

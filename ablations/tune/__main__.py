@@ -1,0 +1,5 @@
+import sys
+
+from ablations.tune.command import main
+
+sys.exit(main())

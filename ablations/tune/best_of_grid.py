@@ -1,0 +1,83 @@
+"""What a grid found best for each design, on dev prompts, as a table."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ablations.analysis.curves import read
+from headtohead.config.design import cell_of
+from headtohead.records.json_files import RecordError, write
+from headtohead.records.read import Run
+from headtohead.records.recorder import HEADLINE
+from headtohead.utils.cli import Parser
+
+METRICS = ("geneval/overall", "dpg/overall")  # their mean decides: short prompts and dense ones
+OBJECTIVE = f"mean of {' and '.join(HEADLINE[m] for m in METRICS)} at the last point, on dev prompts"
+CHOSEN = "chosen.json"
+
+
+def score(numbers: Mapping[str, float]) -> float:
+    """What decides, of one point's numbers by metric."""
+    return sum(numbers[metric] for metric in METRICS) / len(METRICS)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One design with its axes: every value of the grid with its score, and the best of them."""
+
+    design: str
+    scores: dict[str, float]  # by variant, such as train.lr=0.004; mean over seeds of the final point
+
+    @property
+    def best(self) -> str:
+        return max(self.scores, key=self.scores.__getitem__)
+
+
+def choices(results: Path) -> list[Choice]:
+    found, curves = read(results)
+    _dev_only(results, found)
+    by: dict[str, dict[str, dict[str, float]]] = {}
+    for c in curves:
+        design, variant = cell_of(c.design)
+        if variant and c.metric in METRICS:
+            by.setdefault(design, {}).setdefault(variant, {})[c.metric] = float(c.mean[-1])
+    if not by:
+        raise RecordError(f"{results}: holds no grid (runs such as clip_flow+train.lr=0.004-s0)")
+    for design, variants in by.items():
+        for variant, numbers in variants.items():
+            if missing := set(METRICS) - set(numbers):
+                raise RecordError(f"{results}: {design}+{variant} has no {', '.join(sorted(missing))}")
+    return [Choice(design, {variant: score(n) for variant, n in own.items()}) for design, own in by.items()]
+
+
+def _dev_only(results: Path, found: list[Run]) -> None:
+    """Settings that were chosen on test prompts would flatter every test score."""
+    for run in found:
+        split = run.config.get("evaluation", {}).get("split")
+        if split != "dev":
+            raise RecordError(f"{run.folder}: evaluation.split is {split}; settings are chosen on dev prompts")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = Parser("ablations.tune.best_of_grid", __doc__)
+    parser.add_argument("results", type=Path, help="the results folder of a sweep with a grid")
+    options = parser.parse_args(arguments)
+    return parser.concluded(lambda: _choose(options.results), "stopped")
+
+
+def _choose(results: Path) -> None:
+    found = choices(results)
+    print(f"{OBJECTIVE}; * is the best")
+    width = max(len(choice.design) for choice in found)
+    for choice in found:
+        cells = [f"{v} {'*' if v == choice.best else ' '}{s:.3f}" for v, s in choice.scores.items()]
+        print(f"{choice.design:{width}} " + "   ".join(cells))
+    write(results / CHOSEN, {c.design: {**asdict(c), "best": c.best} for c in found})
+    print(results / CHOSEN)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,217 @@
+"""A run's configuration: typed, strict, hashed. Every size and setting of a run stands here; builders take their part.
+
+Whole numbers begin at 1 unless they say otherwise, other numbers at 0.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from headtohead.config.design import Design
+from headtohead.config.parsing import Share, Zero, build
+
+# Published models by their public names.
+DETECTOR = "facebook/mask2former-swin-small-coco-instance"
+COLOURS = "ViT-L-14-quickgelu:openai"  # without quickgelu, open_clip 3 builds another model than it did
+ANSWERER = "Salesforce/blip-vqa-base"
+INCEPTION = "inception-2015-12-05.pt"  # the file that clean-fid fetches
+DINOV2 = "vit_small_patch14_dinov2.lvd142m"
+
+Resizer = Literal["clean", "legacy_pytorch", "legacy_tensorflow"]
+RESIZERS: tuple[Resizer, ...] = ("clean", "legacy_pytorch", "legacy_tensorflow")
+SPACES = ("inception", "dinov2", "clip")
+
+SHIPPED = "shipped"  # with the package, made by `make foundations`
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoundationsConfig:
+    """What stays frozen under every design, by name or folder; `shipped` is the package's own."""
+
+    language: str = SHIPPED  # a transformers language model
+    clip: str = SHIPPED  # open_clip's MODEL:PRETRAINED, or MODEL:FILE
+    vae: str = SHIPPED  # a diffusers AutoencoderKL, with :SUBFOLDER where it lies in one
+    decoder: str = SHIPPED  # CLIP tokens to pictures: a folder that `make decoder` wrote
+    picture: int = 64  # side of the pictures that every design gives back
+    clip_picture: Zero = 0  # side of what the tower sees; 0 is the side it was made for
+    clip_side: int = 8  # the tower's tokens are averaged down to clip_side x clip_side
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueryConfig:
+    number: int  # learnable queries; a linear head needs as many as there are image tokens and takes those
+    template: str = "{caption}"
+    system: str = ""  # what a chat template says before the user
+    longest: int = 448  # tokens of a prompt; longer captions lose their end
+    std: float = 0.02  # of the queries' first values
+    groups: int = 2  # in which a batch passes the language model, short prompts and long ones apart
+
+    def __post_init__(self) -> None:
+        if "{caption}" not in self.template:
+            raise ValueError(f"query.template has no {{caption}}: {self.template!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodecConfig:
+    patch: int = 2  # VAE latents are gathered patch x patch into an image token; CLIP's tokens stay as they are
+
+
+@dataclass(frozen=True, kw_only=True)
+class DitConfig:
+    dim: int
+    layers: int
+    heads: int
+    kv_heads: int
+    multiple_of: int = 256  # the SwiGLU's width is 8/3 of dim, rounded up to this
+    modulation: int = 1024  # at most; the width of time and pooled condition
+    drop_condition: Share = 0.1  # how often training hides the condition, for guidance
+
+    def __post_init__(self) -> None:
+        if self.dim % self.heads or self.heads % self.kv_heads:
+            raise ValueError(
+                f"head.dim={self.dim} must be divisible by head.heads={self.heads}, "
+                f"and that by head.kv_heads={self.kv_heads}"
+            )
+
+    @property
+    def hidden(self) -> int:
+        return -(-int(8 * self.dim / 3) // self.multiple_of) * self.multiple_of
+
+    @property
+    def modulation_dim(self) -> int:
+        return min(self.dim, self.modulation)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """How samples are drawn. Deterministic heads have nothing to choose and ignore it."""
+
+    steps: int = 30
+    guidance: float = 3.0
+    solver: Literal["euler", "heun"] = "euler"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    steps: int
+    batch: int
+    lr: float = 1e-4
+    lr_end: Share = 0.1  # the cosine's end, as a share of lr
+    warmup: Zero = 100
+    weight_decay: float = 0.0
+    beta2: Share = 0.95
+    clip: float = 1.0
+    ema: Share = 0.999
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComputeConfig:
+    """How a step is computed: what it costs, not what it is. On how many devices is no setting of a run."""
+
+    precision: Literal["float32", "bf16"] = "float32"  # of the forward pass; weights stay in single precision
+    micro_batch: Zero = 0  # pictures a device takes at once, until its share of a batch is done; 0 = all of them
+    checkpointing: bool = False  # the head's activations are computed again for the backward pass
+    compile: bool = False  # the head's blocks, each by itself
+    strategy: Literal["ddp", "fsdp"] = "ddp"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvalConfig:
+    every: int  # steps between two points of the curves
+    geneval: int  # pictures of a point that answer GenEval's prompts
+    dpg: int  # and DPG-Bench's
+    final_geneval: Zero = 0  # of the last point; 0 = every prompt
+    final_dpg: Zero = 0
+    fid: int = 1  # pictures of prompts that FID brings along; the embedded world's does not
+    final_fid: Zero = 0
+    diverse: int = 24  # prompts of which several pictures are drawn, for diversity
+    held_out: int = 256  # pictures on which the loss is measured
+    batch: int = 128
+    keep: Literal["last", "all"] = "last"  # whose weights are kept, to be scored again
+    split: Literal["dev", "test"] = "test"
+    apart: bool = False  # a point only keeps the weights; `make points` measures them, as jobs of their own
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExamConfig:
+    """Who examines: the embedded world, or the published benchmarks by files and judges that a user names."""
+
+    source: Literal["world", "official"] = "world"
+    geneval: str = ""  # evaluation_metadata.jsonl
+    names: str = ""  # object_names.txt
+    dpg: str = ""  # dpg_bench.csv
+    mjhq: str = ""  # the folder of MJHQ-30k: meta_data.json and its pictures by category
+    a_prompt: int = 4  # pictures of one of GenEval's prompts
+    detector: str = DETECTOR
+    colours: str = COLOURS
+    answerer: str = ANSWERER
+    inception: str = ""  # a file of its weights, where it cannot be fetched
+
+
+WORLD = "world"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    mix: str = WORLD  # the embedded world, or a YAML file that declares corpora in tar shards
+    features: str = ""  # the folder in which `make cache` wrote the corpora's features; encoded on the way when empty
+    workers: Zero = 4  # processes that read ahead from shards
+    pictures: int  # of the embedded world, whose encodings are computed once and kept
+    dense: Share = 0.5  # share of dense captions; the others are short
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecoderConfig:
+    """The training of a decoder from CLIP tokens to pictures: a stage of its own, before any run that needs it."""
+
+    unet: str  # a text-to-image UNet by name, `NAME:SUBFOLDER`; of a folder with a config alone, it begins anew
+    foundations: FoundationsConfig
+    train: TrainConfig
+    data: DataConfig
+    compute: ComputeConfig = field(default_factory=ComputeConfig)
+    drop: Share = 0.1  # how often training hides the tokens, for guidance
+    steps: int = 50  # of the solver
+    guidance: float = 3.0
+    measured: int = 4096  # pictures over which the tower's channels are standardised
+    every: int = 1000  # steps between two checkpoints with their reconstructions
+    seed: Zero = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    scale: str
+    design: Design
+    query: QueryConfig
+    head: DitConfig
+    train: TrainConfig
+    evaluation: EvalConfig
+    data: DataConfig
+    foundations: FoundationsConfig = field(default_factory=FoundationsConfig)
+    codec: CodecConfig = field(default_factory=CodecConfig)
+    compute: ComputeConfig = field(default_factory=ComputeConfig)
+    exam: ExamConfig = field(default_factory=ExamConfig)
+    sampling: Sampling = field(default_factory=Sampling)
+    seed: Zero = 0
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON and YAML hold it."""
+        out: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
+        return out
+
+    def record(self) -> dict[str, Any]:
+        """As a run's folder holds it; `recorded` reads it back."""
+        return {**self.plain(), "hash": self.hash}
+
+    @property
+    def hash(self) -> str:
+        return hashlib.sha256(json.dumps(self.plain(), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def recorded(plain: Mapping[str, Any], where: str) -> RunConfig:
+    """The configuration that a run was begun with; settings that came later have their defaults."""
+    return build(RunConfig, {key: value for key, value in plain.items() if key != "hash"}, where)

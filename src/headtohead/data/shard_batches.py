@@ -1,0 +1,167 @@
+"""Training data of a run from shards: what step k shows is a function of (seed, k), whoever reads it.
+
+The global batch of step k is positions k B to (k + 1) B of the mix. A device takes its portion of them, a worker every
+so many of its device's batches: neither moves a sample from one step to another, so a run goes on at any step with
+another number of either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
+from headtohead.data.mixture import Mix
+from headtohead.data.order import Order, Portion, Turns
+from headtohead.data.samples import Sample, Wanted
+from headtohead.data.shards import locations
+from headtohead.data.shards.index import Trouble
+from headtohead.data.shards.locations import ShardError
+from headtohead.utils.random import keys, uniform
+
+IN_A_ROW = 100  # samples that may fail one after the other before there is nothing to go on with
+AT_FIRST = 1000  # samples before which a share says little
+CROP = 11  # salt
+
+
+class ShardBatch(NamedTuple):  # Lightning moves tuples to the device, frozen dataclasses it refuses
+    captions: list[str]
+    x_1: Tensor  # (B, 3, H, W) bytes, or (B, N, D) features
+    start: int  # of its rows in the step's global batch
+    troubles: list[Trouble]  # samples that failed and were replaced
+
+
+class Steps(IterableDataset[ShardBatch]):
+    """A device's batches from step `start` on; several a step, when gradients are accumulated."""
+
+    def __init__(
+        self, mix: Mix, *, seed: int, batch: int, start: int, stop: int, portion: Portion | None = None
+    ) -> None:
+        self.mix, self.seed, self.batch, self.start, self.stop = mix, seed, batch, start, stop
+        self.portion = portion or Portion.of(batch)
+
+    @property
+    def parts(self) -> int:
+        return len(self.portion.starts)
+
+    def positions(self, unit: int) -> tuple[int, list[int]]:
+        """Where part `unit % parts` of step `unit // parts` begins in its batch, and its positions in the mix."""
+        step, part = divmod(unit, self.parts)
+        first = self.portion.starts[part]
+        begin = step * self.batch + first
+        return first, list(range(begin, begin + self.portion.at_once))
+
+    def __iter__(self) -> Iterator[ShardBatch]:
+        worker = get_worker_info()
+        first, every = (worker.id, worker.num_workers) if worker else (0, 1)
+        reading = Reading(self.mix, self.seed)
+        try:
+            for unit in range(self.start * self.parts + first, self.stop * self.parts, every):
+                first, positions = self.positions(unit)
+                yield reading.batch(positions, first)
+        finally:
+            reading.close()
+
+
+class Reading:
+    """A mix as one process reads it: its orders, its open shards."""
+
+    def __init__(self, mix: Mix, seed: int) -> None:
+        self.mix, self.seed = mix, seed
+        self.turns = Turns(mix.weights, seed)
+        self.orders = [Order(mix.trained(k), seed=seed, block=mix.block, salt=k) for k in range(len(mix.sources))]
+        self.views = [source.view(mix.block) for source in mix.sources]
+
+    def batch(self, positions: Sequence[int], first: int = 0) -> ShardBatch:
+        """What these positions show. Where a sample fails, its corpus's next stands in for it: the same one whoever
+        reads, from shards that are open anyway, and without keeping account of what was replaced."""
+        turns = [self.turns.at(p) for p in positions]
+        shown: list[Sample | None] = [None] * len(turns)
+        troubles: list[Trouble] = []
+        for tried in range(IN_A_ROW):
+            for corpus, view in enumerate(self.views):
+                own = [k for k, turn in enumerate(turns) if turn.corpus == corpus and shown[k] is None]
+                wanted = [self.wanted(corpus, turns[k].position + tried) for k in own]
+                for k, found in zip(own, view.read(wanted), strict=True):
+                    if isinstance(found, Trouble):
+                        troubles.append(found)
+                    else:
+                        shown[k] = found
+            samples = [s for s in shown if s is not None]
+            if len(samples) == len(turns):
+                return ShardBatch([s.caption for s in samples], torch.stack([s.x_1 for s in samples]), first, troubles)
+        raise ShardError(f"{troubles[-1]}; so are {IN_A_ROW - 1} before it, one after the other")
+
+    def held_out(self) -> list[Sample]:
+        """What no step shows; a sample that fails is left out, and the others are the same whoever reads."""
+        out: list[Sample] = []
+        for corpus, view in enumerate(self.views):
+            told, places = self.mix.sources[corpus].captions, self.mix.held_out(corpus)
+            wanted = [Wanted(shard, row, told.source(k)) for k, (shard, row) in enumerate(places)]
+            out += [found for found in view.read(wanted) if not isinstance(found, Trouble)]
+        return out
+
+    def wanted(self, corpus: int, position: int) -> Wanted:
+        place = self.orders[corpus].at(position)
+        x = y = 0.5
+        if self.mix.random_crop:
+            x, y = (float(u) for u in uniform(keys(self.seed, np.array([position]), CROP, corpus), 2)[0])
+        return Wanted(place.shard, place.row, self.mix.sources[corpus].captions.source(position), x, y)
+
+    def close(self) -> None:
+        for view in self.views:
+            view.close()
+
+
+@dataclass
+class Tally:
+    """How many samples were shown and which of them failed, for the run's record; more than a share ends the run."""
+
+    most: float
+    shown: int = 0
+    failed: int = 0
+    troubles: dict[Trouble, int] = field(default_factory=dict)  # a sample fails again in each epoch
+
+    def add(self, batch: ShardBatch) -> None:
+        self.shown += len(batch.captions)
+        self.failed += len(batch.troubles)
+        for trouble in batch.troubles:
+            self.troubles[trouble] = self.troubles.get(trouble, 0) + 1
+        if self.failed > self.most * max(self.shown, AT_FIRST):
+            raise ShardError(
+                f"{batch.troubles[-1] if batch.troubles else 'data'}; with it {self.failed:,} of {self.shown:,} "
+                f"samples failed, and max_damaged={self.most:g}"
+            )
+
+    def plain(self) -> dict[str, Any]:
+        rows = [{**trouble._asdict(), "times": times} for trouble, times in self.troubles.items()]
+        return {"shown": self.shown, "failed": self.failed, "troubles": rows}
+
+
+class Loader:
+    """Steps read ahead by workers, in their order, and tallied here, where all of a rank's failures meet."""
+
+    def __init__(self, steps: Steps, tally: Tally, *, workers: int = 0, context: str | None = None) -> None:
+        self.steps, self.tally = steps, tally
+        far = any(not locations.is_local(s.corpus.shards[0].shard) for s in steps.mix.sources)
+        started = (context or ("spawn" if far else None)) if workers else None  # connections do not fork
+        self.loader = DataLoader(
+            steps, batch_size=None, num_workers=workers, pin_memory=torch.cuda.is_available(),
+            multiprocessing_context=started,
+        )  # fmt: skip
+
+    def __iter__(self) -> Iterator[ShardBatch]:
+        try:
+            for batch in self.loader:
+                self.tally.add(batch)
+                yield batch
+        except ShardError as error:  # of a worker: its traceback is left out, the line at its end is what matters
+            raise ShardError(str(error).strip().splitlines()[-1].rpartition("ShardError: ")[2]) from None
+
+    def __len__(self) -> int:
+        return (self.steps.stop - self.steps.start) * self.steps.parts

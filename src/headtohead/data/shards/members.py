@@ -1,0 +1,143 @@
+"""Members of a shard to samples: neighbours of one key, a picture and a caption.
+
+A member of any other kind is named and never opened: a pickle in a shard stays bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from headtohead.data.shards import locations, tar
+from headtohead.data.shards.images import PictureError, opened
+from headtohead.data.shards.index import Index, Summary, Trouble, checksum, columns_of
+from headtohead.data.shards.locations import ShardError
+
+PICTURES = ("jpg", "jpeg", "png", "webp")
+MOST = 2**32 - 1  # bytes of a member: more is no picture
+MOST_TEXT = 1 << 22
+COMPRESSED = {b"\x1f\x8b": "gzip", b"BZ": "bzip2", b"\xfd7": "xz", b"\x28\xb5": "zstd"}
+
+
+@dataclass
+class _Sample:
+    """The members of one key that stand together."""
+
+    key: str
+    parts: dict[str, tuple[int, int]] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+    twice: str = ""
+
+
+@dataclass
+class _Reading:
+    """A walk over one shard, and what it has found so far."""
+
+    shard: str
+    f: BinaryIO
+    verify: bool
+    rows: list[dict[str, tuple[int, int]]] = field(default_factory=list)
+    troubles: list[Trouble] = field(default_factory=list)
+    met: set[str] = field(default_factory=set)
+    cut: bool = False
+
+    def wrong(self, member: str, kind: str, told: str) -> None:
+        self.troubles.append(Trouble(self.shard, tar.shown(member), kind, told))
+
+    def member(self, sample: _Sample | None, member: tar.Member) -> _Sample | None:
+        """The sample that a member belongs to: the one begun, or the next."""
+        folder, _, name = member.name.rpartition("/")
+        stem, dot, ending = name.partition(".")
+        ending = ending.lower()
+        part = "picture" if ending in PICTURES else ending
+        if not member.ordinary or not stem or not dot or part not in ("picture", *tar.TEXTS):
+            self.wrong(member.name, "unexpected member", "is no picture and no caption; it was not opened")
+            return sample
+        key = f"{folder}/{stem}" if folder else stem
+        if sample is None or sample.key != key:
+            self.finish(sample)
+            sample = _Sample(key)
+        if part in sample.names:
+            sample.twice = member.name
+        sample.names[part] = member.name
+        if part == "picture" and not 0 < member.size <= MOST:
+            self.wrong(member.name, "no picture", f"is no picture: {member.size:,} bytes")
+        elif part == "picture" or self._tells(member, part):
+            sample.parts[part] = (member.at, member.size)
+        return sample
+
+    def _tells(self, member: tar.Member, part: str) -> bool:
+        """Whether a caption says anything; captions are short, so this costs a walk nothing."""
+        if member.size > MOST_TEXT:
+            self.wrong(member.name, "no caption", f"is no caption: {member.size:,} bytes")
+            return False
+        self.f.seek(member.at)
+        try:
+            text = self.f.read(member.size).decode("utf-8")
+            if not text.strip():
+                self.wrong(member.name, "empty caption", "is an empty caption")
+                return False
+            if "\0" in text or (part == "json" and not isinstance(json.loads(text), dict)):
+                raise ValueError
+        except (ValueError, RecursionError):
+            self.wrong(member.name, "no caption", "is no caption: no UTF-8 text, or no JSON object")
+            return False
+        return True
+
+    def finish(self, sample: _Sample | None) -> None:
+        """Keep a sample that is whole and the first of its key."""
+        if sample is None:
+            return
+        known, lacks = sample.key in self.met, [p for p in ("picture", "caption") if not _has(sample, p)]
+        self.met.add(sample.key)
+        if sample.twice:
+            self.wrong(
+                sample.twice, "duplicate", f"stands twice in sample {tar.shown(sample.key)}: which one is meant?"
+            )
+        elif known:
+            self.wrong(sample.key, "duplicate", "is the key of an earlier sample too; the first one counts")
+        elif lacks:
+            if len(sample.parts) == len(sample.names):  # else the damaged member was named already
+                self.wrong(sample.key, f"no {lacks[0]}", f"the sample has no {lacks[0]}")
+        elif not self.verify or self._decodes(sample):
+            self.rows.append(sample.parts)
+
+    def _decodes(self, sample: _Sample) -> bool:
+        at, size = sample.parts["picture"]
+        self.f.seek(at)
+        try:
+            opened(self.f.read(size))
+        except PictureError as error:
+            self.wrong(sample.names["picture"], "no picture", str(error))
+            return False
+        return True
+
+
+def _has(sample: _Sample, part: str) -> bool:
+    return part in sample.parts or (part == "caption" and any(text in sample.parts for text in tar.TEXTS))
+
+
+def read(shard: str, verify: bool = False) -> Index:
+    """The index of a shard, made from the shard itself."""
+    before = locations.stamp(shard)
+    with locations.stream(shard) as f:
+        reading = _Reading(shard, f, verify)
+        packed = COMPRESSED.get(f.read(2))
+        if packed:
+            raise ShardError(f"{shard}: is compressed ({packed}); only plain tar can be read at random: unpack it")
+        sample: _Sample | None = None
+        for met in tar.walk(f, before.size):
+            if isinstance(met, tar.Member):
+                sample = reading.member(sample, met)
+            else:
+                reading.cut |= met.cut
+                reading.wrong(met.name, "cut short" if met.cut else "damaged header or member", met.told)
+        reading.finish(sample)
+    if locations.stamp(shard) != before:
+        raise ShardError(f"{shard}: is being written while it is indexed")
+    columns = columns_of(reading.rows)
+    about = Summary(
+        shard, before, len(reading.rows), len(reading.troubles), checksum(columns), cut=reading.cut, verified=verify
+    )
+    return Index(about, columns, reading.troubles)

@@ -1,0 +1,102 @@
+"""How good a CLIP is beside how well it decodes: retrieval, binding, and what can be read off its tokens.
+
+High retrieval hides a missing binding (which colour belongs to which shape), so binding is measured on its own:
+captions whose attributes are exchanged.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from headtohead.pretrained.making.train_clip import SHORT, phrases, swapped
+from headtohead.pretrained.networks.image_encoders import ClipTower
+from headtohead.synthetic.captions import captions
+from headtohead.synthetic.render import render
+from headtohead.synthetic.scenes import Scenes, draw
+from headtohead.synthetic.vocabulary import PICTURE_SIDE
+from headtohead.utils import random
+
+SEED = 8_000_000
+WHOLE = (0.0, 1.0, 0.0)  # lists: captions that tell everything
+AMONG = 125  # pictures that a caption is to be found among
+
+
+@torch.no_grad()
+def _tokens(tower: ClipTower, scenes: Scenes, device: str) -> Tensor:
+    return torch.cat([tower.encode(render(scenes[k : k + 256], device)) for k in range(0, len(scenes), 256)])
+
+
+@torch.no_grad()
+def retrieval(tower: ClipTower, device: str = "cpu", number: int = 1000) -> float:
+    """Share of captions whose own picture scores highest among 125."""
+    index = np.arange(number - number % AMONG)
+    scenes = draw(SEED, index)
+    texts = captions(scenes, SEED, index, SHORT)
+    hits = []
+    for k in range(0, len(index), AMONG):
+        image = tower.embed_pictures(render(scenes[k : k + AMONG], device))
+        score = tower.embed_texts(texts[k : k + AMONG]) @ image.T
+        # Two pictures may share a caption: either is then right.
+        words = np.array(texts[k : k + AMONG])
+        right = torch.as_tensor(words[:, None] == words[None], device=score.device)
+        hits.append(right.gather(1, score.argmax(1, keepdim=True)).float())
+    return float(torch.cat(hits).mean())
+
+
+@torch.no_grad()
+def binding(tower: ClipTower, device: str = "cpu", number: int = 2000) -> float:
+    """Share of pictures that prefer their caption to the same one with attributes exchanged; 0.5 is chance."""
+    index = np.arange(number)
+    scenes = draw(SEED + 1, index)
+    other, differs = swapped(scenes, random.uniform(random.keys(SEED, index, 31), 4))
+    own, negative = captions(scenes, SEED, index, SHORT), captions(other, SEED, index, SHORT)
+    told = np.array([phrases(a) != phrases(b) for a, b in zip(own, negative, strict=True)])
+    rows = np.flatnonzero(differs & told & (scenes.count > 1))
+    image = torch.cat([tower.embed_pictures(render(scenes[part], device)) for part in np.array_split(rows, 8)])
+    right = (image * tower.embed_texts([own[k] for k in rows])).sum(1)
+    wrong = (image * tower.embed_texts([negative[k] for k in rows])).sum(1)
+    return float((right > wrong).float().mean())
+
+
+def probes(tower: ClipTower, device: str = "cpu", number: int = 4000) -> dict[str, float]:
+    """Linear probes on the token that holds an object's centre: its shape, its colour, and where in the cell it is."""
+    scenes = draw(SEED + 2, np.arange(number), held_out=True)
+    tokens = _tokens(tower, scenes, device)
+    side = round(tokens.shape[1] ** 0.5)
+    cell = PICTURE_SIDE / side
+    grid = np.clip(scenes.centre[:, 0] // cell, 0, side - 1).astype(int)  # of each scene's first object
+    x = tokens[torch.arange(number), torch.from_numpy(grid[:, 1] * side + grid[:, 0])]
+    half = number // 2
+    out = {}
+    for name, label in (("shape", scenes.shape[:, 0]), ("colour", scenes.colour[:, 0])):
+        out[name] = _classify(x[:half], torch.as_tensor(label[:half]), x[half:], torch.as_tensor(label[half:]))
+    place = torch.as_tensor(scenes.centre[:, 0] - (grid + 0.5) * cell, dtype=torch.float32)
+    one = torch.ones(number, 1)
+    a = torch.cat([x.cpu(), one], 1)
+    ridge = a[:half].T @ a[:half] + 1e-1 * torch.eye(a.shape[1])
+    told = a[half:] @ torch.linalg.solve(ridge, a[:half].T @ place[:half])
+    out["place error px"] = float((told - place[half:]).norm(dim=1).mean())
+    return out
+
+
+def _classify(x: Tensor, y: Tensor, x_test: Tensor, y_test: Tensor) -> float:
+    x, x_test = x.cpu(), x_test.cpu()
+    weight = torch.zeros(x.shape[1], int(y.max()) + 1, requires_grad=True)
+    bias = torch.zeros(int(y.max()) + 1, requires_grad=True)
+    optimizer = torch.optim.LBFGS([weight, bias], max_iter=150, line_search_fn="strong_wolfe")
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(x @ weight + bias, y) + 1e-3 * weight.pow(2).sum() / 2
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    return float(((x_test @ weight + bias).argmax(1) == y_test).float().mean())
+
+
+def quality(tower: ClipTower, device: str = "cpu") -> dict[str, float]:
+    return {"retrieval@1 of 125": retrieval(tower, device), "binding": binding(tower, device), **probes(tower, device)}

@@ -1,0 +1,79 @@
+"""Measure the points of a curve that a run left open.
+
+Used as `python -m headtohead.eval.curve_points.measure_later FOLDER`.
+
+A run with `evaluation.apart` only keeps its weights at every point. Any number of these processes share the open steps,
+beside the training or after it, on machines of their own; who measures a step stands in `points/<step>/claims`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from headtohead.config.run_config import RunConfig, recorded
+from headtohead.eval.curve_points import build
+from headtohead.eval.curve_points.base import Examiner
+from headtohead.eval.curve_points.record import record
+from headtohead.models.build import assemble
+from headtohead.records import json_files, layout, leases
+from headtohead.records.kept_weights import kept, restore, spent
+from headtohead.records.layout import POINTS
+from headtohead.records.recorder import Recorder
+from headtohead.utils import cli, compute
+from headtohead.utils.errors import InputError
+from headtohead.utils.processes import Asked
+
+
+def measure(config: RunConfig, folder: Path, *, device: str, say: Callable[[str], None]) -> int:
+    """How many points were measured: those that were open and that nobody else was at."""
+    recorder, done = Recorder(folder), 0
+    parts, examiner = assemble(config, device), None
+    for step in recorder.open_points():
+        try:
+            with leases.claimed(folder / POINTS / f"{step:07d}"):
+                if recorder.measured(step):
+                    continue
+                examiner = examiner or build.build(config, parts, device, folder)
+                restore(parts.generator, kept(folder)[step])
+                _point(config, parts.generator, examiner, recorder, step, say)
+                done += 1
+        except leases.Taken as taken:
+            say(f"{taken}")
+    return done
+
+
+def _point(
+    config: RunConfig, generator: object, examiner: Examiner, recorder: Recorder, step: int, say: Callable[[str], None]
+) -> None:
+    say(f"{recorder.folder.name}: step {step:,}")
+    measured = examiner.measure(generator, step == config.train.steps, step)  # type: ignore[arg-type]
+    assert measured is not None  # one process, the first
+    at = spent(recorder.folder, step)
+    with leases.turn(recorder.folder / POINTS / "record"):  # others may be done with other steps at the same moment
+        told = record(recorder, config, examiner, measured, at)
+    say(f"{recorder.folder.name}: step {step:,}: {told}")
+    if config.evaluation.keep == "last" and step != config.train.steps:
+        kept(recorder.folder)[step].unlink()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = cli.Parser("headtohead.eval.curve_points.measure_later", __doc__)
+    parser.add_argument("folder", type=Path, help="of a run that keeps its weights at every point")
+    parser.add_device()
+    options = parser.parse_args(arguments)
+    return parser.concluded(lambda: _measure(options.folder, options.device or compute.best_device()))
+
+
+def _measure(folder: Path, device: str) -> None:
+    path = folder / layout.CONFIG
+    config = recorded(json_files.read_json(path), str(path))
+    if not config.evaluation.apart:
+        raise InputError(f"{folder}: measures its points itself (evaluation.apart is false)")
+    with Asked():  # what is on disk is whole at any moment
+        measure(config, folder, device=device, say=cli.say)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

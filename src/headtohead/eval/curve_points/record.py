@@ -1,0 +1,26 @@
+"""Write a measured point of a curve into its run's folder."""
+
+from __future__ import annotations
+
+from torchvision.transforms.functional import to_pil_image
+
+from headtohead.config.run_config import RunConfig
+from headtohead.eval.curve_points.base import Examiner, Measured
+from headtohead.records.recorder import HEADLINE, Recorder, Spent
+from headtohead.utils.files import fingerprint
+
+
+def record(recorder: Recorder, config: RunConfig, examiner: Examiner, measured: Measured, at: Spent) -> str:
+    """And what to say of it. May be done again after it failed half way: the curve's lines come last and count."""
+    point, exam = measured.point, fingerprint(measured.asked)
+    recorder.forget(at.step)
+    for kind, grid in measured.grids.items():
+        to_pil_image(grid.cpu()).save(recorder.grid(at.step, kind), quality=90)
+    recorder.exam(exam, measured.asked)
+    recorder.prompts(at.step, exam, point.scores, point.reasons or {})
+    representation = config.design.representation
+    recorder.append(
+        at, point.values, point.n, representation=representation, judge=examiner.name, mode=examiner.mode
+    )  # fmt: skip
+    values = point.values
+    return ", ".join(f"{name} {values[metric]:.3f}" for metric, name in HEADLINE.items() if metric in values)

@@ -1,0 +1,115 @@
+"""A generator's point in the embedded world: it sits the exam, several pictures of a prompt are drawn, losses taken."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+from torchvision.utils import make_grid
+
+from headtohead.config.run_config import EvalConfig, RunConfig, Sampling
+from headtohead.eval.curve_points import score
+from headtohead.eval.curve_points.base import TRIED, Measured, held_out, losses
+from headtohead.eval.curve_points.prompts import SEED, Exam, exam, shown
+from headtohead.eval.curve_points.score import A_TASK, OFTEN, TIMES, limit_of
+from headtohead.eval.judges import pixels as judges
+from headtohead.models.build import Parts
+from headtohead.models.generator import Generator
+from headtohead.models.sampling import paint
+from headtohead.pretrained.loading import shipped
+from headtohead.utils import distributed
+from headtohead.utils.compute import autocast
+
+NOISE, DECODER = 900_000, 910_000  # seeds of diversity's draws
+
+
+class Meter:
+    """The embedded world's examiner: its prompts, its judge, independent renders as FID's reference."""
+
+    mode = "world"
+
+    def __init__(self, config: RunConfig, parts: Parts, device: str, judge: Path | None = None) -> None:
+        self.config, self.codec, self.device = config, parts.codec, device
+        self.judge, self.net = judges.load(device, judge), shipped.feature_net(device)
+        self._exams: dict[bool, tuple[Exam, score.Features]] = {}
+        self.held_out = held_out(config, parts, device)
+
+    @property
+    def name(self) -> str:
+        return self.judge.name
+
+    @property
+    def about(self) -> dict[str, Any]:
+        sizes = dict(zip(("renders", "dimensions"), self.exam(last=True)[1].shape, strict=True))
+        return {"fid": sizes, "shown": shown_prompts(self.config.evaluation)}
+
+    def exam(self, last: bool) -> tuple[Exam, score.Features]:
+        """What is asked at a point on the way or at the end, and features of independent renders of it."""
+        if last not in self._exams:
+            e = self.config.evaluation
+            limit = limit_of(e, last)
+            other = exam(e.split, SEED + 1, limit=limit, device=self.device)
+            reference = score.features_of(other.pictures, self.net)
+            self._exams[last] = exam(e.split, limit=limit, device=self.device), reference
+        return self._exams[last]
+
+    def paint(
+        self,
+        generator: Generator,
+        prompts: list[str],
+        how: Sampling,
+        seed: int = 0,
+        decodings: tuple[int | None, ...] = (None,),
+    ) -> Tensor:
+        """Noise is fixed within a run and differs between seeds."""
+        own, batch = seed + 1_000 * self.config.seed, self.config.evaluation.batch
+        with autocast(self.config.compute.precision, self.device):
+            return paint(generator, self.codec, prompts, how, seed=own, batch=batch, decodings=decodings)
+
+    def trial(self, generator: Generator) -> None:
+        test = exam(self.config.evaluation.split, limit=(TRIED, 0), device=self.device)
+        self.judge.detect(self.paint(generator, test.texts, self.config.sampling)[:, 0])
+
+    def losses(self, generator: Generator) -> dict[str, float]:
+        return losses(self.config, generator, self.held_out, self.device)
+
+    def scores(self, generator: Generator, how: Sampling, last: bool) -> score.Point:
+        """The exam alone."""
+        test, reference = self.exam(last)
+        pictures = self.paint(generator, test.texts, how)[:, 0]
+        return score.score(test, pictures, self.judge, self.net, reference)
+
+    def measure(self, generator: Generator, last: bool, step: int) -> Measured | None:
+        how, e = self.config.sampling, self.config.evaluation
+        test, reference = self.exam(last)
+        lines = score.several(test, e.diverse)
+        pictures = self.paint(generator, test.texts, how)[:, 0]
+        many = self.paint(generator, [li["prompt"] for li in lines], how, NOISE, decodings=(None, DECODER))
+        grids = self.grids(generator, how)
+        lost = self.losses(generator)
+        if not distributed.first():
+            return None
+        point = score.score(test, pictures, self.judge, self.net, reference)
+        spread = score.spread(lines, {"fixed": many[:, 0], "drawn": many[:, 1]}, self.judge, self.net)
+        values = {**point.values, **spread.values, **lost}
+        return Measured(
+            replace(point, values=values, n={**point.n, **spread.n, "loss": len(self.held_out.told)}), test.asked, grids
+        )
+
+    def grids(self, generator: Generator, how: Sampling) -> dict[str, Tensor]:
+        """One picture each of many prompts, and several pictures each of few."""
+        texts = shown(self.config.evaluation.split, A_TASK)
+        often = [texts[k] for k in OFTEN for _ in range(TIMES)]
+        pictures = self.paint(generator, [*texts, *often], how)[:, 0]
+        if not distributed.first():
+            return {}
+        one, more = pictures.split([len(texts), len(often)])
+        return {"prompts": make_grid(one, nrow=len(texts) // 2, padding=0), "often": make_grid(more, TIMES, padding=0)}
+
+
+def shown_prompts(config: EvalConfig) -> dict[str, list[str]]:
+    """What the grids show: row by row for one picture a prompt, a row a prompt for several."""
+    texts = shown(config.split, A_TASK)
+    return {"prompts": texts, "often": [texts[k] for k in OFTEN]}

@@ -1,0 +1,129 @@
+"""Pictures from files, with everything that is wrong with them named and counted."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+from torchvision.transforms.functional import pil_to_tensor
+
+from headtohead.utils.errors import InputError
+
+ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
+
+
+class FolderError(InputError):
+    """A folder or file that cannot be scored at all."""
+
+
+@dataclass
+class Troubles:
+    """What is missing or damaged, by its place; nothing is left out of a mean without standing here."""
+
+    said: list[str] = field(default_factory=list)
+
+    def add(self, place: Path | str, what: str) -> None:
+        self.said.append(f"{place}: {what}")
+
+
+def picture(path: Path) -> Tensor:
+    """(3, H, W) in [0, 1], upright; an error names the file."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # large, and still read
+            with Image.open(path) as opened:
+                upright = _eight_bits(ImageOps.exif_transpose(opened)).convert("RGB")
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
+        raise FolderError(f"{path}: is no picture ({short(error)})") from None
+    return pil_to_tensor(upright).float() / 255
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Grey of 16 bits would be clipped to white."""
+    if not image.mode.startswith("I;16"):
+        return image
+    return Image.fromarray((np.asarray(image).astype(np.float64) / 257).round().astype(np.uint8))
+
+
+def read(paths: Iterable[Path], troubles: Troubles) -> Iterator[tuple[Path, Tensor]]:
+    """The pictures that can be read; the others are named."""
+    for path in paths:
+        try:
+            yield path, picture(path)
+        except FolderError as error:
+            troubles.said.append(str(error))
+
+
+def listed(folder: Path, troubles: Troubles) -> list[Path]:
+    """A folder's pictures; what looks like one and is not read is named."""
+    out = []
+    for path in sorted(folder.iterdir()):
+        ending = path.suffix.lower()
+        if ending in ENDINGS and path.is_file():
+            out.append(path)
+        elif ending in ENDINGS:
+            troubles.add(path, "is a folder, not a picture")
+        elif is_picture(path):
+            troubles.add(path, f"is not read: pictures end in {', '.join(ENDINGS)}")
+    return out
+
+
+def is_picture(path: Path) -> bool:
+    """By its ending, and of any kind."""
+    return path.suffix.lower() in Image.registered_extensions() and path.is_file()
+
+
+def crops(grid: Tensor, tiles: int, place: Path | str) -> Tensor:
+    """(4, 3, H/2, W/2) of a 2 x 2 grid, or the picture itself; a tile is a part of the picture, never a setting."""
+    if tiles == 1:
+        return grid[None]
+    side = round(tiles**0.5)
+    h, w = grid.shape[1:]
+    if h % side or w % side:
+        raise FolderError(f"{place}: {w} x {h} does not divide into {side} x {side} pictures")
+    parts = grid.unflatten(1, (side, h // side)).unflatten(3, (side, w // side))
+    return parts.permute(1, 3, 0, 2, 4).reshape(tiles, 3, h // side, w // side)
+
+
+def stacked(pictures: list[Tensor]) -> list[tuple[list[int], Tensor]]:
+    """Batches of pictures of one size, with where each stood."""
+    sizes: dict[tuple[int, ...], list[int]] = {}
+    for k, p in enumerate(pictures):
+        sizes.setdefault(tuple(p.shape), []).append(k)
+    return [(rows, torch.stack([pictures[k] for k in rows])) for rows in sizes.values()]
+
+
+def size(picture: Tensor) -> str:
+    return f"{picture.shape[2]}x{picture.shape[1]}"
+
+
+def stamp(path: Path) -> str:
+    """What changes when a file is repaired or replaced; cheaper than its content."""
+    told = path.stat()
+    return f"{path.resolve()} {told.st_size} {told.st_mtime_ns}"
+
+
+def content(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
+def short(error: Exception) -> str:
+    return " ".join(str(error).split())[:80] or type(error).__name__
+
+
+def text(path: Path, flag: str = "") -> str:
+    """A text file, with or without a byte order mark."""
+    told = f"{flag} {path}".strip()
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise FolderError(f"{told}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise FolderError(f"{told}: is no text in UTF-8") from None

@@ -1,0 +1,75 @@
+"""What each command of headtohead.eval is told, and what is wrong with it before anything is loaded."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from headtohead.config.run_config import ANSWERER, COLOURS, DETECTOR, RESIZERS, SPACES
+from headtohead.eval.benchmarks.published import DPG, GENEVAL, MJHQ
+from headtohead.utils.cli import Parser, positive
+
+
+def _common(parser: Parser) -> None:
+    parser.add_argument("--images", type=Path, required=True, help="the folder of pictures, in the official layout")
+    parser.add_argument("--out", type=Path, help="the result as JSON; with it, an interrupted command goes on")
+    parser.add_argument("--batch", type=positive, default=16, help="pictures at once")
+    parser.add_argument("--allow-missing", action="store_true", help="exit 0 though pictures are missing or damaged")
+    parser.add_argument("--quiet", action="store_true", help="no progress bars")
+    parser.add_device()
+
+
+def geneval(parser: Parser) -> None:
+    _common(parser)
+    parser.add_argument("--prompts", type=Path, help="evaluation_metadata.jsonl: prompts without pictures are named")
+    parser.add_argument("--names", type=Path, metavar="FILE",
+                        help=f"required: the detector's class names in order; from {GENEVAL}")  # fmt: skip
+    parser.add_argument("--detector", default=DETECTOR, help="a Mask2Former by name or folder")
+    parser.add_argument("--colours", default=COLOURS, help="open_clip's MODEL:PRETRAINED or MODEL:FILE")
+    parser.add_argument("--short", type=positive, default=800, help="the detector's short side in pixels")
+
+
+def dpg(parser: Parser) -> None:
+    _common(parser)
+    parser.add_argument("--prompts", type=Path, required=True,
+                        help=f"dpg_bench.csv, the questions; from {DPG}")  # fmt: skip
+    parser.add_argument("--judge", default=ANSWERER, help="a BLIP or chat model that sees, by name or folder")
+    parser.add_argument("--mode", choices=("official", "fixed", "both"), default="official",
+                        help="official: bugs too; both: side by side, and with --out NAME.json the files are "
+                        "NAME.official.json and NAME.fixed.json")  # fmt: skip
+    parser.add_argument("--tiles", type=int, choices=(1, 4), default=4, help="pictures in a file: a 2 x 2 grid, or one")
+
+
+def _features(parser: Parser) -> None:
+    _common(parser)
+    parser.add_argument("--space", choices=SPACES, default="inception", help="the features that are compared")
+    parser.add_argument("--mode", choices=RESIZERS,
+                        help="Inception's resizer, as clean-fid names them (default: clean)")  # fmt: skip
+    parser.add_argument("--weights", default="", metavar="FILE",
+                        help="weights, when they cannot be fetched; of clip as MODEL:FILE")  # fmt: skip
+
+
+def fid(parser: Parser) -> None:
+    _features(parser)
+    parser.add_argument("--reference", type=Path, required=True,
+                        help=f"a folder of pictures, or saved .safetensors; MJHQ-30k: {MJHQ}")  # fmt: skip
+    parser.add_argument("--prompts", type=Path, help="meta_data.json of MJHQ-30k: names and categories")
+    parser.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "headtohead" / "references",
+                        help="where a reference's statistics are kept")  # fmt: skip
+    parser.add_argument("--draws", type=_draws, default=20, help="of the bootstrap over pictures; 0 for no interval")
+
+
+def diversity(parser: Parser) -> None:
+    _features(parser)
+    parser.add_argument("--accepted", type=Path, help="a geneval result: only pictures that it found right count")
+
+
+def compare(parser: Parser) -> None:
+    parser.add_argument("a", type=Path)
+    parser.add_argument("b", type=Path)
+
+
+def _draws(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) == 1:
+        raise argparse.ArgumentTypeError(f"expected 0, or a whole number from 2 on, got {text!r}")
+    return int(text)

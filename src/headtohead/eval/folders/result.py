@@ -1,0 +1,132 @@
+"""A score with everything that identifies it, as JSON and as a table."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from headtohead.eval.folders import images
+from headtohead.eval.folders.images import FolderError
+from headtohead.eval.folders.uncertainty import Interval
+from headtohead.utils import files
+from headtohead.utils.compute import PACKAGES, versions
+
+RAN_ON = ("headtohead", *PACKAGES, "torchvision", "pillow", "numpy", "scipy", "timm", "clean-fid")
+
+
+def packages() -> dict[str, str]:
+    return versions(RAN_ON)
+
+
+@dataclass
+class Result:
+    metric: str
+    mode: str
+    judge: dict[str, Any]  # by role: name and hash of weights
+    settings: dict[str, Any]  # what else moves the number
+    images: str
+    scores: dict[str, float]
+    intervals: dict[str, dict[str, float]]
+    interval_is: str
+    n: dict[str, int]
+    picture_size: list[str]
+    exam: str = ""  # a hash of what is asked
+    resizer: str = ""
+    reference: dict[str, Any] = field(default_factory=dict)
+    accepted: dict[str, Any] = field(default_factory=dict)  # by which result, where only right pictures count
+    prompts: list[dict[str, Any]] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    not_comparable_because: list[str] = field(default_factory=list)  # with published numbers
+    packages: dict[str, str] = field(default_factory=packages)
+
+    def __post_init__(self) -> None:
+        for name, value in self.scores.items():
+            if not math.isfinite(value):
+                raise FolderError(f"--images {self.images}: {self.metric} {name} is no number ({value})")
+
+    @property
+    def comparable_to_published(self) -> bool:
+        return not self.not_comparable_because
+
+    def plain(self) -> dict[str, Any]:
+        return {**asdict(self), "comparable_to_published": self.comparable_to_published}
+
+    def write(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        files.whole(path, (json.dumps(self.plain(), indent=1, allow_nan=False) + "\n").encode())
+
+
+def table(results: Sequence[Result]) -> str:
+    """Scores with their intervals, a line each; results of one folder in several modes stand side by side."""
+    rows = {name: [_cell(r, name) for r in results] for name in dict.fromkeys(n for r in results for n in r.scores)}
+    heads = [f"{r.metric} ({r.mode})" for r in results]
+    widths = [max(map(len, column)) for column in zip(heads, *rows.values(), strict=True)]
+    first = results[0]
+    lines = [f"{', '.join(heads)}, {first.images}"]
+    if len(results) > 1:
+        lines.append(f"  {'':28} {'   '.join(map(str.ljust, heads, widths))}".rstrip())
+    lines += [f"  {name:28} {'   '.join(map(str.ljust, cells, widths))}".rstrip() for name, cells in rows.items()]
+    if first.intervals:
+        lines.append(f"  intervals: {first.interval_is}")
+    lines += [f"  note: {note}" for note in dict.fromkeys(note for r in results for note in r.notes)]
+    if reasons := dict.fromkeys(reason for r in results for reason in r.not_comparable_because):
+        lines += ["  not comparable to published scores:", *(f"    {reason}" for reason in reasons)]
+    return "\n".join(lines)
+
+
+def _cell(r: Result, name: str) -> str:
+    if name not in r.scores:
+        return ""
+    i, number = r.intervals.get(name), r.n.get(name)
+    spread = f"   {i['low']:.4f} to {i['high']:.4f}" if i else ""
+    return f"{r.scores[name]:9.4f}{spread:24}{f'   n {number:,}' if number else ''}"
+
+
+def interval(i: Interval) -> dict[str, float]:
+    return {"low": i.low, "high": i.high}
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A result as it was written; anything else is refused, with the key that is wrong."""
+    try:
+        out = json.loads(images.text(path))
+    except FolderError:
+        raise
+    except ValueError:
+        raise FolderError(f"{path}: is no JSON") from None
+    if not isinstance(out, dict):
+        raise FolderError(f"{path}: is no result of headtohead.eval")
+    for key, kind in WRITTEN.items():
+        if not isinstance(out.get(key), kind):
+            raise FolderError(f"{path}: is no result of this headtohead.eval ({key} is missing or of another kind)")
+    for k, row in enumerate(out["prompts"]):
+        if key := _wrong(row):
+            raise FolderError(f"{path}: prompts[{k}].{key} is missing or of another kind")
+    if len({row["id"] for row in out["prompts"]}) < len(out["prompts"]):
+        raise FolderError(f"{path}: prompts: an id stands there twice")
+    return out
+
+
+WRITTEN: dict[str, type] = {
+    "metric": str, "mode": str, "judge": dict, "settings": dict, "scores": dict, "exam": str, "resizer": str,
+    "reference": dict, "accepted": dict, "prompts": list, "troubles": list,
+}  # fmt: skip
+
+
+def _wrong(row: Any) -> str:
+    """The key of a prompt's row that is not as it was written; empty when all are."""
+    if not isinstance(row, dict) or not isinstance(row.get("id"), str):
+        return "id"
+    if type(row.get("score")) not in (int, float) or not math.isfinite(row["score"]):
+        return "score"
+    if not isinstance(row.get("task", ""), str):
+        return "task"
+    told = row.get("pictures", [])
+    if not isinstance(told, list) or not all(isinstance(p, dict) and isinstance(p.get("file"), str) for p in told):
+        return "pictures"
+    return ""

@@ -1,0 +1,140 @@
+"""Sets of pictures: Fréchet distances against a reference, and how different the pictures of one prompt are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from headtohead.eval.benchmarks import geneval_files
+from headtohead.eval.benchmarks.diversity import pairwise
+from headtohead.eval.benchmarks.fid import infinity
+from headtohead.eval.benchmarks.published import held_against
+from headtohead.eval.folders import images, result
+from headtohead.eval.folders.images import FolderError
+from headtohead.eval.folders.layouts import Listed, Sorted
+from headtohead.eval.folders.references import features_of, reference
+from headtohead.eval.folders.result import Result, interval
+from headtohead.eval.folders.resume import How, features_beside
+from headtohead.eval.folders.uncertainty import LABEL, LABEL_PICTURES, over_pictures, over_prompts
+from headtohead.eval.judges.features import Features
+
+DRAWS = 20  # of the bootstrap over pictures
+LEAST_FOR_INFINITY = 100
+
+
+def score_fid(found: Sorted, place: Path, net: Features, *, cache: Path, how: How, draws: int = DRAWS) -> Result:
+    against = reference(place, net, cache, how)
+    troubles = [*against.troubles, *found.troubles.said]
+    beside = features_beside(how.out) if how.out else None
+    rows, kept, sizes = features_of(found.categories, net, troubles, how, beside)
+    if len(rows) < 2:
+        raise FolderError(f"--images {found.folder}: one picture has no spread; two are the least")
+    categories = np.array([found.categories[p] for p in kept])
+    scores, n, notes = {}, {}, []
+    whole = against.parts[""]
+    scores["fid"], n["fid"] = whole.distance(rows), len(rows)
+    if len(rows) >= LEAST_FOR_INFINITY:
+        scores["fid infinity"] = infinity(whole, rows)
+    for name in sorted({*against.parts, *map(str, categories)} - {""}):
+        own = rows[categories == name]
+        if name in against.parts and len(own) > 1:
+            scores[name], n[name] = against.parts[name].distance(own), len(own)
+        elif (categories != "").any():
+            there = against.parts[name].n if name in against.parts else 0
+            notes.append(f"{name}: no distance, of {len(own)} pictures to {there} of the reference's")
+    if len(rows) < rows.shape[1]:
+        notes.append(f"{len(rows)} pictures are fewer than the {rows.shape[1]} dimensions: biased upwards")
+    if net.space == "clip":
+        notes.append("CLIP features favour designs that predict CLIP features")
+    span = over_pictures(rows, whole.distance, draws, how.quiet) if draws else None
+    return held_against(
+        Result(
+            metric=f"fid-{net.space}",
+            mode=net.resizer,
+            judge={"features": net.identity.plain()},
+            settings={},
+            images=str(found.folder),
+            scores=scores,
+            intervals={"fid": interval(span)} if span else {},
+            interval_is=LABEL_PICTURES,
+            n=n,
+            picture_size=sizes,
+            resizer=net.resizer,
+            reference=against.told,
+            troubles=troubles,
+            notes=notes,
+        )
+    )
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The pictures that a GenEval result found right, known by their bytes."""
+
+    pictures: dict[str, list[Path]]  # by prompt
+    told: dict[str, Any]  # the result's file, and by which judge and rules it found them right
+
+    @staticmethod
+    def of(path: Path, listed: Listed) -> Accepted:
+        """Refused where the result is of other pictures."""
+        told = result.read(path)
+        if told["metric"] != "geneval":
+            raise FolderError(f"--accepted {path}: is a result of {told['metric']}, not of geneval")
+        rows = {row["id"]: {p["file"]: p for p in row.get("pictures", ())} for row in told["prompts"]}
+        right = dict[str, list[Path]]()
+        for a in listed.prompts:
+            right[a.id] = []
+            for own in a.pictures:
+                judged = rows.get(a.id, {}).get(own.name, {})
+                if judged.get("sha256") != images.content(own):
+                    raise FolderError(f"--accepted {path}: has judged other pictures ({a.id}/{own.name} differs)")
+                if judged.get("correct") is True:
+                    right[a.id].append(own)
+        return Accepted(right, {"file": str(path), **{key: told[key] for key in ("mode", "judge", "settings")}})
+
+
+def score_diversity(listed: Listed, net: Features, accepted: Accepted | None, how: How) -> Result:
+    """Pictures of one prompt, in GenEval's layout."""
+    counting = accepted.pictures if accepted else {a.id: list(a.pictures) for a in listed.prompts}
+    pairs = {item: paths for item, paths in counting.items() if len(paths) > 1}
+    if not pairs:
+        raise FolderError(f"--images {listed.folder}: no prompt has two pictures that count")
+    troubles = [*listed.troubles.said]
+    beside = features_beside(how.out) if how.out else None
+    every, kept, sizes = features_of([p for paths in pairs.values() for p in paths], net, troubles, how, beside)
+    features = dict(zip(kept, every, strict=True))
+    rows: list[dict[str, Any]] = []
+    used = 0
+    for a in listed.prompts:
+        own = [features[p] for p in pairs.get(a.id, ()) if p in features]
+        if len(own) > 1:
+            value, _ = pairwise(np.stack(own)[None], np.ones((1, len(own)), bool))
+            rows.append({"id": a.id, "prompt": a.prompt, "score": value})
+            used += len(own)
+    if not rows:
+        raise FolderError(f"--images {listed.folder}: no prompt has two pictures with features; {troubles[-1]}")
+    notes = [] if accepted else ["every picture counts, wrong ones too: --accepted takes a geneval result"]
+    name, scores, scored = "mean pairwise distance", [float(r["score"]) for r in rows], {r["id"] for r in rows}
+    return held_against(
+        Result(
+            metric=f"diversity-{net.space}",
+            mode="accepted pictures" if accepted else "every picture",
+            judge={"features": net.identity.plain()},
+            settings={},
+            images=str(listed.folder),
+            scores={name: float(np.mean(scores))},
+            intervals={name: interval(over_prompts(scores))},
+            interval_is=LABEL,
+            n={name: used},
+            picture_size=sizes,
+            exam=geneval_files.exam(a.line for a in listed.prompts if a.id in scored),
+            resizer=net.resizer,
+            accepted=accepted.told if accepted else {},
+            prompts=rows,
+            troubles=troubles,
+            notes=notes,
+        )
+    )

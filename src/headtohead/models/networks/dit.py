@@ -1,0 +1,149 @@
+"""The diffusion transformer, of Lumina-Next's kind: sandwich norms, gated cross-attention, rotary grid positions.
+
+x_t (B, N, D), t (B,), condition (B, Q, W) -> velocity (B, N, D)
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
+
+from headtohead.config.run_config import DitConfig
+from headtohead.utils.tensor_shapes import Condition, Grid
+
+TIME_CHANNELS = 256
+EPS = 1e-5
+
+
+class Attention(nn.Module):
+    """Self-attention over the grid plus cross-attention to the condition, through a gate that begins closed."""
+
+    def __init__(self, c: DitConfig, condition_dim: int) -> None:
+        super().__init__()
+        self.heads, self.kv_heads, d = c.heads, c.kv_heads, c.dim // c.heads
+        self.q = nn.Linear(c.dim, c.dim, bias=False)
+        self.kv = nn.Linear(c.dim, 2 * c.kv_heads * d, bias=False)
+        self.cross_q = nn.Linear(c.dim, c.dim, bias=False)
+        self.cross_kv = nn.Linear(condition_dim, 2 * c.kv_heads * d, bias=False)
+        self.out = nn.Linear(c.dim, c.dim, bias=False)
+        self.norms = nn.ModuleDict({n: nn.RMSNorm(d, EPS) for n in ("q", "k", "cross_q", "cross_k")})
+        self.gate = nn.Parameter(torch.zeros(c.heads))
+
+    def _split(self, x: Tensor, heads: int) -> Tensor:
+        return x.unflatten(-1, (heads, -1)).transpose(1, 2)
+
+    def _attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        return F.scaled_dot_product_attention(q, k, v, enable_gqa=self.heads != self.kv_heads)
+
+    def forward(self, x: Tensor, condition: Tensor, angle: Tensor) -> Tensor:
+        q = rotate(self.norms["q"](self._split(self.q(x), self.heads)), angle)
+        k, v = self.kv(x).chunk(2, -1)
+        k = rotate(self.norms["k"](self._split(k, self.kv_heads)), angle)
+        own = self._attend(q, k, self._split(v, self.kv_heads))
+        cross_q = self.norms["cross_q"](self._split(self.cross_q(x), self.heads))
+        cross_k, cross_v = self.cross_kv(condition).chunk(2, -1)
+        cross_k = self.norms["cross_k"](self._split(cross_k, self.kv_heads))
+        other = self._attend(cross_q, cross_k, self._split(cross_v, self.kv_heads))
+        both = own + self.gate.tanh()[:, None, None] * other
+        return self.out(both.transpose(1, 2).flatten(2))
+
+
+class SwiGlu(nn.Module):
+    def __init__(self, dim: int, hidden: int) -> None:
+        super().__init__()
+        self.up = nn.Linear(dim, 2 * hidden, bias=False)
+        self.down = nn.Linear(hidden, dim, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        gate, value = self.up(x).chunk(2, -1)
+        return self.down(F.silu(gate) * value)
+
+
+class Block(nn.Module):
+    def __init__(self, c: DitConfig, condition_dim: int) -> None:
+        super().__init__()
+        self.attention = Attention(c, condition_dim)
+        self.mlp = SwiGlu(c.dim, c.hidden)
+        self.norms = nn.ModuleDict(
+            {n: nn.RMSNorm(c.dim, EPS) for n in ("before_attention", "after_attention", "before_mlp", "after_mlp")}
+        )
+        self.condition_norm = nn.RMSNorm(condition_dim, EPS)
+        self.modulate = nn.Linear(c.modulation_dim, 4 * c.dim)
+        nn.init.zeros_(self.modulate.weight)
+        nn.init.zeros_(self.modulate.bias)
+
+    def forward(self, x: Tensor, condition: Tensor, modulation: Tensor, angle: Tensor) -> Tensor:
+        scale_a, gate_a, scale_m, gate_m = self.modulate(F.silu(modulation))[:, None].chunk(4, -1)
+        inner = self.norms["before_attention"](x) * (1 + scale_a)
+        inner = self.attention(inner, self.condition_norm(condition), angle)
+        x = x + gate_a.tanh() * self.norms["after_attention"](inner)
+        inner = self.mlp(self.norms["before_mlp"](x) * (1 + scale_m))
+        return x + gate_m.tanh() * self.norms["after_mlp"](inner)
+
+
+def time_features(t: Tensor, channels: int = TIME_CHANNELS) -> Tensor:
+    """Sines and cosines of t in [0, 1] (times 1,000, the scale that such features are made for)."""
+    frequency = torch.exp(-math.log(10_000) * torch.arange(channels // 2, device=t.device) / (channels // 2))
+    phase = 1000 * t[:, None].float() * frequency
+    return torch.cat([phase.cos(), phase.sin()], -1)
+
+
+class Dit(nn.Module):
+    angle: Tensor
+
+    def __init__(self, c: DitConfig, grid: Grid, condition_dim: int, checkpointing: bool = False) -> None:
+        super().__init__()
+        self.grid, self.checkpointing = grid, checkpointing
+        self.embed = nn.Linear(grid.channels, c.dim)
+        self.time = nn.Sequential(
+            nn.Linear(TIME_CHANNELS, c.modulation_dim), nn.SiLU(), nn.Linear(c.modulation_dim, c.modulation_dim)
+        )
+        self.pooled = nn.Sequential(nn.LayerNorm(condition_dim), nn.Linear(condition_dim, c.modulation_dim))
+        self.blocks = nn.ModuleList(Block(c, condition_dim) for _ in range(c.layers))
+        self.last_norm = nn.LayerNorm(c.dim, elementwise_affine=False, eps=1e-6)
+        self.last_scale = nn.Linear(c.modulation_dim, c.dim)
+        self.last = nn.Linear(c.dim, grid.channels)
+        for layer in (self.last_scale, self.last):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+        self.register_buffer("angle", angles(grid, c.dim // c.heads), persistent=False)
+
+    def forward(self, x_t: Tensor, t: Tensor, condition: Condition) -> Tensor:
+        x: Tensor = self.embed(x_t)
+        states = condition.states
+        modulation = self.time(time_features(t).to(x)) + self.pooled(states.mean(1))
+        for block in self.blocks:
+            if self.checkpointing and torch.is_grad_enabled():
+                x = checkpoint(block, x, states, modulation, self.angle, use_reentrant=False)
+            else:
+                x = block(x, states, modulation, self.angle)
+        x = self.last_norm(x) * (1 + self.last_scale(F.silu(modulation))[:, None])
+        return self.last(x)
+
+
+BASE = 10_000.0
+
+
+def angles(grid: Grid, head_dim: int) -> Tensor:
+    """(N, head_dim / 2): half of the pairs turn with the row, half with the column."""
+    if head_dim % 4:
+        raise ValueError(f"rotary positions over two axes need a head dimension divisible by 4, not {head_dim}")
+    pairs = head_dim // 4
+    frequency = BASE ** (-torch.arange(pairs) / pairs)
+    row, column = torch.meshgrid(torch.arange(grid.rows), torch.arange(grid.columns), indexing="ij")
+    return torch.cat([row.reshape(-1, 1) * frequency, column.reshape(-1, 1) * frequency], 1)
+
+
+def rotate(x: Tensor, angle: Tensor) -> Tensor:
+    """Turn neighbouring channels of x (B, heads, N, head_dim) as pairs, complex numbers, by angle (N, head_dim / 2)."""
+    if torch.compiler.is_compiling():  # which knows no complex numbers; without it they are the fastest way
+        even, odd = x.to(angle).unflatten(-1, (-1, 2)).unbind(-1)
+        cos, sin = angle.cos(), angle.sin()
+        return torch.stack([even * cos - odd * sin, even * sin + odd * cos], -1).flatten(-2).to(x)
+    turn = torch.polar(torch.ones_like(angle), angle)
+    pairs = torch.view_as_complex(x.to(angle).unflatten(-1, (-1, 2)).contiguous())
+    return torch.view_as_real(pairs * turn).flatten(-2).to(x)

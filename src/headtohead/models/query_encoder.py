@@ -1,0 +1,83 @@
+"""The query encoder: prompt and learnable queries through the language model, [C; Q]; what comes out at Q conditions.
+
+A causal prompt does not see the queries behind it. With a frozen backbone its keys and values are therefore computed
+once, without gradient, and only the query positions with it: the same numbers for a fraction of the work.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from transformers import LlamaForCausalLM
+
+from headtohead.config.run_config import QueryConfig
+from headtohead.pretrained.language_model import Encode
+from headtohead.utils.tensor_shapes import Condition
+
+
+class QueryEncoder(nn.Module):
+    def __init__(self, model: LlamaForCausalLM, encode: Encode, config: QueryConfig, trained: bool) -> None:
+        super().__init__()
+        self.model, self.encode, self.template, self.trained = model, encode, config.template, trained
+        self.groups = config.groups
+        model.requires_grad_(trained)
+        if not model.config.tie_word_embeddings:  # queries end in states, not in words: nothing would train these
+            model.get_output_embeddings().requires_grad_(False)
+        self.queries = nn.Parameter(config.std * torch.randn(config.number, model.config.hidden_size))
+
+    @property
+    def width(self) -> int:
+        return int(self.model.config.hidden_size)
+
+    def train(self, mode: bool = True) -> QueryEncoder:
+        super().train(mode)
+        self.model.train(mode and self.trained)
+        return self
+
+    def forward(self, captions: list[str]) -> Condition:
+        ids, mask = self.encode([self.template.format(caption=c) for c in captions])
+        ids, mask = ids.to(self.queries.device), mask.to(self.queries.device)
+        # Prompts of like length go together: little padding is computed, and none of it is seen.
+        length = mask.sum(1)
+        order = length.argsort(stable=True)
+        groups = order.chunk(min(self.groups, len(order)))
+        states = [
+            self.read(ids[rows, :longest], mask[rows, :longest]) for rows in groups for longest in [length[rows].max()]
+        ]
+        return Condition(torch.cat(states)[order.argsort()])
+
+    def read(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """(B, Q, W) of prompts of like length, (B, L) each."""
+        return self._whole(ids, mask) if self.trained else self._prompt_once(ids, mask)
+
+    def _behind(self, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries (B, Q, W), the mask of [C; Q], and the queries' positions, counted from each prompt's own end."""
+        batch, number = len(mask), len(self.queries)
+        queries = self.queries.to(self.model.dtype).expand(batch, -1, -1)
+        both = torch.cat([mask, mask.new_ones(batch, number)], 1)
+        return queries, both, mask.sum(1, keepdim=True) + torch.arange(number, device=mask.device)
+
+    def _whole(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """[C; Q] in one pass, everything with gradient."""
+        queries, both, positions = self._behind(mask)
+        prompt = self.model.get_input_embeddings()(ids)
+        before = torch.arange(ids.shape[1], device=ids.device).expand(len(ids), -1)
+        out = self.model.model(
+            inputs_embeds=torch.cat([prompt, queries], 1),
+            attention_mask=both,
+            position_ids=torch.cat([before, positions], 1),
+            use_cache=False,
+        )
+        states: Tensor = out.last_hidden_state[:, ids.shape[1] :]
+        return states
+
+    def _prompt_once(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """C without gradient into a cache, then Q behind it."""
+        with torch.no_grad():
+            cache = self.model.model(input_ids=ids, attention_mask=mask, use_cache=True).past_key_values
+        queries, both, positions = self._behind(mask)
+        out = self.model.model(
+            inputs_embeds=queries, attention_mask=both, position_ids=positions, past_key_values=cache, use_cache=True
+        )
+        states: Tensor = out.last_hidden_state
+        return states

@@ -1,0 +1,129 @@
+"""The training loop of the foundations: short, resumable, and a function of its seed alone.
+
+Data and noise of a step depend on (seed, step) only, so the state of a training is the model, its average, the
+optimizer and the number of steps done.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from headtohead.utils import files
+
+Loss = Callable[[nn.Module, int, str], dict[str, Tensor]]  # (model, step, device) -> named terms; "loss" is their sum
+
+
+@dataclass(frozen=True)
+class Budget:
+    steps: int
+    batch: int
+    lr: float
+    warmup: int = 100
+    weight_decay: float = 0.01
+    betas: tuple[float, float] = (0.9, 0.98)
+    clip: float = 1.0
+    ema: float = 0.995
+    bf16: bool = False
+
+
+@dataclass
+class Fitted:
+    model: nn.Module  # the moving average of the weights
+    seconds: float
+    history: list[dict[str, float]]
+
+
+def warm_cosine(step: int, *, steps: int, warmup: int, end: float) -> float:
+    """Share of the learning rate: a linear warm-up, then a cosine down to `end`."""
+    if step < warmup:
+        return (step + 1) / warmup
+    along = (step - warmup) / max(1, steps - warmup)
+    return end + (1 - end) * 0.5 * (1 + math.cos(math.pi * min(1.0, along)))
+
+
+def rate(budget: Budget, step: int) -> float:
+    """Foundations end at 1 % of their rate."""
+    return warm_cosine(step, steps=budget.steps, warmup=budget.warmup, end=0.01)
+
+
+def fit(
+    name: str,
+    model: nn.Module,
+    loss: Loss,
+    budget: Budget,
+    *,
+    seed: int,
+    work: Path,
+    device: str,
+    say: Callable[[str], None] = print,
+    save_every: float = 120.0,
+) -> Fitted:
+    """Train `model` for the budget's steps, going on from `work/<name>.pt` when it is there."""
+    model = model.to(device).train()
+    trained = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(trained, budget.lr, budget.betas, weight_decay=budget.weight_decay)
+    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(budget.ema), use_buffers=True)
+    state_path, step, seconds, history = work / f"{name}.pt", 0, 0.0, list[dict[str, float]]()
+    if state_path.exists():
+        state = torch.load(state_path, map_location=device, weights_only=True)
+        model.load_state_dict(state["model"])
+        average.load_state_dict(state["average"])
+        optimizer.load_state_dict(state["optimizer"])
+        step, seconds, history = state["step"], state["seconds"], state["history"]
+        if step < budget.steps:
+            say(f"{name}: going on at step {step}")
+    begun = step
+    saved = said = started = time.monotonic()
+    while step < budget.steps:
+        torch.manual_seed(seed * 1_000_003 + step)
+        for group in optimizer.param_groups:
+            group["lr"] = budget.lr * rate(budget, step)
+        with torch.autocast(device, torch.bfloat16, enabled=budget.bf16):
+            terms = loss(model, step, device)
+        optimizer.zero_grad(set_to_none=True)
+        terms["loss"].backward()
+        nn.utils.clip_grad_norm_(trained, budget.clip)
+        optimizer.step()
+        average.update_parameters(model)
+        step += 1
+        now = time.monotonic()
+        if now - said > 20 or step == budget.steps or step == 1:
+            values = {k: round(float(v.detach()), 4) for k, v in terms.items()}
+            spent, left = seconds + now - started, (now - started) / (step - begun) * (budget.steps - step)
+            shown = ", ".join(f"{k} {v}" for k, v in values.items())
+            say(f"{name}: step {step:,} of {budget.steps:,}, about {left / 60:.0f} min left, {shown}")
+            history.append({"step": step, "seconds": round(spent, 1), **values})
+            said = now
+        if now - saved > save_every or step == budget.steps:
+            _save(state_path, model, average, optimizer, step, seconds + now - started, history)
+            saved = now
+    return Fitted(_averaged(average), seconds + time.monotonic() - started, history)
+
+
+def _averaged(average: AveragedModel) -> nn.Module:
+    module: nn.Module = average.module
+    return module.eval().requires_grad_(False)
+
+
+def _save(
+    path: Path,
+    model: nn.Module,
+    average: AveragedModel,
+    optimizer: torch.optim.Optimizer,
+    step: int,
+    seconds: float,
+    history: list[dict[str, float]],
+) -> None:
+    """Written beside and renamed, so that a kill leaves the previous state whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    state = {"model": model.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict()}
+    with files.beside(path) as part:
+        torch.save({**state, "step": step, "seconds": seconds, "history": history}, part)

@@ -1,0 +1,222 @@
+"""Making the foundations: each stage trains one from nothing and stores it with its card."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from headtohead.pretrained.loading import shipped, weight_files
+from headtohead.pretrained.making import train_clip, train_judge
+from headtohead.pretrained.making.loop import Fitted, fit
+from headtohead.pretrained.making.recipes import RECIPES, Recipe, recipe_hash
+from headtohead.pretrained.networks import clip_decoder, fid_features, image_encoders, small_llama, vae
+from headtohead.synthetic.dataset import pictures_of_step
+from headtohead.synthetic.render import render
+from headtohead.synthetic.scenes import draw
+
+MEASURED = 2048  # pictures from which statistics of latents and tokens are taken
+ENCODED = 256  # pictures encoded at a time
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where a stage works and what it may say."""
+
+    name: str
+    recipe: Recipe
+    work: Path
+    folder: Path
+    device: str
+    say: Callable[[str], None]
+
+    def train(self, model: nn.Module, loss: Callable[[nn.Module, int, int, int, str], dict[str, Tensor]]) -> Fitted:
+        """Fit a loss of the form (model, stream seed, step, batch, device)."""
+        r = self.recipe
+        return fit(
+            self.name,
+            model,
+            lambda m, step, device: loss(m, r.stream, step, r.budget.batch, device),
+            r.budget,
+            seed=r.seed,
+            work=self.work,
+            device=self.device,
+            say=self.say,
+        )
+
+
+Made = tuple[dict[str, Tensor], Fitted | None]
+
+
+def _judge(stage: Stage) -> Made:
+    fitted = stage.train(train_judge.build(stage.recipe.config), train_judge.loss)
+    return fitted.model.state_dict(), fitted
+
+
+def _tokenizer(stage: Stage) -> Made:
+    stage.folder.mkdir(parents=True, exist_ok=True)
+    small_llama.train(stage.recipe.config["vocab_size"], stage.recipe.stream).save(str(stage.folder / small_llama.FILE))
+    return {}, None
+
+
+def _vae(stage: Stage) -> Made:
+    model = vae.build(stage.recipe.config).to(memory_format=torch.channels_last)
+    fitted = stage.train(model, vae.loss)
+    trained: Any = fitted.model
+    pictures = pictures_of_step(stage.recipe.stream + 1, 0, MEASURED, stage.device)
+    with torch.no_grad():
+        latents = torch.cat([trained.encode(p * 2 - 1).latent_dist.mean for p in pictures.split(ENCODED)])
+    statistics = {"shift_factor": latents.mean(), "scaling_factor": 1 / latents.std()}
+    return {**fitted.model.state_dict(), **statistics}, fitted
+
+
+def _features(stage: Stage) -> Made:
+    model = fid_features.Vicreg(fid_features.build(stage.recipe.config))
+    fitted = stage.train(model, fid_features.loss)
+    learnt = fitted.model.state_dict()
+    return {k.removeprefix("net."): v for k, v in learnt.items() if k.startswith("net.")}, fitted
+
+
+def _language(stage: Stage) -> Made:
+    fitted = stage.train(small_llama.build(stage.recipe.config), small_llama.loss)
+    state = fitted.model.state_dict()
+    state.pop("lm_head.weight", None)  # tied to the embedding
+    return state, fitted
+
+
+def _telling(stage: Stage) -> train_clip.Telling:
+    return train_clip.Telling(image_encoders.build(stage.recipe.config))
+
+
+def _tower_tensors(stage: Stage, model: nn.Module) -> dict[str, Tensor]:
+    """The tower with its channels' statistics; the captioner and the picture head were only there to teach it."""
+    assert isinstance(model, train_clip.Telling)
+    tower = image_encoders.ClipTower(model.coca).to(stage.device).eval()
+    tower.measure(pictures_of_step(stage.recipe.stream + 1, 0, MEASURED, stage.device))
+    return {k: v for k, v in tower.state_dict().items() if not k.startswith("model.text_decoder.")}
+
+
+def _clip_blind(stage: Stage) -> Made:
+    fitted = stage.train(_telling(stage), train_clip.pictures_loss)
+    tensors = _tower_tensors(stage, fitted.model)
+    # It has read nothing: its text side is as it was born. The picture head goes on with the next stage.
+    seen = {k: v for k, v in tensors.items() if "visual." in k or k in ("mean", "std")}
+    return {**seen, **{k: v for k, v in fitted.model.state_dict().items() if k.startswith("tell.")}}, fitted
+
+
+def _clip(stage: Stage) -> Made:
+    model = _telling(stage)
+    before = weight_files.tensors("clip_blind", stage.folder)
+    model.tell.load_state_dict({k.removeprefix("tell."): v for k, v in before.items() if k.startswith("tell.")})
+    tower = {k.removeprefix("model."): v for k, v in before.items() if k.startswith("model.")}
+    model.coca.load_state_dict(tower, strict=False)
+    fitted = stage.train(model, train_clip.captions_loss)
+    return _tower_tensors(stage, fitted.model), fitted
+
+
+def _clip_untrained(stage: Stage) -> Made:
+    """Nothing to train; its batch norms still have to see pictures once, or its tokens would mean nothing."""
+    model = _telling(stage)
+    with torch.no_grad():
+        for step in range(50):
+            model.coca.visual.conv1(pictures_of_step(stage.recipe.stream, step, 64) * 2 - 1)
+    tensors = _tower_tensors(stage, model)
+    return {k: v for k, v in tensors.items() if "running_" in k or k in ("mean", "std")}, None
+
+
+def _decoder(stage: Stage) -> Made:
+    """Learn to rebuild the VAE's latents from a tower's tokens, both computed once."""
+    _, tower_name = stage.recipe.needs
+    autoencoder = shipped.vae(stage.device, stage.folder)
+    tower = shipped.tower(tower_name, stage.device, stage.folder)
+    r, number = stage.recipe, stage.recipe.config["pictures"]
+    latents = _cached(stage, "vae", number, autoencoder.encode)
+    tokens = _cached(stage, tower_name, number, tower.encode)
+
+    def loss(model: nn.Module, stream: int, step: int, batch: int, device: str) -> dict[str, Tensor]:
+        epoch, at = divmod(step * batch, number - number % batch)
+        order = np.random.default_rng((stream, epoch)).permutation(number)
+        rows = torch.from_numpy(order[at : at + batch])
+        return clip_decoder.loss(model, latents[rows].float().to(device), tokens[rows].float().to(device))
+
+    fitted = stage.train(clip_decoder.build(r.config["unet"]), loss)
+    return fitted.model.state_dict(), fitted
+
+
+@torch.no_grad()
+def _cached(stage: Stage, name: str, number: int, encode: Callable[[Tensor], Tensor]) -> Tensor:
+    """Half-precision encodings of the stage's pictures, kept under their recipe for every stage that needs them."""
+    path = stage.work.parent / f"{name}-{recipe_hash(name)}-{stage.recipe.stream}-{number}.pt"
+    if path.exists():
+        kept: Tensor = torch.load(path, weights_only=True, mmap=True)
+        return kept
+    stage.say(f"{stage.name}: encoding {number:,} pictures with {name}")
+    parts = []
+    for start in range(0, number, ENCODED):
+        pictures = render(draw(stage.recipe.stream, np.arange(start, min(start + ENCODED, number))), stage.device)
+        parts.append(encode(pictures).half().cpu())
+    out = torch.cat(parts)
+    torch.save(out, path)
+    return out
+
+
+STAGES: dict[str, Callable[[Stage], Made]] = {
+    "judge": _judge,
+    "tokenizer": _tokenizer,
+    "vae": _vae,
+    "features": _features,
+    "language": _language,
+    "clip_blind": _clip_blind,
+    "clip": _clip,
+    "clip_untrained": _clip_untrained,
+    "decoder_clip": _decoder,
+    "decoder_clip_blind": _decoder,
+    "decoder_clip_untrained": _decoder,
+}
+
+
+def current(name: str, folder: Path = weight_files.WEIGHTS) -> bool:
+    """Is there a stored foundation made by today's recipe?"""
+    try:
+        return bool(weight_files.card(name, folder)["recipe_hash"] == recipe_hash(name))
+    except FileNotFoundError:
+        return False
+
+
+def thinned(history: list[dict[str, float]], rows: int = 20) -> list[dict[str, float]]:
+    """The first, the last and some rows between."""
+    return [history[k] for k in sorted(set(np.linspace(0, len(history) - 1, rows).astype(int).tolist()))]
+
+
+def make(
+    name: str, *, work: Path, device: str, say: Callable[[str], None], folder: Path = weight_files.WEIGHTS
+) -> bool:
+    """Train and store one foundation unless it is up to date; says whether there was something to do."""
+    if current(name, folder):
+        return False
+    recipe = RECIPES[name]
+    stage = Stage(name, recipe, work / recipe_hash(name), folder, device, say)
+    stage.work.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(recipe.seed)
+    started = time.monotonic()
+    tensors, fitted = STAGES[name](stage)
+    card: dict[str, Any] = {
+        "name": name,
+        "recipe_hash": recipe_hash(name),
+        "recipe": asdict(recipe),
+        "made": date.today().isoformat(),
+        "device": device,
+        "torch": torch.__version__,
+        "seconds": round(fitted.seconds if fitted else time.monotonic() - started),
+        "parameters": sum(v.numel() for v in tensors.values() if v.is_floating_point()),
+        "history": thinned(fitted.history) if fitted else [],
+    }
+    weight_files.save(name, tensors, card, folder)
+    return True

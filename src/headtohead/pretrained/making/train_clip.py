@@ -1,0 +1,147 @@
+"""How the towers learn. Two stages, as EVA-CLIP does: masked pictures alone, then captions beside them.
+
+The first stage alone is the control "trained without captions"; CLIP goes on from it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from open_clip.coca_model import CoCa
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from headtohead.pretrained.networks import small_llama
+from headtohead.pretrained.networks.image_encoders import read
+from headtohead.synthetic.captions import OPENINGS, captions
+from headtohead.synthetic.dataset import scenes_of_step
+from headtohead.synthetic.render import render
+from headtohead.synthetic.scenes import Scenes
+from headtohead.synthetic.vocabulary import COLOUR_NAMES, SHAPES
+from headtohead.utils import random
+
+PATCH = 16
+MASKED = 0.4  # share of patches hidden from the tower
+TOLD = 8  # pixels a side of a patch that the tower has to tell
+CAPTION_WEIGHT, PICTURE_WEIGHT = 2.0, 0.5
+PICTURE_SCALE = 20.0  # brings the pixels' squared error to the order of the other losses
+SHORT, TOLD_WHOLE = (1.0, 0.0, 0.0), (0.15, 0.85, 0.0)  # shares of the caption styles: short, list, dense
+POOL = 8  # steps whose scenes are drawn together and sorted
+
+
+class Telling(nn.Module):
+    """A CoCa with the linear head of the masked-picture loss."""
+
+    def __init__(self, coca: CoCa) -> None:
+        super().__init__()
+        self.coca = coca
+        self.tell = nn.Linear(coca.visual.positional_embedding.shape[-1], 3 * TOLD * TOLD)
+
+
+def masked_pictures(model: Telling, pictures: Tensor) -> Tensor:
+    """Hide patches, tell every patch's pixels from its token: the hidden ones from context, the others from sight."""
+    b, _, h, w = pictures.shape
+    hidden = torch.rand(b, 1, h // PATCH, w // PATCH, device=pictures.device) < MASKED
+    shown = torch.where(F.interpolate(hidden.float(), scale_factor=float(PATCH)) > 0, 0.0, pictures * 2 - 1)
+    tokens = model.coca.visual.forward_intermediates(shown, indices=1, intermediates_only=True, output_fmt="NLC")
+    told = model.tell(tokens["image_intermediates"][-1])
+    small = F.avg_pool2d(pictures, PATCH // TOLD)
+    target = F.unfold(small, TOLD, stride=TOLD).transpose(1, 2)
+    return PICTURE_SCALE * F.mse_loss(told, target)
+
+
+def pictures_loss(model: nn.Module, seed: int, step: int, batch: int, device: str) -> dict[str, Tensor]:
+    assert isinstance(model, Telling)
+    loss = masked_pictures(model, render(scenes_of_step(seed, step, batch), device))
+    return {"loss": loss}
+
+
+def swapped(scenes: Scenes, u: np.ndarray) -> tuple[Scenes, np.ndarray]:
+    """The same scenes with two objects' colours or shapes exchanged (alone in its scene: another colour or shape).
+
+    Also says which rows really tell something else.
+    """
+    rows, n = np.arange(len(scenes)), scenes.count
+    i = (u[:, 0] * n).astype(int)
+    j = (i + 1 + (u[:, 1] * np.maximum(n - 1, 1)).astype(int)) % n
+    which = u[:, 2] < 0.5  # exchange colours, else shapes
+    fresh = (1 + u[:, 3] * (len(SHAPES) - 1)).astype(int)
+    out = dict[str, Any]()
+    for name, values, size, mine in (
+        ("colour", scenes.colour, len(COLOUR_NAMES), which),
+        ("shape", scenes.shape, len(SHAPES), ~which),
+    ):
+        new = values.copy()
+        single = mine & (n == 1)
+        both = mine & (n > 1)
+        new[rows[both], i[both]], new[rows[both], j[both]] = values[rows[both], j[both]], values[rows[both], i[both]]
+        new[rows[single], 0] = (values[single, 0] + fresh[single]) % size
+        out[name] = new
+    other = replace(scenes, **out)
+    same_kind = (scenes.shape[rows, i] == scenes.shape[rows, j]) & (n > 1)
+    same_hue = (scenes.colour[rows, i] == scenes.colour[rows, j]) & (n > 1)
+    return other, ~(same_kind | same_hue)
+
+
+def phrases(caption: str) -> list[str]:
+    """What a short caption lists, whatever the order: "a star and a moon" says the same as "a moon and a star"."""
+    for opening in filter(None, OPENINGS):
+        caption = caption.removeprefix(opening)
+    return sorted(re.split(", | and ", caption))
+
+
+def sorted_scenes(seed: int, step: int, batch: int) -> tuple[Scenes, np.ndarray]:
+    """A step's share of a larger draw sorted by the number of objects, with the scenes' indices.
+
+    Scenes of one count make captions of one length, so that little padding is read, and harder negatives.
+    """
+    block, part = divmod(step, POOL)
+    pool = scenes_of_step(seed, block, POOL * batch)
+    # Which part comes first differs from block to block; otherwise crowds would always follow singles.
+    rows = np.argsort(pool.count, kind="stable")[(part + block) % POOL * batch :][:batch]
+    return pool[rows], block * POOL * batch + rows
+
+
+def captions_loss(model: nn.Module, seed: int, step: int, batch: int, device: str) -> dict[str, Tensor]:
+    """Short captions for the contrast, with swapped ones as hard negatives; whole lists for the captioning;
+    masked pictures beside them."""
+    assert isinstance(model, Telling)
+    coca = model.coca
+    scenes, index = sorted_scenes(seed, step, batch)
+    pictures = render(scenes, device)
+    # Batches of one count are no sample of the world: the stem's norms keep what the stage before has seen.
+    coca.visual.conv1.eval()
+    pooled, image_tokens = coca.visual(pictures * 2 - 1)
+
+    other, differs = swapped(scenes, random.uniform(random.keys(seed, index, 31), 4))
+    short, negative = captions(scenes, seed, index, SHORT), captions(other, seed, index, SHORT)
+    contrast = _contrast(coca, pooled, short, negative, differs)
+
+    ids = small_llama.encode(captions(scenes, seed, index, TOLD_WHOLE), coca.context_length, device)
+    spoken = coca.text_decoder(image_tokens, read(coca, ids)[1])
+    caption = F.cross_entropy(spoken[:, :-1].flatten(0, 1).float(), ids[:, 1:].flatten(), ignore_index=small_llama.PAD)
+
+    told_pictures = masked_pictures(model, pictures[: batch // 2])
+    loss = contrast + CAPTION_WEIGHT * caption + PICTURE_WEIGHT * told_pictures
+    return {"loss": loss, "contrast": contrast, "caption": caption, "pictures": told_pictures}
+
+
+def _contrast(coca: CoCa, pooled: Tensor, own: list[str], negative: list[str], differs: np.ndarray) -> Tensor:
+    """CLIP's symmetric loss; each picture also sees its own caption with attributes exchanged."""
+    batch, device = len(pooled), str(pooled.device)
+    texts, _ = read(coca, small_llama.encode(own + negative, coca.context_length, device))
+    image, text = F.normalize(pooled.float(), dim=-1), F.normalize(texts.float(), dim=-1)
+    logits = coca.logit_scale.exp().clamp(max=100) * image @ text.T  # (B, 2B): own captions, then exchanged ones
+    # An exchange that changes nothing, or whose short caption reads the same, is no negative.
+    reads_otherwise = np.array([phrases(a) != phrases(b) for a, b in zip(own, negative, strict=True)]) & differs
+    # The same caption may stand twice in a batch: its twin is no negative either.
+    words = np.array(own)
+    twin = torch.as_tensor((words[:, None] == words[None]) & ~np.eye(batch, dtype=bool), device=device)
+    square = logits[:, :batch].masked_fill(twin, -1e4)
+    right = torch.arange(batch, device=device)
+    hard = logits[:, batch:].diagonal().masked_fill(torch.as_tensor(~reads_otherwise, device=device), -1e4)[:, None]
+    return (F.cross_entropy(torch.cat([square, hard], 1), right) + F.cross_entropy(square.T, right)) / 2

@@ -1,0 +1,81 @@
+"""The VAE: diffusers' AutoencoderKL. The shipped one takes 64 x 64 pictures to 8 x 8 x 16 latents and back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from headtohead.pretrained.loading.by_name import fetched
+from headtohead.synthetic.dataset import pictures_of_step
+
+KL_WEIGHT = 1e-6
+
+
+def build(config: dict[str, Any]) -> AutoencoderKL:
+    depth = len(config["block_out_channels"])
+    return AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * depth, up_block_types=("UpDecoderBlock2D",) * depth, **config
+    )
+
+
+def load(name: str) -> Vae:
+    """By name or folder, with `:SUBFOLDER` where a model keeps it in one; scale and shift are its config's."""
+    place, _, inner = name.partition(":")
+    model = fetched(
+        "the VAE",
+        place,
+        "foundations.vae",
+        lambda: AutoencoderKL.from_pretrained(place, subfolder=inner or None, use_safetensors=True),
+    )
+    return Vae(model)
+
+
+def loss(model: nn.Module, seed: int, step: int, batch: int, device: str) -> dict[str, Tensor]:
+    pictures = pictures_of_step(seed, step, batch, device) * 2 - 1
+    return reconstruction(model, pictures.to(memory_format=torch.channels_last))
+
+
+def reconstruction(model: nn.Module, x: Tensor) -> dict[str, Tensor]:
+    assert isinstance(model, AutoencoderKL)
+    posterior = model.encode(x).latent_dist
+    back = model.decode(posterior.sample()).sample.float()
+    mse, l1 = F.mse_loss(back, x), F.l1_loss(back, x)
+    kl = posterior.kl().mean()
+    return {"loss": mse + 0.5 * l1 + KL_WEIGHT * kl, "mse": mse, "kl": kl}
+
+
+class Vae(nn.Module):
+    """Pictures in [0, 1] to standardised latents and back. Encoding takes the mean: the same picture, same latent."""
+
+    def __init__(self, model: AutoencoderKL) -> None:
+        super().__init__()
+        self.model = model
+
+    @property
+    def factor(self) -> int:
+        """Pixels a side of a latent."""
+        return int(2 ** (len(self.model.config["block_out_channels"]) - 1))
+
+    @property
+    def channels(self) -> int:
+        return int(self.model.config["latent_channels"])
+
+    def encode(self, pictures: Tensor) -> Tensor:
+        """(B, 3, H, W) in [0, 1] -> (B, c, h, w)."""
+        mean: Tensor = self.model.encode(pictures * 2 - 1).latent_dist.mean
+        return (mean - self._shift()) * self._scale()
+
+    def decode(self, latents: Tensor) -> Tensor:
+        raw = latents / self._scale() + self._shift()
+        pictures: Tensor = self.model.decode(raw).sample
+        return (pictures / 2 + 0.5).clamp(0, 1)
+
+    def _scale(self) -> float:
+        return float(self.model.config["scaling_factor"])
+
+    def _shift(self) -> float:
+        return float(self.model.config["shift_factor"] or 0.0)

@@ -1,0 +1,38 @@
+"""Ceilings and floors as they were measured and ship with the package: rows of metrics by name. Needs no torch."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+PATH = Path(__file__).parents[1] / "pretrained" / "weights" / "ceilings.json"
+Row = dict[str, float]  # by metric, under the names that curves have
+
+
+def measured() -> dict[str, Any]:
+    """Everything that `make foundations` measured; empty when it never did."""
+    return json.loads(PATH.read_text()) if PATH.exists() else {}
+
+
+@cache
+def ceiling(representation: str) -> Row:
+    """What true renders score after a round trip through a representation: no head that predicts it can do better."""
+    row: Row = measured().get("ceilings", {}).get(representation, {})
+    return row
+
+
+@cache
+def floor(name: str = "shuffled prompts") -> Row:
+    """What pictures score that know nothing of their prompt."""
+    row: Row = measured().get("floors", {}).get(name, {})
+    return row
+
+
+def relative(metric: str, value: float, representation: str) -> tuple[float | None, float | None]:
+    """The ceiling of a score and the share of it that was reached; none where there is no ceiling to divide by."""
+    top = ceiling(representation).get(metric)
+    if not top or not metric.startswith(("geneval/", "dpg/")):
+        return None, None
+    return top, value / top

@@ -1,0 +1,164 @@
+"""Write a run's folder; `layout` says what lies in it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from headtohead.records.ceilings import relative
+from headtohead.records.json_files import RecordError as RecordError
+from headtohead.records.json_files import as_text
+from headtohead.records.json_files import read_json as read_json
+from headtohead.records.json_files import read_lines as read_lines
+from headtohead.records.json_files import write as write
+from headtohead.records.layout import (
+    CHECKPOINTS,
+    CONFIG,
+    CURVE,
+    EXAMS,
+    GRIDS,
+    KEPT,
+    POINTS,
+    PROGRESS,
+    PROMPTS,
+    RESCORED,
+    STATUS,
+    TRACEBACK,
+)
+from headtohead.records.leases import Claim, Taken, turn, unheld
+from headtohead.utils.files import whole
+
+HEADLINE = {"geneval/overall": "GenEval", "dpg/overall": "DPG", "fid": "FID"}  # figure 4 of the paper
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Where in the training a number was measured."""
+
+    step: int
+    samples: int
+    flops: float  # of head and language model
+    seconds: float
+    flops_total: float | None = None  # of everything; older records lack it
+
+
+class Recorder:
+    """Writes one run's folder: what the run is, its owner alone says, or whoever looks after it while it has none."""
+
+    def __init__(self, folder: Path, claim: Claim | None = None) -> None:
+        self.folder, self.claim = folder, claim
+
+    def check(self) -> None:
+        """`Taken` when the run is somebody else's, who may have finished it meanwhile."""
+        if self.claim:
+            self.claim.check()
+        else:
+            unheld(self.folder)
+
+    def begin(self, config: Mapping[str, Any]) -> None:
+        self.check()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for place in (self.folder, self.folder / KEPT, self.folder / CHECKPOINTS):
+            for path in place.glob("*.part"):  # of whoever was killed while writing it
+                path.unlink(missing_ok=True)
+        write(self.folder / CONFIG, config)
+
+    def status(self, state: str, **more: Any) -> None:
+        self.check()
+        write(self.folder / STATUS, {"state": state, **more})
+
+    def ended(self, state: str, reason: str = "", details: str = "") -> None:
+        """As far as that can be written, and unless the run is somebody else's by now."""
+        with contextlib.suppress(OSError, Taken):  # the disk itself may be what failed
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.status(state, **({"reason": " ".join(reason.split())[:500]} if reason else {}))
+            if details:
+                (self.folder / TRACEBACK).write_text(details)
+
+    def progress(self, about: Mapping[str, Any]) -> None:
+        self.check()
+        write(self.folder / PROGRESS, about)
+
+    def exam(self, name: str, asked: Sequence[Mapping[str, Any]]) -> None:
+        """What is asked, once for all runs that sit the same exam."""
+        path = self.folder.parent / EXAMS / f"{name}.json"
+        if not path.exists():
+            path.parent.mkdir(exist_ok=True)
+            write(path, {"prompts": asked})
+
+    def append(
+        self,
+        at: Spent,
+        values: Mapping[str, float],
+        n: Mapping[str, int],
+        *,
+        representation: str,
+        judge: str,
+        mode: str = "world",
+    ) -> None:
+        """All numbers of one evaluation, the last of it: a kill leaves a whole evaluation or none."""
+        self._write(CURVE, numbers(at, values, n, representation, judge, mode))
+
+    def rescored(self, how: Mapping[str, Any], lines: Iterable[Mapping[str, Any]]) -> None:
+        with turn(self.folder / POINTS / RESCORED):  # other judges may be at the same weights
+            self._write(RESCORED, [{**line, "how": how} for line in lines])
+
+    def prompts(self, step: int, exam: str, scores: Sequence[float], reasons: Mapping[int, str]) -> None:
+        self._write(PROMPTS, [{"step": step, "exam": exam, "scores": scores, "reasons": reasons}])
+
+    def _write(self, name: str, lines: Iterable[Mapping[str, Any]]) -> None:
+        """Behind the whole lines that are there; all of these or none, since one of them stands for all."""
+        path = self.folder / name
+        before = path.read_bytes() if path.exists() else b""
+        if before and not before.endswith(b"\n"):
+            before = as_text(read_lines(path))
+        whole(path, before + as_text(lines))
+
+    def grid(self, step: int, kind: str) -> Path:
+        path = self.folder / GRIDS / f"{step:07d}-{kind}.webp"
+        path.parent.mkdir(exist_ok=True)
+        return path
+
+    def measured(self, step: int) -> bool:
+        """Whether the evaluation of this step is on record."""
+        path = self.folder / CURVE
+        return path.exists() and any(line["step"] == step for line in read_lines(path))
+
+    def open_points(self) -> list[int]:
+        """Steps whose weights were kept to be measured apart, and were not yet."""
+        steps = sorted(int(path.stem) for path in (self.folder / KEPT).glob("*.json"))
+        return [step for step in steps if not self.measured(step)]
+
+    def cut(self, last: int) -> None:
+        """Forget what was recorded behind a step: it will be measured again."""
+        self._keep(lambda step: step <= last)
+
+    def forget(self, step: int) -> None:
+        """What a point left that was broken off while it was recorded."""
+        self._keep(lambda other: other != step)
+
+    def _keep(self, wanted: Callable[[int], bool]) -> None:
+        for name in (CURVE, PROMPTS):
+            path = self.folder / name
+            if not path.exists():
+                continue
+            text, lines = path.read_text(), read_lines(path)
+            kept = [line for line in lines if wanted(line["step"])]
+            if text and (not text.endswith("\n") or len(kept) < len(lines)):
+                whole(path, as_text(kept))
+
+
+def numbers(
+    at: Spent, values: Mapping[str, float], n: Mapping[str, int], representation: str, judge: str, mode: str
+) -> list[dict[str, Any]]:
+    """One evaluation as lines of a record: raw values, and as shares of what their representation could reach."""
+    out, spent = list[dict[str, Any]](), {name: cost for name, cost in vars(at).items() if cost is not None}
+    for metric, value in values.items():
+        top, share = relative(metric, value, representation)
+        count = n.get(metric, n.get(metric.split("/")[0]))
+        line = {"metric": metric, "value": value, "ceiling": top, "relative": share, "n": count}
+        out.append({**spent, **line, "judge": judge, "mode": mode})
+    return out

@@ -1,0 +1,90 @@
+"""What a search was allowed to spend on a design whose settings it chose: by design, as searches need not be equal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from headtohead.config.design import DESIGNS
+from headtohead.config.parsing import Zero, build
+from headtohead.config.run_config import RunConfig
+from headtohead.records import json_files, leases
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tuned:
+    """Which search chose a design's settings, and what it was allowed to spend."""
+
+    study: str
+    storage: str
+    trials: int
+    steps: int  # of each trial
+    objective: str
+    space: dict[str, str]  # what was searched, by setting
+    pruned: bool = False  # whether trials that trailed behind were given up before their last step
+    finished: Zero = 0  # trials that neither failed nor were given up; 0 where nobody counted
+    seed: Zero = 0  # of all trials: scores at it are those that were chosen for being high
+
+
+def read(given: Any, designs: Iterable[str], where: str) -> dict[str, Tuned]:
+    """By design; files of before said once what was the same for these designs."""
+    if isinstance(given, Mapping) and any(key in DESIGNS for key in given):
+        return {str(design): build(Tuned, own, where, f"tuned.{design}") for design, own in given.items()}
+    return dict.fromkeys(designs, build(Tuned, given, where, "tuned"))
+
+
+def plain(tuned: Mapping[str, Tuned]) -> dict[str, Any]:
+    return {design: asdict(own) for design, own in tuned.items()}
+
+
+def alike(searches: Iterable[Tuned | None]) -> bool:
+    """Whether all had the same to choose from and to spend; more of it flatters a design."""
+    budgets = [(t.trials, t.steps, t.objective, t.space, t.pruned) if t else None for t in searches]
+    return all(budget == budgets[0] for budget in budgets)
+
+
+def spent(tuned: Tuned) -> str:
+    counted = f" ({tuned.finished:,} finished)" if tuned.finished else ""
+    return f"the best of {tuned.trials:,} trials of {tuned.steps:,} steps by the {tuned.objective}{counted}"
+
+
+SWEEP = "sweep.json"  # beside a sweep's runs: how it was asked for
+
+
+def remember(
+    folder: Path, command: str, runs: Mapping[str, RunConfig] | None = None, searches: Mapping[str, Tuned] | None = None
+) -> None:
+    """Note beside a sweep's runs how they were asked for, which ones, and what chose each design's settings."""
+    steps = {name: run.train.steps for name, run in (runs or {}).items()}
+    with leases.turn(folder / ".asked"):  # workers of one sweep begin together, each with a word to add
+        before = told(folder)
+        about = {
+            "commands": list(dict.fromkeys([*asked(folder), command])),
+            "runs": {**before.get("runs", {}), **steps},
+            "tuned": plain({**tuned(folder), **(searches or {})}),
+        }
+        json_files.write(folder / SWEEP, {key: value for key, value in about.items() if value})
+
+
+def told(folder: Path) -> dict[str, Any]:
+    """What is noted beside a sweep's runs."""
+    path = folder / SWEEP
+    out = json_files.read_json(path) if path.exists() else {}
+    for key, kind in {"commands": list, "runs": dict, "tuned": dict}.items():
+        if not isinstance(out.get(key) or kind(), kind):
+            raise json_files.RecordError(f"{path}: {key} is {out[key]!r:.40}; move the file away, it is made again")
+    return out
+
+
+def asked(folder: Path) -> list[str]:
+    """The commands that a sweep's runs came from."""
+    return [str(c) for c in told(folder).get("commands", ())]
+
+
+def tuned(folder: Path) -> dict[str, Tuned]:
+    """What chose the settings of each design of a sweep, where a search did."""
+    noted = told(folder)
+    there = [d for d in DESIGNS if any(str(run).startswith((f"{d}-s", f"{d}+")) for run in noted.get("runs", ()))]
+    return read(noted["tuned"], there, str(folder / SWEEP)) if noted.get("tuned") else {}

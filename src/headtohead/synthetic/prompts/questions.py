@@ -1,0 +1,129 @@
+"""Yes-or-no questions about scenes: how they are worded, and how they are answered from what a judge sees.
+
+Only the wording is shared by the two directions; the answer uses detections alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from headtohead.synthetic.captions import article, plural
+from headtohead.synthetic.vocabulary import (
+    BACKGROUND_NAMES,
+    COLOUR_NAMES,
+    COUNT_WORDS,
+    PICTURE_SIDE,
+    PLACES,
+    SHAPES,
+    SIZE_NAMES,
+    SIZES,
+)
+from headtohead.utils.boxes import RELATIONS, Detection, relations
+
+SURE = 0.3  # a detection below this confidence is not seen
+# Radius in pixels between small and large; nearer to small, since a mask loses the thin tips of an outline.
+MIDDLE = 0.7 * SIZES["small"][1] + 0.3 * SIZES["large"][0]
+NEAR = 2.0  # pixels by which an object may miss the third of the picture that it is said to be in
+
+_PLURALS = {plural(s): s for s in SHAPES}
+
+
+def _one_of(names: Sequence[str]) -> str:
+    return "(" + "|".join(map(re.escape, sorted(names, key=len, reverse=True))) + ")"
+
+
+_S, _R = _one_of(SHAPES), _one_of(RELATIONS)
+
+
+def is_there(shape: str) -> str:
+    return f"Is there {article(shape)}?"
+
+
+def how_many(shape: str, count: int) -> str:
+    return f"Are there {COUNT_WORDS[count]} {plural(shape)}?"
+
+
+def has_attribute(shape: str, attribute: str) -> str:
+    """A colour or a size."""
+    return f"Is the {shape} {attribute}?"
+
+
+def how_many_shapes(count: int) -> str:
+    return f"Are there {COUNT_WORDS[count]} shapes in all?"
+
+
+def is_at(shape: str, place: str) -> str:
+    return f"Is the {shape} at the {place}?"
+
+
+def stands(a: str, relation: str, b: str) -> str:
+    return f"Is the {a} {relation} the {b}?"
+
+
+def background(name: str) -> str:
+    return f"Is the background {name}?"
+
+
+def _size(d: Detection) -> str:
+    x0, y0, x1, y1 = d.box
+    return SIZE_NAMES[int(max(x1 - x0, y1 - y0) / 2 > MIDDLE)]
+
+
+def _is_at(d: Detection, name: str) -> bool:
+    x0, y0, x1, y1 = d.box
+    third = PICTURE_SIDE / 3
+    row, column = divmod(PLACES.index(name), 3)
+    from_middle = np.abs(np.array([(x0 + x1) / 2, (y0 + y1) / 2]) - (np.array([column, row]) + 0.5) * third)
+    return bool((from_middle <= third / 2 + NEAR).all())
+
+
+def _has(d: Detection, attribute: str) -> bool:
+    return attribute in (d.colour, _size(d))
+
+
+Seen = list[Detection]
+
+
+def _of(seen: Seen, shape: str) -> Seen:
+    return [d for d in seen if d.name == shape]
+
+
+def _stands(seen: Seen, a: str, relation: str, b: str) -> bool:
+    index = RELATIONS.index(relation)
+    return any(bool(relations(p.box, q.box)[index]) for p in _of(seen, a) for q in _of(seen, b))
+
+
+_ATTRIBUTE = _one_of((*COLOUR_NAMES, *SIZE_NAMES))
+_FORMS: tuple[tuple[re.Pattern[str], Callable[..., bool]], ...] = (
+    (re.compile(rf"Is there an? {_S}\?"), lambda seen, ground, s: bool(_of(seen, s))),
+    (
+        re.compile(rf"Are there {_one_of(COUNT_WORDS)} {_one_of(tuple(_PLURALS))}\?"),
+        lambda seen, ground, n, s: len(_of(seen, _PLURALS[s])) == COUNT_WORDS.index(n),
+    ),
+    (
+        re.compile(rf"Is the {_S} {_ATTRIBUTE}\?"),
+        lambda seen, ground, s, what: any(_has(d, what) for d in _of(seen, s)),
+    ),
+    (
+        re.compile(rf"Are there {_one_of(COUNT_WORDS)} shapes in all\?"),
+        lambda seen, ground, n: len(seen) == COUNT_WORDS.index(n),
+    ),
+    (
+        re.compile(rf"Is the {_S} at the {_one_of(PLACES)}\?"),
+        lambda seen, ground, s, where: any(_is_at(d, where) for d in _of(seen, s)),
+    ),
+    (re.compile(rf"Is the {_S} {_R} the {_S}\?"), lambda seen, ground, a, r, b: _stands(seen, a, r, b)),
+    (re.compile(rf"Is the background {_one_of(BACKGROUND_NAMES)}\?"), lambda seen, ground, name: ground == name),
+)
+
+
+def answer(question: str, found: Seen, ground: str) -> str:
+    """`yes` or `no`; a question outside the world's grammar is refused, not guessed."""
+    seen = [d for d in found if d.score > SURE]
+    for form, holds in _FORMS:
+        if match := form.fullmatch(question):
+            return "yes" if holds(seen, ground, *match.groups()) else "no"
+    raise ValueError(f"the world's judge cannot read the question {question!r}")

@@ -1,0 +1,186 @@
+"""Scenes: what a picture shows, before it is drawn. A batch of scenes is a few arrays.
+
+`draw(seed, index)` is a pure function: free scenes for training, or scenes that fulfil a request (a prompt), so that
+one prompt has many right pictures.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headtohead.synthetic.outlines import extents
+from headtohead.synthetic.splits import HELD_COLOURS, allowed
+from headtohead.synthetic.vocabulary import (
+    BACKGROUND_NAMES,
+    BACKGROUNDS,
+    COLOUR_JITTER,
+    COLOUR_NAMES,
+    COLOURS,
+    MAX_OBJECTS,
+    PICTURE_SIDE,
+    SHAPES,
+    SIZE_NAMES,
+    SIZES,
+)
+from headtohead.utils import random
+from headtohead.utils.boxes import relations
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+# How many objects a free scene shows, how often they are all of one shape (which is what counting asks for), how
+# often an object is large, given how many there are.
+COUNT_WEIGHTS = np.array([0.0, 0.22, 0.30, 0.20, 0.15, 0.13])
+SAME_SHAPE = 0.25
+LARGE = np.array([0.0, 0.55, 0.5, 0.35, 0.2, 0.1])
+
+GAP = 2.0  # pixels between the boxes of two objects
+TRIES_A_PLACE = 24
+MAX_ATTEMPTS = 200
+FREE = -1
+
+
+@dataclass(frozen=True)
+class Scenes:
+    """B scenes of up to O = MAX_OBJECTS objects; rows beyond `count` are padding."""
+
+    count: Ints  # (B,)
+    shape: Ints  # (B, O) index into SHAPES
+    colour: Ints  # (B, O) index into COLOUR_NAMES
+    size: Ints  # (B, O) index into SIZE_NAMES
+    radius: Floats  # (B, O) pixels
+    centre: Floats  # (B, O, 2) pixels, x then y
+    rgb: Floats  # (B, O, 3) the object's own colour, jittered
+    background: Ints  # (B,) index into BACKGROUND_NAMES
+    backdrop: Floats  # (B, 9) its colour, the direction and strength of its gradient, its texture
+
+    def __len__(self) -> int:
+        return len(self.count)
+
+    def __getitem__(self, rows: Any) -> Scenes:
+        return Scenes(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+
+    @property
+    def present(self) -> NDArray[np.bool_]:
+        return np.arange(self.shape.shape[1]) < self.count[:, None]
+
+    @property
+    def boxes(self) -> Floats:
+        """(B, O, 4) the outline's box in pixels."""
+        return extents()[self.shape] * self.radius[..., None] + np.concatenate([self.centre] * 2, -1)
+
+    @property
+    def seen(self) -> NDArray[np.bool_]:
+        """(B,) whether training may show them: none of their combinations is held out."""
+        return allowed(self.shape, self.colour, self.present, self.boxes)
+
+    @staticmethod
+    def cat(parts: list[Scenes]) -> Scenes:
+        return Scenes(**{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Scenes)})
+
+
+@dataclass(frozen=True)
+class Request:
+    """What every scene of a batch must show. FREE (-1) leaves an attribute open."""
+
+    shape: tuple[int, ...]
+    colour: tuple[int, ...]
+    size: tuple[int, ...] = ()
+    place: tuple[int, ...] = ()  # thirds of the picture: 3 * row + column
+    background: int = FREE
+    relations: tuple[tuple[int, int, int], ...] = ()  # (object a, index into RELATIONS, object b)
+
+
+def draw(seed: int, index: Ints, *, request: Request | None = None, held_out: bool = False) -> Scenes:
+    """The scenes of these indices. Unless `held_out`, none shows a held-out combination."""
+    index = np.asarray(index, np.int64)
+    done = np.zeros(len(index), bool)
+    out: Scenes | None = None
+    for attempt in range(MAX_ATTEMPTS):
+        todo = np.where(~done)[0]
+        # The number of objects belongs to the index, not to the attempt: retries must not thin out crowded scenes.
+        scenes, ok = _attempt(random.keys(seed, index[todo], 0), random.keys(seed, index[todo], 1 + attempt), request)
+        if not held_out:
+            ok &= scenes.seen
+        if out is None:
+            out = Scenes(**{f.name: getattr(scenes, f.name).copy() for f in fields(Scenes)})
+        else:
+            for f in fields(Scenes):
+                getattr(out, f.name)[todo] = getattr(scenes, f.name)
+        done[todo[ok]] = True
+        if done.all():
+            return out
+    raise ValueError(f"no scene fulfils {request} in {MAX_ATTEMPTS} attempts (held_out={held_out})")
+
+
+def _attempt(key: Any, retry: Any, request: Request | None) -> tuple[Scenes, NDArray[np.bool_]]:
+    batch, most = len(key), MAX_OBJECTS
+    kind, u = random.uniform(key, 2), random.uniform(retry, most, 8)
+    if request is None:
+        count = random.choose(kind[:, 0], COUNT_WEIGHTS)
+        same = (kind[:, 1] < SAME_SHAPE) & (count >= 2)
+        shape = (u[..., 0] * len(SHAPES)).astype(np.int64)
+        shape = np.where(same[:, None], shape[:, :1], shape)
+        one_colour = same & (kind[:, 1] < SAME_SHAPE / 2)
+        colour = _free_colours(np.where(one_colour[:, None], u[:, :1, 1], u[..., 1]), shape)
+    else:
+        count = np.full(batch, len(request.shape))
+        pad = (FREE,) * (most - len(request.shape))
+        want_shape, want_colour = np.array(request.shape + pad), np.array(request.colour + pad)
+        shape = np.where(want_shape == FREE, (u[..., 0] * len(SHAPES)).astype(np.int64), want_shape)
+        colour = np.where(want_colour == FREE, _free_colours(u[..., 1], shape), want_colour)
+    size = (u[..., 2] < LARGE[count][:, None]).astype(np.int64)
+    if request is not None and request.size:
+        want = np.array(request.size + (FREE,) * (most - len(request.size)))
+        size = np.where(want == FREE, size, want)
+    low, high = np.array([SIZES[s] for s in SIZE_NAMES])[size].transpose(2, 0, 1)
+    radius = low + u[..., 3] * (high - low)
+    cell = np.array((request.place if request else ()) + (FREE,) * most)[:most]
+    centre, ok = _place(random.uniform(retry + np.uint64(1), most, TRIES_A_PLACE, 2), radius, count, cell)
+    rgb = np.array([COLOURS[c] for c in COLOUR_NAMES])[colour] + (2 * u[..., 4:7] - 1) * COLOUR_JITTER
+    background, backdrop = _backdrop(random.uniform(retry + np.uint64(2), 10), request)
+    scenes = Scenes(count, shape, colour, size, radius, centre, np.clip(rgb, 0, 1), background, backdrop)
+    if request is not None:
+        boxes = scenes.boxes
+        for a, relation, b in request.relations:
+            ok = ok & relations(boxes[:, a], boxes[:, b])[:, relation]
+    return scenes, ok
+
+
+def _free_colours(u: Floats, shape: Ints) -> Ints:
+    """A colour for each shape among those seen with it (so that free scenes rarely have to be drawn again)."""
+    return random.choose(u, (~HELD_COLOURS[shape]).astype(np.float64))
+
+
+def _place(u: Floats, radius: Floats, count: Ints, cell: Ints) -> tuple[Floats, NDArray[np.bool_]]:
+    """Each object takes the first of its candidate places (within its cell) that leaves a gap to those before it."""
+    batch, most = radius.shape
+    edge = radius[..., None, None] + 0.5
+    third = PICTURE_SIDE / 3
+    corner = np.stack([cell % 3, cell // 3], -1)[:, None] * third  # (O, 1, 2), x then y
+    anywhere = (cell == FREE)[:, None, None]
+    low = np.where(anywhere, edge, np.maximum(edge, corner))
+    high = np.where(anywhere, PICTURE_SIDE - edge, np.minimum(PICTURE_SIDE - edge, corner + third - 1e-6))
+    candidates = low + u * (high - low)
+    centre, ok = candidates[:, :, 0].copy(), np.ones(batch, bool)
+    for j in range(1, most):
+        apart = np.abs(candidates[:, j, :, None] - centre[:, None, :j]).max(-1)
+        clear = (apart >= (radius[:, j, None] + radius[:, :j] + GAP)[:, None]).all(-1)
+        centre[:, j] = candidates[np.arange(batch), j, clear.argmax(-1)]
+        ok &= clear.any(-1) | (j >= count)
+    return centre, ok
+
+
+def _backdrop(u: Floats, request: Request | None) -> tuple[Ints, Floats]:
+    kind = (u[:, 0] * len(BACKGROUND_NAMES)).astype(np.int64)
+    if request is not None and request.background != FREE:
+        kind = np.full_like(kind, request.background)
+    base = np.array([BACKGROUNDS[b] for b in BACKGROUND_NAMES])[kind] + (u[:, 1:4] - 0.5) * 0.05
+    direction, strength = 2 * np.pi * u[:, 4], 0.10 * u[:, 5]
+    frequency, phase, amplitude = 1 + 4 * u[:, 6], 2 * np.pi * u[:, 7], 0.03 * u[:, 8]
+    turn = 2 * np.pi * u[:, 9]
+    return kind, np.concatenate([base, np.stack([direction, strength, frequency, phase, amplitude, turn], -1)], -1)

@@ -1,0 +1,170 @@
+"""What every training here shares: averaged weights, clipping, schedule, sharding, checkpoints of what is trained."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any, Generic, Protocol, TypeVar
+
+import lightning as L
+import torch
+from torch import Tensor, nn
+from torch.distributed.fsdp import FSDPModule, fully_shard
+from torch.distributed.tensor import DTensor, distribute_tensor
+
+from headtohead.config.run_config import ComputeConfig, RunConfig, TrainConfig
+from headtohead.data.synthetic_batches import Encode, StepBatch
+from headtohead.models.generator import PICTURES, Generator, pixels
+from headtohead.models.objectives.noise import Draws, Rows
+from headtohead.pretrained.making.loop import warm_cosine
+from headtohead.utils.compute import autocast
+from headtohead.utils.errors import Diverged
+
+
+class Net(Protocol):
+    """A module that knows which of its weights are trained, and in which units they may be sharded."""
+
+    def trained(self) -> dict[str, nn.Parameter]: ...
+    def units(self) -> list[nn.Module]: ...
+    def modules(self) -> Any: ...
+    def parameters(self) -> Any: ...
+
+
+N = TypeVar("N", bound=Net)
+
+
+class Average(Generic[N]):
+    """A moving average of the trained weights alone; frozen ones are shared, not copied."""
+
+    def __init__(self, net: N, decay: float) -> None:
+        self.net, self.decay = net, decay
+        self.weights = {name: p.detach().clone() for name, p in net.trained().items()}
+
+    @torch.no_grad()
+    def step(self, steps: int) -> None:
+        """Early on the average is short, or it would hold little but the first weights for a thousand steps."""
+        decay = min(self.decay, (1 + steps) / (10 + steps))
+        torch._foreach_lerp_(list(self.weights.values()), list(self.net.trained().values()), 1 - decay)
+
+    def __enter__(self) -> N:
+        """The net with averaged weights, until the block ends."""
+        self._own = {name: p.detach().clone() for name, p in self.net.trained().items()}
+        self._put(self.weights)
+        return self.net
+
+    def whole(self) -> dict[str, Tensor]:
+        """The averages as plain tensors; where they are sharded, gathered by all processes together."""
+        return {name: w.full_tensor() if isinstance(w, DTensor) else w for name, w in self.weights.items()}
+
+    def restore(self, weights: Mapping[str, Tensor]) -> None:
+        for name, own in self.weights.items():
+            given = weights[name].to(own.device)
+            if isinstance(own, DTensor):
+                given = distribute_tensor(given, own.device_mesh, own.placements)
+            own.copy_(given)
+
+    def __exit__(self, *_: object) -> None:
+        self._put(self._own)
+
+    @torch.no_grad()
+    def _put(self, weights: dict[str, Tensor]) -> None:
+        for unit in self.net.modules():
+            if isinstance(unit, FSDPModule):  # sampling leaves its weights gathered: there is no backward pass
+                unit.reshard()
+        for name, p in self.net.trained().items():
+            p.copy_(weights[name])
+
+
+class Learner(L.LightningModule, Generic[N]):
+    def __init__(self, net: N, train: TrainConfig, compute: ComputeConfig, seed: int) -> None:
+        super().__init__()
+        self.net, self.settings, self.compute, self.seed = net, train, compute, seed
+        self.average = Average(net, train.ema)
+        self.strict_loading = False  # a checkpoint holds what is trained; what it must hold is checked below
+        self._began, self._lost = time.monotonic(), torch.zeros(())
+
+    def configure_model(self) -> None:
+        """Under a strategy that has a mesh of devices, every unit is sharded by itself."""
+        if self._device_mesh is None or isinstance(next(self.net.parameters()), DTensor):
+            return
+        mesh = self._device_mesh["data_parallel"]
+        for unit in self.net.units():
+            fully_shard(unit, mesh=mesh)
+        self.average = Average(self.net, self.settings.ema)
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        if batch_idx % self.trainer.accumulate_grad_batches == 0:
+            self._began = time.monotonic()
+
+    def on_before_backward(self, loss: Tensor) -> None:
+        self._lost = self._lost + loss.detach()
+
+    def configure_gradient_clipping(self, optimizer: Any, *_: Any, **__: Any) -> None:
+        """The last place before a step: what is no number must not reach the weights."""
+        norm = nn.utils.clip_grad_norm_(self.net.trained().values(), self.settings.clip)
+        norm, lost = norm.full_tensor() if isinstance(norm, DTensor) else norm, self._lost
+        if not torch.isfinite(norm + lost):
+            step = self.global_step + 1
+            raise Diverged(f"step {step}: the loss is {float(lost):.4g}, the gradient's norm {float(norm):.4g}")
+        self._lost = lost.new_zeros(())
+        self.log("grad_norm", norm, prog_bar=True)
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """The average belongs to the step itself: callbacks, which measure and save, run before the module's hooks."""
+        super().optimizer_step(*args, **kwargs)
+        self.average.step(self.global_step)
+        self.log("samples/s", self.settings.batch / (time.monotonic() - self._began), prog_bar=True)
+
+    def rate(self, step: int) -> float:
+        t = self.settings
+        return warm_cosine(step, steps=t.steps, warmup=t.warmup, end=t.lr_end)
+
+    def configure_optimizers(self) -> Any:
+        t = self.settings
+        optimizer = torch.optim.AdamW(
+            list(self.net.trained().values()),
+            t.lr,
+            (0.9, t.beta2),
+            weight_decay=t.weight_decay,
+            fused=self.device.type == "cuda",
+        )
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self.rate)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Trained weights only: frozen ones are made by their recipe, not by the run."""
+        trained = {f"net.{name}" for name in self.net.trained()}
+        checkpoint["state_dict"] = {k: v for k, v in checkpoint["state_dict"].items() if k in trained}
+        checkpoint["average"] = self.average.whole()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.average.restore(checkpoint["average"])
+        # Lightning counts batches; another number of devices makes another number of them out of the same steps.
+        batches = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
+        for counts in (batches["total"], batches["current"]):
+            for name in counts:
+                counts[name] = checkpoint["global_step"] * self.trainer.accumulate_grad_batches
+
+    def load_state_dict(self, state_dict: Any, strict: bool = True, assign: bool = False) -> Any:
+        own = {f"net.{name}" for name in self.net.trained()}
+        if set(state_dict) != own:
+            raise ValueError(f"the checkpoint does not fit this run: {sorted(own ^ set(state_dict))[:3]}")
+        return super().load_state_dict(state_dict, strict=False, assign=assign)
+
+
+class DesignModule(Learner[Generator]):
+    def __init__(self, generator: Generator, config: RunConfig, encode: Encode) -> None:
+        """`encode` turns a batch's pictures into image tokens, where they were not encoded beforehand."""
+        super().__init__(generator, config.train, config.compute, config.seed)
+        self.encode = encode
+
+    def training_step(self, batch: StepBatch, _: int) -> Tensor:
+        # Noise and times of a step depend on seed and step alone, so a resumed run draws what it would have drawn.
+        rows = Rows(batch.start, self.settings.batch)
+        draws = Draws(self.seed * 1_000_003 + self.global_step, rows, batch.x_1.device)
+        with autocast(self.compute.precision, self.device):
+            x_1 = (self.encode(pixels(batch.x_1)) if batch.x_1.dim() == PICTURES else batch.x_1).float()
+            condition = self.net.condition(batch.captions)
+            loss = self.net.generation.loss(x_1, condition, draws)
+        self.log("loss", loss.detach(), prog_bar=True)
+        return loss

@@ -1,0 +1,146 @@
+"""A training in a folder, as every stage does it: it saves its state, is stopped, goes on as the run that it was."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+from torch import Tensor
+
+from headtohead.config.run_config import ComputeConfig, TrainConfig
+from headtohead.data.order import Portion
+from headtohead.records.leases import Claim, claimed
+from headtohead.records.recorder import Recorder
+from headtohead.training import checkpoints, devices
+from headtohead.training.callbacks import loggers
+from headtohead.training.callbacks.progress import bar
+from headtohead.training.callbacks.stop import Stopping
+from headtohead.training.checkpoints import Checkpoints, State
+from headtohead.training.lightning_module import Learner
+from headtohead.utils import cli
+from headtohead.utils.errors import InputError, Stopped
+from headtohead.utils.files import patiently
+from headtohead.utils.processes import Asked
+
+
+class Training:
+    """One process's part in it; the first process holds the claim, writes, and speaks."""
+
+    def __init__(
+        self,
+        folder: Path,
+        train: TrainConfig,
+        compute: ComputeConfig,
+        device: str,
+        *,
+        asked: Asked,
+        claim: Claim | None,
+        say: Callable[[str], None],
+        watch: Iterable[L.Callback] = (),
+    ) -> None:
+        self.folder, self.steps, self.claim, self.recorder = folder, train.steps, claim, Recorder(folder, claim)
+        self.say = say if claim else cli.quiet
+        self.keeping = 0.0  # seconds that went into states and records
+        self.states = Checkpoints(folder, self.say, self._waiting)
+        self.asked, self.stopping = asked, Stopping(asked, self.save)
+        self.trainer = devices.trainer(
+            compute,
+            device,
+            steps=train.steps,
+            batch=train.batch,
+            callbacks=[self.stopping, *watch, bar()],
+            checkpoints=self.states,
+        )
+        self.device = str(self.trainer.strategy.root_device)
+        rank, world = self.trainer.global_rank, self.trainer.world_size
+        self.portion = Portion.of(train.batch, compute.micro_batch, rank, world)
+
+    def write(self, work: Callable[[], None]) -> None:
+        """Something into the folder, by its owner and when there is space."""
+        with self._keeping():
+            if self.claim:
+                self.claim.check()
+            patiently(work, self.folder, self.say, self._waiting)
+
+    def save(self, trainer: L.Trainer) -> None:
+        """By all processes together."""
+        with self._keeping():
+            if self.claim:
+                self.claim.check()
+            trainer.save_checkpoint(self.states.path(trainer.global_step))
+
+    @contextlib.contextmanager
+    def _keeping(self) -> Iterator[None]:
+        began = time.monotonic()
+        yield
+        self.keeping += time.monotonic() - began
+
+    def fit(
+        self,
+        module: Learner[Any],
+        batches: Callable[[int], Iterable[Any]],
+        callback: L.Callback,
+        belongs: Mapping[str, Any],
+        read: Callable[[dict[str, Any]], dict[str, Any]],
+        log: loggers.Loggers = loggers.none,
+        apart: bool = False,
+    ) -> None:
+        """From the last whole state on. `belongs`: what makes it this run; `read` does the same of what was saved.
+
+        Points that others measure `apart` stay on record: the weights they were measured on will be the same again.
+        """
+        self.states.belongs = dict(belongs)
+        self.trainer.callbacks.insert(0, callback)  # type: ignore[attr-defined]
+        state = self._state(read) if self.claim else None
+        step, path = self.trainer.strategy.broadcast((state.step, str(state.path)) if state else (0, None))
+        if self.claim and not apart:
+            self.write(lambda: self.recorder.cut(step))
+        if self.claim and not step:
+            room(self.folder, module.net.trained().values())
+        if step:
+            self.say(f"{self.folder.name}: going on at step {step:,}")
+        if step == self.steps:  # what comes after the last step may be owed, and Lightning would not begin
+            self.stopping.over = True
+            self.trainer.fit_loop.epoch_loop.max_steps = self.steps + 1
+        loggers.attach(self.trainer, log(step))
+        with devices.without_news():
+            self.trainer.fit(module, batches(step), ckpt_path=path, weights_only=True)
+
+    def _state(self, read: Callable[[dict[str, Any]], dict[str, Any]]) -> State | None:
+        state = checkpoints.newest(self.folder, self.say)
+        if state:
+            State(state.step, state.path, read(state.belongs)).check(self.states.belongs)
+        return state
+
+    def _waiting(self, now: bool) -> None:
+        """For space: whoever looks is told, and who is asked to go goes."""
+        about = {"reason": "the disk is full"} if now else {}
+        if self.claim:
+            with contextlib.suppress(OSError):
+                self.recorder.status("paused" if now else "running", **about)
+        if self.asked.code:
+            raise Stopped(self.asked.code)
+
+
+@contextlib.contextmanager
+def joined(folder: Path, say: Callable[[str], None]) -> Iterator[tuple[Asked, Claim | None]]:
+    """This process's part in a folder's training: signals are heard, and the first of its processes holds the claim."""
+    with Asked() as asked:
+        if devices.rank():
+            yield asked, None
+        else:  # who is asked to go while it waits for space goes at once
+            with patiently(lambda: claimed(folder), folder, say) as claim:
+                yield asked, claim
+
+
+def room(folder: Path, trained: Iterable[Tensor]) -> None:
+    """Before anything is spent: is there space for the states of weights, their averages and AdamW's moments?"""
+    needed = (checkpoints.KEPT + 1) * 4 * sum(p.numel() * p.element_size() for p in trained)
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise InputError(f"{folder}: its states take {needed / 1e9:,.3g} GB of disk, {free / 1e9:,.3g} GB are free")

@@ -1,0 +1,129 @@
+"""What the study's commands share: a parser whose errors are one line with exit code 2, and its common options."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+from headtohead.utils.errors import InputError, one_line
+
+GOES_ON = "stopped; the same command goes on from here"
+
+
+class _Help(argparse.ArgumentDefaultsHelpFormatter):
+    """Shows a default where there is one to show."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        return super()._get_help_string(action) if action.default not in (None, Path()) else action.help
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse without the usage block in front of an error; helps show defaults."""
+
+    def __init__(self, module: str, described: str | None) -> None:
+        text = (described or "").split(": ", 1)[-1]
+        super().__init__(
+            prog=f"python -m {module}",
+            description=text[:1].upper() + text[1:],
+            formatter_class=_Help,
+        )
+
+    @property
+    def name(self) -> str:
+        return self.prog.rsplit(".", 1)[-1]
+
+    def error(self, message: str) -> NoReturn:
+        say(f"{self.name}: {message}")
+        raise SystemExit(2)
+
+    def concluded(self, work: Callable[[], int | None], stopped: str = GOES_ON) -> int:
+        """The exit code: what can be put right is one line and 2, Ctrl-C is 130."""
+        try:
+            return work() or 0
+        except (InputError, OSError) as error:
+            say(f"{self.name}: {one_line(error)}")
+            return 2
+        except KeyboardInterrupt:
+            say(f"{self.name}: {stopped}")
+            return 130
+
+    def add_device(self) -> None:
+        self.add_argument("--device", type=_device, default=None, help="cpu or cuda; cuda when there is one")
+
+    def add_folder(self, name: str, default: Path, what: str) -> None:
+        self.add_argument(name, type=_folder, default=default, help=what)
+
+
+def quiet(line: str) -> None:
+    """For processes beside the first."""
+
+
+def say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def duration(seconds: float) -> str:
+    """As one says it: 40 s, 12 min, 3 h 20 min."""
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _device(text: str) -> str:
+    import torch
+
+    if text not in ("cpu", "cuda"):
+        raise argparse.ArgumentTypeError(f"expected cpu or cuda, got {text!r}")
+    if text == "cuda" and not torch.cuda.is_available():
+        raise argparse.ArgumentTypeError("cuda: this machine has none that torch can use")
+    return text
+
+
+def _folder(text: str) -> Path:
+    path = Path(text)
+    if path.exists() and not path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text}: is a file, not a folder")
+    return path
+
+
+def positive(text: str) -> int:
+    """A whole number from 1 on."""
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 on, got {text!r}")
+    return int(text)
+
+
+def natural(text: str) -> int:
+    """A whole number from 0 on."""
+    if not _whole(text):
+        raise argparse.ArgumentTypeError(f"expected a whole number from 0 on, got {text!r}")
+    return int(text)
+
+
+def _whole(text: str) -> bool:
+    """One that every generator takes as its seed."""
+    return text.isascii() and text.isdigit() and int(text) < 2**31
+
+
+def seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < 1e6:
+        raise argparse.ArgumentTypeError(f"expected seconds above 0, got {text!r}")
+    return value
+
+
+def seeds(text: str) -> list[int]:
+    """Such as 0,1,2."""
+    parts = text.split(",")
+    if not all(map(_whole, parts)):
+        raise argparse.ArgumentTypeError(f"expected whole numbers such as 0,1,2, got {text!r}")
+    if len(set(map(int, parts))) < len(parts):
+        raise argparse.ArgumentTypeError(f"the same seed stands twice in {text!r}")
+    return [int(p) for p in parts]

@@ -1,0 +1,74 @@
+"""Path and solver against diffusers' scheduler and against fields whose solution is known."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from diffusers import FlowMatchEulerDiscreteScheduler
+from torch import Tensor, nn
+
+from headtohead.config.run_config import Sampling
+from headtohead.models.objectives.flow_matching import FlowHead, path, solve
+from headtohead.utils.tensor_shapes import Condition
+
+
+def field(x: Tensor, t: Tensor) -> Tensor:
+    return torch.sin(3 * x) - x * t.view(-1, 1, 1)
+
+
+@pytest.mark.parametrize("steps", [1, 7, 30])
+def test_euler_agrees_with_diffusers(steps: int) -> None:
+    """Theirs runs from sigma = 1 (noise) to 0 with the velocity noise - data; ours from t = 0 to 1 the other way."""
+    x_0 = torch.randn(2, 5, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    scheduler = FlowMatchEulerDiscreteScheduler()
+    scheduler.set_timesteps(sigmas=[1 - k / steps for k in range(steps)])
+    x = x_0.clone()
+    for sigma, timestep in zip(scheduler.sigmas[:-1].double(), scheduler.timesteps, strict=True):
+        v = -field(x, (1 - sigma).expand(2))
+        x = scheduler.step(v, timestep, x, return_dict=False)[0].double()
+    assert torch.allclose(solve(field, x_0, steps, "euler"), x, atol=1e-5)
+
+
+def test_heun_converges_faster_than_euler() -> None:
+    x_0 = torch.randn(4, 3, 2, dtype=torch.float64)
+    exact = solve(field, x_0, 4000, "heun")
+    error = {solver: [(solve(field, x_0, n, solver) - exact).norm() for n in (20, 40)] for solver in ("euler", "heun")}
+    assert error["euler"][0] / error["euler"][1] == pytest.approx(2, rel=0.2)
+    assert error["heun"][1] < error["euler"][1] / 5
+
+
+def test_the_path_is_straight_with_constant_velocity() -> None:
+    x_0, x_1 = torch.randn(2, 3, 4, 5)
+    start, v = path(x_0, x_1, torch.zeros(3))
+    end, _ = path(x_0, x_1, torch.ones(3))
+    assert torch.equal(start, x_0)
+    assert torch.equal(end, x_1)
+    assert torch.allclose(start + v, end, atol=1e-6)
+    middle, _ = path(x_0, x_1, torch.tensor([0.25, 0.5, 1.0]))
+    assert torch.allclose(middle[0], 0.25 * x_1[0] + 0.75 * x_0[0])
+
+
+class Told(nn.Module):
+    """A velocity net that goes straight to what the condition says (to 0 without one)."""
+
+    def forward(self, x: Tensor, t: Tensor, condition: Condition) -> Tensor:
+        return (condition.states - x) / (1 - t.view(-1, 1, 1)).clamp(min=1e-3)
+
+
+@pytest.mark.parametrize("solver", ["euler", "heun"])
+def test_sampling_arrives_where_the_field_leads(solver: str) -> None:
+    head, goal = FlowHead(Told(), 0.1), Condition(torch.randn(3, 4, 2))
+    out = head.sample(goal, torch.randn(3, 4, 2), Sampling(steps=20, guidance=1.0, solver=solver))  # type: ignore[arg-type]
+    assert torch.allclose(out, goal.states, atol=1e-4)
+
+
+def test_guidance_moves_away_from_what_comes_without_condition() -> None:
+    head, goal = FlowHead(Told(), 0.1), Condition(torch.ones(1, 4, 2))
+    out = head.sample(goal, torch.zeros(1, 4, 2), Sampling(steps=50, guidance=3.0))
+    assert torch.allclose(out, 3 * goal.states, atol=1e-3)
+
+
+def test_the_right_field_has_no_loss() -> None:
+    head, x_1, x_0, t = FlowHead(Told(), 0.0), torch.randn(8, 4, 2), torch.randn(8, 4, 2), torch.rand(8) * 0.9
+    assert head.loss_at(t, x_1, x_0, Condition(x_1)).max() < 1e-8
+    assert head.loss_at(t, x_1, x_0, Condition(x_1 + 1)).min() > 0.5

@@ -1,0 +1,95 @@
+"""Scenes: a pure function of seed and index, without overlaps, true to requests, free of what is held out."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import numpy as np
+import pytest
+
+from headtohead.synthetic import splits
+from headtohead.synthetic.scenes import COUNT_WEIGHTS, FREE, GAP, Request, Scenes, draw
+from headtohead.synthetic.vocabulary import COLOUR_NAMES, PICTURE_SIDE, SHAPES
+from headtohead.utils.boxes import RELATIONS
+
+
+def same(a: Scenes, b: Scenes) -> bool:
+    return all(np.array_equal(getattr(a, f.name), getattr(b, f.name)) for f in fields(Scenes))
+
+
+def test_a_scene_depends_on_its_index_alone() -> None:
+    index = np.arange(200)
+    whole, shuffled = draw(3, index), np.random.default_rng(0).permutation(index)
+    assert same(draw(3, shuffled), whole[shuffled])
+    assert same(Scenes.cat([draw(3, index[:7]), draw(3, index[7:])]), whole)
+    assert not same(draw(4, index), whole)
+
+
+def test_objects_keep_apart_and_inside_the_picture() -> None:
+    scenes = draw(0, np.arange(2000))
+    assert (scenes.boxes[scenes.present] >= 0).all()
+    assert (scenes.boxes[scenes.present] <= PICTURE_SIDE).all()
+    for row in range(len(scenes)):
+        for a in range(scenes.count[row]):
+            for b in range(a):
+                apart = np.abs(scenes.centre[row, a] - scenes.centre[row, b]).max()
+                assert apart >= scenes.radius[row, a] + scenes.radius[row, b] + GAP - 1e-9
+
+
+def test_the_numbers_of_objects_are_as_declared_in_spite_of_retries() -> None:
+    scenes = draw(1, np.arange(6000))
+    assert np.allclose(np.bincount(scenes.count, minlength=6) / 6000, COUNT_WEIGHTS, atol=0.02)
+
+
+def test_every_shape_and_colour_still_occurs() -> None:
+    scenes = draw(2, np.arange(4000))
+    pairs = {(int(s), int(c)) for s, c in zip(scenes.shape[scenes.present], scenes.colour[scenes.present], strict=True)}
+    held = {(s, c) for s, c in np.argwhere(splits.HELD_COLOURS).tolist()}
+    assert len(pairs) == len(SHAPES) * len(COLOUR_NAMES) - len(held)
+    assert not pairs & held
+
+
+def test_training_scenes_show_nothing_that_is_held_out() -> None:
+    """Worked out by hand from the tables, not by the function that the sampler uses."""
+    scenes = draw(5, np.arange(3000))
+    for row in range(len(scenes)):
+        shapes = scenes.shape[row, : scenes.count[row]].tolist()
+        centres, radius = scenes.centre[row], scenes.radius[row]
+        for a, s in enumerate(shapes):
+            assert not splits.HELD_COUNTS[s, shapes.count(s)]
+            for b, t in enumerate(shapes):
+                if a == b:
+                    continue
+                assert not splits.HELD_PAIRS[s, t]
+                dx, dy = centres[a] - centres[b]
+                clear = 1.5 * (radius[a] + radius[b])
+                # A relation beyond doubt: far along one axis and hardly off it.
+                for name, along, off in (("left of", -dx, dy), ("above", -dy, dx)):
+                    if along > clear and abs(off) < along / 4:
+                        assert not splits.HELD_RELATIONS[s, RELATIONS.index(name), t]
+
+
+@pytest.mark.parametrize("relation", range(4))
+def test_requests_are_fulfilled(relation: int) -> None:
+    request = Request((0, 3), (FREE, 5), (1, FREE), background=2, relations=((0, relation, 1),))
+    scenes = draw(9, np.arange(64), request=request, held_out=True)
+    assert (scenes.count == 2).all()
+    assert (scenes.shape[:, :2] == (0, 3)).all()
+    assert (scenes.colour[:, 1] == 5).all()
+    assert len(set(scenes.colour[:, 0].tolist())) > 3
+    assert (scenes.size[:, 0] == 1).all()
+    assert (scenes.background == 2).all()
+    offset = (scenes.centre[:, 0] - scenes.centre[:, 1])[:, relation // 2]
+    assert (offset < 0).all() if relation % 2 == 0 else (offset > 0).all()
+
+
+def test_a_place_is_kept() -> None:
+    scenes = draw(9, np.arange(50), request=Request((0, 2), (FREE, FREE), place=(0, 5)))
+    third = PICTURE_SIDE / 3
+    assert (scenes.centre[:, 0] < third).all()
+    assert (scenes.centre[:, 1, 0] > 2 * third).all()
+
+
+def test_an_impossible_request_says_so() -> None:
+    with pytest.raises(ValueError, match="no scene fulfils"):
+        draw(0, np.arange(2), request=Request((0, 3), (FREE, FREE)))  # a held-out pair, asked of the training split

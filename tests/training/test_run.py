@@ -1,0 +1,126 @@
+"""Runs: every design trains, measures and records; a seed is a result; a run that was cut goes on as if it had not."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lightning.pytorch.callbacks import TQDMProgressBar
+from safetensors.torch import load_file
+from small import SMALL
+
+from headtohead.config.design import DESIGNS
+from headtohead.config.presets import configure
+from headtohead.config.run_config import RunConfig
+from headtohead.data.synthetic_batches import STREAM
+from headtohead.eval.curve_points import base, synthetic
+from headtohead.models.build import assemble
+from headtohead.records.kept_weights import kept
+from headtohead.records.layout import CURVE
+from headtohead.records.read import runs
+from headtohead.training import resume
+from headtohead.training.callbacks import progress
+from headtohead.training.run import train
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+def go(config: RunConfig, folder: Path, cache: Path) -> dict[str, Any]:
+    train(config, folder, cache, device="cpu", say=lambda line: None)
+    (run,) = runs(folder)
+    (path,) = kept(folder).values()
+    return {"run": run, "curve": run.curve(), "weights": load_file(path)}
+
+
+def numbers(result: dict[str, Any]) -> list[tuple[int, str, float]]:
+    return [(line["step"], line["metric"], line["value"]) for line in result["curve"]]
+
+
+@pytest.mark.parametrize("design", DESIGNS)
+def test_every_design_trains_samples_and_records(design: str, tmp_path: Path, cache: Path) -> None:
+    result = go(configure(design, overrides=SMALL), tmp_path / "run", cache)
+    assert result["run"].state["state"] == "finished"
+    assert {line["step"] for line in result["curve"]} == {3, 6}
+    metrics = {line["metric"] for line in result["curve"]}
+    assert {"geneval/overall", "geneval/colors", "dpg/overall", "fid"} <= metrics
+    assert any(m.startswith("loss/") for m in metrics)
+    assert all(line["flops_total"] > line["flops"] > 0 and line["n"] for line in result["curve"])
+    assert result["run"].state["flops_total"] == result["curve"][-1]["flops_total"]
+    n = {line["metric"]: line["n"] for line in result["curve"]}
+    assert (n["geneval/overall"], n["geneval/colors"], n["dpg/overall"], n["fid"]) == (24, 4, 6, 30)
+    assert n["geneval/seen"] + n["geneval/unseen"] == 24
+    apart = {line["value"] for line in result["curve"] if line["metric"] == "diversity/fixed_all"}
+    assert apart
+    assert (apart == {0.0}) == (DESIGNS[design].objective.value == "mse")  # one picture a prompt
+    assert (tmp_path / "run" / "grids" / "0000006-often.webp").stat().st_size > 1000
+    backbone = any(".model." in name for name in result["weights"])
+    assert backbone == (DESIGNS[design].backbone.value == "trained")
+
+
+@pytest.mark.parametrize("design", DESIGNS)
+def test_the_loss_falls(design: str, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the pictures it learns from: a regression of latents moves little on others within so few steps."""
+    monkeypatch.setattr(base, "HELD_OUT", STREAM)
+    config = configure(design, overrides={
+        **SMALL, "train.steps": 60, "train.lr": 1e-2, "train.ema": 0.99, "data.pictures": 16, "evaluation.every": 60,
+        "evaluation.held_out": 16, "evaluation.final_geneval": 6, "evaluation.final_dpg": 1,
+    })  # fmt: skip
+    parts = assemble(config, "cpu")
+    before = synthetic.Meter(config, parts, "cpu").losses(parts.generator)
+    after = {c["metric"]: c["value"] for c in go(config, tmp_path / "run", cache)["curve"] if c["metric"] in before}
+    assert len(after) == len(before) > 0
+    assert sum(after.values()) < 0.85 * sum(before.values())
+
+
+def test_a_log_file_gets_lines_and_a_terminal_a_bar(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(resume, "bar", lambda: progress.Lines(every=0))
+    go(configure("clip_mse", overrides=SMALL), tmp_path / "run", cache)
+    said = capsys.readouterr().err.splitlines()
+    assert [line.split(":")[0] for line in said if line.startswith("  step")] == [
+        f"  step {k} of 6" for k in range(1, 7)
+    ]
+    assert all("loss " in line and "samples/s " in line for line in said if line.startswith("  step"))
+    assert isinstance(progress.bar(), progress.Lines)  # what tests write to is no terminal
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert isinstance(progress.bar(), TQDMProgressBar)
+
+
+def test_the_same_seed_gives_the_same_run_and_another_does_not(tmp_path: Path, cache: Path) -> None:
+    config = configure("vae_flow", overrides=SMALL)
+    first, again = go(config, tmp_path / "a", cache), go(config, tmp_path / "b", cache)
+    other = go(dataclasses.replace(config, seed=1), tmp_path / "c", cache)
+    assert numbers(first) == numbers(again)
+    assert numbers(first) != numbers(other)
+    assert all(torch.equal(first["weights"][k], again["weights"][k]) for k in first["weights"])
+
+
+def test_a_run_that_was_cut_goes_on_as_if_it_had_not(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from headtohead.training.lightning_module import DesignModule
+
+    config = configure("vae_flow", overrides=SMALL)
+    whole, own = go(config, tmp_path / "whole", cache), DesignModule.training_step
+
+    def cut(self: DesignModule, batch: Any, index: int) -> torch.Tensor:
+        if self.global_step == 5:
+            raise RuntimeError("cut")
+        return own(self, batch, index)
+
+    monkeypatch.setattr(DesignModule, "training_step", cut)
+    with pytest.raises(RuntimeError, match="cut"):
+        go(config, tmp_path / "cut", cache)
+    monkeypatch.undo()
+    torch.rand(5)
+    resumed = go(config, tmp_path / "cut", cache)
+    assert numbers(resumed) == numbers(whole)
+    assert len((tmp_path / "cut" / CURVE).read_text().splitlines()) == len(whole["curve"])
+    assert all(torch.equal(resumed["weights"][k], whole["weights"][k]) for k in whole["weights"])
