@@ -188,8 +188,8 @@ def _assumed(plan: Plan) -> Iterator[str]:
         yield f"Prompts: {run.cost.prompt} tokens, as the world tells them, with the padding of their groups."
     else:
         yield (
-            f"Prompts: {run.cost.prompt} tokens: {accelerators.DETAILED} of a detailed caption, {accelerators.SHORT} of "
-            f"a short one, {own.data.dense:.0%} detailed; {accelerators.TURN} of template and turn."
+            f"Prompts: {run.cost.prompt} tokens: {accelerators.DETAILED} of a detailed caption, {accelerators.SHORT} "
+            f"of a short one, {own.data.dense:.0%} detailed; {accelerators.TURN} of template and turn."
         )
     yield (
         f"Memory: every tensor of an uncompiled step in the types of autocast, {at_once} pictures at once, points in "

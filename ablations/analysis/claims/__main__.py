@@ -1,0 +1,5 @@
+import sys
+
+from ablations.analysis.claims.declared import main
+
+sys.exit(main())

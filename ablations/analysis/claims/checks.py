@@ -1,0 +1,235 @@
+"""The kinds of check that a claim can be: each makes one difference over seeds, and its p-value, of a sweep's designs.
+
+Differences are positive where the claim says so. FID, a positive distance without a natural unit, is compared by its
+logarithm. A check that needs several comparisons to come out alike takes the weakest of them: it may claim no more
+than its least certain part, and then needs no further correction for their number.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Protocol
+
+import numpy as np
+
+from ablations.analysis.curves import STEPS, Numbers
+from ablations.analysis.designs import Cell, comparable, compared, unlike
+from ablations.analysis.equal_budget import Equal, Incomparable, equal
+from ablations.analysis.statistics import SMALLEST, Difference, difference
+from ablations.analysis.table import METRICS
+from headtohead.config.design import DESIGNS
+
+POINTS, LOG, SHARE = "points", "log", "share"
+AXES = {name: asdict(design) for name, design in DESIGNS.items()}
+
+
+class Missing(Exception):
+    """What the records lack for a check."""
+
+
+class Unmeasured(Exception):
+    """There are runs, but what they gave cannot be measured."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a check found, before it is corrected for its company."""
+
+    difference: Difference
+    unit: str
+    detail: str
+    used: tuple[Cell, ...]
+    margin: float = SMALLEST
+
+
+class Check(Protocol):
+    def evidence(self, cells: Sequence[Cell]) -> Evidence: ...
+
+
+def cell_of(cells: Sequence[Cell], design: str) -> Cell:
+    """The cell with a design's axes, rather plain than varied by a grid."""
+    same = [c for c in cells if c.axes == AXES[design]]
+    plain = [c for c in same if not c.varied]
+    for found in ([c for c in plain if c.name == design], plain, same):
+        if len(found) == 1:
+            return _finished(found[0])
+    raise Missing(f"{len(same)} variants of {design} and none of them plain" if same else f"no runs of {design}")
+
+
+def _finished(cell: Cell) -> Cell:
+    if not cell.curves:
+        raise Missing(f"no finished run of {cell.name}")
+    return cell
+
+
+def _better(a: Cell, b: Cell, metric: str, by: str = STEPS, share: float = 1.0, apart: str = "") -> Evidence:
+    """By how much a is better than b, on the seeds that both have finished."""
+    for cell in (a, b):
+        if metric not in cell.curves:
+            raise Missing(f"no {metric} of {cell.name}")
+    both = [a.curves[metric], b.curves[metric]]
+    at = compared([a, b], metric, by, share, apart)
+    rows = [dict(zip(c.seeds, v, strict=True)) for c, v in zip(both, at.values, strict=True)]
+    seeds = sorted(s for s in set(rows[0]) & set(rows[1]) if not any(np.isnan(row[s]) for row in rows))
+    if not seeds:
+        raise Incomparable("seed", f": {a.name} and {b.name} share none")
+    one, other = (np.array([row[s] for s in seeds]) for row in rows)
+    logarithmic = metric == "fid"
+    signed = (np.log(one) - np.log(other) if logarithmic else one - other) * (1 if METRICS[metric][2] else -1)
+    return Evidence(difference(signed), LOG if logarithmic else POINTS, _told(a, b, one, other, metric, at), (a, b))
+
+
+def _told(a: Cell, b: Cell, one: Numbers, other: Numbers, metric: str, at: Equal) -> str:
+    title, digits, _ = METRICS[metric]
+    means = f"{a.name} {one.mean():.{digits}f}, {b.name} {other.mean():.{digits}f}"
+    return f"{title}: {means} {at}" + (f"; {at.note}" if at.note else "")
+
+
+def _weakest(parts: Sequence[Evidence]) -> Evidence:
+    """The part that is most in doubt: too small to matter, or else least certain."""
+    small = [e for e in parts if abs(e.difference.effect) < e.margin]
+    return min(small, key=lambda e: abs(e.difference.effect)) if small else max(parts, key=lambda e: e.difference.p)
+
+
+@dataclass(frozen=True)
+class Beats:
+    """One design is better than another."""
+
+    better: str
+    worse: str
+    metric: str
+    by: str = STEPS
+    share: float = 1.0  # of the largest budget that both have reached
+
+    def evidence(self, cells: Sequence[Cell]) -> Evidence:
+        return _better(cell_of(cells, self.better), cell_of(cells, self.worse), self.metric, self.by, self.share)
+
+
+@dataclass(frozen=True)
+class Best:
+    """One design is better than each of the others; one that beats it significantly contradicts that."""
+
+    best: str
+    others: tuple[str, ...]
+    metric: str
+
+    def evidence(self, cells: Sequence[Cell]) -> Evidence:
+        own = cell_of(cells, self.best)
+        parts = [_better(own, cell_of(cells, other), self.metric) for other in self.others]
+        against = [e for e in parts if e.difference.effect < 0]
+        used = tuple({c.name: c for e in parts for c in e.used}.values())
+        if not against:
+            weakest = _weakest(parts)
+            p = float(np.max([e.difference.p for e in parts]))
+            return replace(weakest, difference=replace(weakest.difference, p=p), used=used)
+        matters = [e for e in against if abs(e.difference.effect) >= e.margin] or against
+        worst = min(matters, key=lambda e: float(np.nan_to_num(e.difference.p, nan=2.0)))
+        p = float(np.minimum(1.0, worst.difference.p * len(parts)))  # chosen among so many
+        return replace(worst, difference=replace(worst.difference, p=p), used=used)
+
+
+@dataclass(frozen=True)
+class LargerIsBetter:
+    """The largest head of a design that the records hold is better than the smallest."""
+
+    design: str
+    metric: str
+
+    def evidence(self, cells: Sequence[Cell]) -> Evidence:
+        same = [c for c in cells if c.axes == AXES[self.design] and c.curves]
+        sizes = sorted((c for c in same if all(k.startswith("head.") for k in c.varied)), key=_size)
+        if len(sizes) < 2 or _size(sizes[0]) == _size(sizes[-1]):
+            raise Missing(f"fewer than two sizes of {self.design}'s head")
+        return _better(sizes[-1], sizes[0], self.metric, apart="head.")
+
+
+def _size(cell: Cell) -> float:
+    """Parameters of a transformer but for a factor."""
+    return float(cell.settings.get("head.layers", 0)) * float(cell.settings.get("head.dim", 0)) ** 2
+
+
+@dataclass(frozen=True)
+class Share:
+    """One number of a design is at least, or at most, a share of another of the same runs, at their last point."""
+
+    design: str
+    part: str
+    whole: str
+    least: float | None = None
+    most: float | None = None
+
+    def evidence(self, cells: Sequence[Cell]) -> Evidence:
+        cell = cell_of(cells, self.design)
+        end = max(int(c.steps[-1]) for c in cell.curves.values())
+        part, whole = (cell.curves.get(metric) for metric in (self.part, self.whole))
+        if part is None or whole is None or part.steps[-1] != end or whole.steps[-1] != end:
+            raise Unmeasured(f"{cell.name} has no {self.part} at its last point, or too few pictures were accepted")
+        equal([part]), equal([whole])  # one judge for all seeds
+        comparable([cell], STEPS, end)
+        shares = part.values[:, -1] / whole.values[:, -1]
+        has = shares[~np.isnan(shares)]
+        signed = has - self.least if self.least is not None else (self.most or 0.0) - has
+        said = f"at least {self.least:g}" if self.least is not None else f"at most {self.most:g}"
+        seeds = f", measured in {len(has)} of {len(shares)} seeds" if len(has) < len(shares) else ""
+        detail = f"{cell.name}: {self.part} is {has.mean():.3f} of {self.whole} ({said} is claimed){seeds}"
+        return Evidence(difference(signed), SHARE, detail, (cell,), margin=0.0)
+
+
+@dataclass(frozen=True)
+class Disagree:
+    """Of two designs one is better by one metric and the other by each of some others."""
+
+    one: str
+    other: str
+    metric: str
+    against: tuple[str, ...]
+
+    def evidence(self, cells: Sequence[Cell]) -> Evidence:
+        a, b = cell_of(cells, self.one), cell_of(cells, self.other)
+        parts = [_better(a, b, m) for m in (self.metric, *self.against)]
+        first, *others = (float(np.sign(e.difference.effect)) for e in parts)
+        weakest, p = _weakest(parts), float(np.max([e.difference.p for e in parts]))
+        effect = abs(weakest.difference.effect)
+        sign = 1.0
+        if len(set(others)) > 1 or 0 in (first, *others):
+            p = p if np.isnan(p) else 1.0  # neither: the others do not agree among themselves
+        elif others[0] == first:
+            sign = -1.0
+        d = weakest.difference
+        if sign * d.effect < 0:
+            d = replace(d, low=-d.high, high=-d.low, size=-d.size)
+        shown = replace(d, effect=sign * effect, p=p)
+        detail = "; ".join(e.detail for e in parts) + _disorder(cells, self.metric, self.against)
+        return replace(weakest, difference=shown, detail=detail)
+
+
+def _disorder(cells: Sequence[Cell], metric: str, against: Sequence[str]) -> str:
+    """How many pairs of all designs that compare are ordered the other way round by the mean over seeds."""
+    ranked = [c for c in cells if {metric, *against} <= set(c.curves)]
+    pairs = [(a, b) for a, b in itertools.combinations(ranked, 2) if not unlike(a, b)]
+    out = []
+    for other in against:
+        signs = [s for s in (_sign(a, b, metric) * _sign(a, b, other) for a, b in pairs) if not np.isnan(s)]
+        out.append(f"{sum(s < 0 for s in signs)} of {len(signs)} pairs of designs by {METRICS[other][0]}")
+    return f"; {METRICS[metric][0]} orders otherwise " + ", ".join(out)
+
+
+def _sign(a: Cell, b: Cell, metric: str) -> float:
+    """Which of two is better by the mean over seeds; NaN where they do not compare."""
+    try:
+        one, other = equal([a.curves[metric], b.curves[metric]]).values
+    except Incomparable:
+        return float("nan")
+    return float(np.sign(one.mean() - other.mean())) * (1 if METRICS[metric][2] else -1)
+
+
+@dataclass(frozen=True)
+class NotBuilt:
+    """A claim for which there is no design yet."""
+
+    why: str
+
+    def evidence(self, cells: Sequence[Cell]) -> Evidence:
+        raise Missing(self.why)

@@ -1,0 +1,243 @@
+"""The findings of the paper, each checked on records: `python -m ablations.analysis.claims results/reference`.
+
+What is compared, on which metric, at which cost and from which size on a difference counts is fixed here and not by
+what came out: this file's history says whether a margin is older than the runs that it judges. Prompt alignment is
+GenEval and DPG-Bench, a claim each: a finding may hold on short prompts and fail on dense ones, and one verdict over
+both would hide it. All claims of a sweep are one family: Holm's correction counts every one that was tested. Results
+that are still growing give verdicts that are still moving: the number of seeds belongs to the plan, not to the moment
+at which a verdict looks right.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ablations.analysis.claims.checks import (
+    Beats,
+    Best,
+    Check,
+    Disagree,
+    Evidence,
+    LargerIsBetter,
+    Missing,
+    NotBuilt,
+    Share,
+    Unmeasured,
+)
+from ablations.analysis.curves import FLOPS, Curve
+from ablations.analysis.designs import Cell, cells
+from ablations.analysis.equal_budget import Incomparable
+from ablations.analysis.statistics import ALPHA, POWER, SMALLEST, Verdict, judge
+from headtohead.records.read import Run, runs
+from headtohead.utils.cli import Parser
+
+ALIGNMENT = {"geneval": "geneval/overall", "dpg": "dpg/overall"}
+HALF = 0.5  # of the budget that both have reached: who trains more efficiently is ahead early
+NEARLY_DETERMINISTIC = 0.05  # of the diversity of true renders of the same prompts, at most
+DIVERSE = 0.5  # of it, at least
+# Diverse are right pictures that differ; deterministic is who gives one picture, right or wrong.
+FIXED, ALL, RENDERS = "diversity/fixed", "diversity/fixed_all", "diversity/renders"
+
+
+@dataclass(frozen=True)
+class Claim:
+    id: str
+    section: str  # of the paper
+    sentence: str  # what it says there, in our words
+    check: Check
+
+
+def _aligned(name: str, section: str, sentence: str, checks: dict[str, Check]) -> list[Claim]:
+    return [Claim(f"{name}/{metric}", section, sentence, check) for metric, check in checks.items()]
+
+
+CLAIMS: tuple[Claim, ...] = (
+    *_aligned(
+        "clip-beats-vae",
+        "3.3, finding 1",
+        "After as many steps, CLIP features follow prompts better than VAE latents.",
+        {k: Beats("clip_flow", "vae_flow", m) for k, m in ALIGNMENT.items()},
+    ),
+    *_aligned(
+        "clip-trains-faster",
+        "3.3, discussion",
+        "CLIP features train more efficiently: at half of the training FLOPs they are ahead already.",
+        {k: Beats("clip_flow", "vae_flow", m, FLOPS, HALF) for k, m in ALIGNMENT.items()},
+    ),
+    *_aligned(
+        "flow-beats-mse",
+        "3.3, figure 4",
+        "Flow matching follows prompts better than MSE, as the paper ran them: a DiT on a frozen language model "
+        "against a linear projection of a trained one.",
+        {k: Beats("clip_flow", "clip_mse", m) for k, m in ALIGNMENT.items()},
+    ),
+    *_aligned(
+        "flow-beats-mse-alone",
+        "3.3, finding 2",
+        "Flow matching follows prompts better than MSE with the same head on the same frozen language model.",
+        {k: Beats("clip_flow", "clip_mse_dit", m) for k, m in ALIGNMENT.items()},
+    ),
+    Claim(
+        "mse-is-deterministic",
+        "3.2, discussion",
+        "Trained with MSE, a model gives nearly the same picture of a prompt every time.",
+        Share("clip_mse", ALL, RENDERS, most=NEARLY_DETERMINISTIC),
+    ),
+    Claim(
+        "mse-is-deterministic-alone",
+        "3.2, discussion",
+        "So it does with the head of the flow design.",
+        Share("clip_mse_dit", ALL, RENDERS, most=NEARLY_DETERMINISTIC),
+    ),
+    Claim(
+        "flow-is-diverse",
+        "3.2, finding 2",
+        "Flow matching gives diverse pictures of one prompt.",
+        Share("clip_flow", FIXED, RENDERS, least=DIVERSE),
+    ),
+    *_aligned(
+        "larger-dit-helps",
+        "3.2, discussion",
+        "A larger diffusion transformer improves results.",
+        {k: LargerIsBetter("clip_flow", m) for k, m in ALIGNMENT.items()},
+    ),
+    Claim(
+        "vae-flow-has-best-fid",
+        "3.3, results",
+        "Of the paper's three designs VAE latents with flow matching have the lowest FID.",
+        Best("vae_flow", ("clip_flow", "clip_mse"), "fid"),
+    ),
+    Claim(
+        "fid-and-alignment-disagree",
+        "3.3, results",
+        "The design with the better FID is not the one that follows prompts better.",
+        Disagree("vae_flow", "clip_flow", "fid", tuple(ALIGNMENT.values())),
+    ),
+    Claim(
+        "sequential-beats-joint",
+        "1, 4.2",
+        "Learning to understand first and to generate afterwards is better than learning both together.",
+        NotBuilt("no design trains jointly yet"),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A claim's verdict with what it rests on; numbers are NaN where there are none."""
+
+    id: str
+    section: str
+    sentence: str
+    verdict: Verdict
+    effect: float = float("nan")  # positive as claimed
+    low: float = float("nan")
+    high: float = float("nan")
+    p: float = float("nan")
+    p_holm: float = float("nan")
+    n: int = 0
+    mdd: float = float("nan")
+    size: float = float("nan")
+    unit: str = ""
+    detail: str = ""
+    why: str = ""
+
+
+def findings(designs: Sequence[Cell], claims: Sequence[Claim] = CLAIMS) -> list[Finding]:
+    """Every claim's verdict on one sweep."""
+    found: list[Evidence | tuple[Verdict, str]] = [_evidence(claim, designs) for claim in claims]
+    family = [e for e in found if isinstance(e, Evidence)]
+    judged = iter(judge([e.difference for e in family], [e.margin for e in family]))
+    out = []
+    for claim, e in zip(claims, found, strict=True):
+        head = (claim.id, claim.section, claim.sentence)
+        if not isinstance(e, Evidence):
+            out.append(Finding(*head, verdict=e[0], why=e[1]))
+            continue
+        d, j = e.difference, next(judged)
+        why = "; ".join(filter(None, (j.why, _left(e.used))))
+        out.append(
+            Finding(*head, j.verdict, d.effect, d.low, d.high, d.p, j.p_holm, d.n, j.mdd, d.size, e.unit, e.detail, why)
+        )
+    return out
+
+
+def _evidence(claim: Claim, designs: Sequence[Cell]) -> Evidence | tuple[Verdict, str]:
+    try:
+        return claim.check.evidence(designs)
+    except Missing as missing:
+        return Verdict.NO_RECORDS, str(missing)
+    except Unmeasured as unmeasured:
+        return Verdict.UNDECIDED, str(unmeasured)
+    except Incomparable as field:
+        return Verdict.UNDECIDED, f"the records do not compare: {field}"
+
+
+def _left(used: Iterable[Cell]) -> str:
+    """Seeds that a verdict does without, for a reader who knows how many were planned."""
+    out = [f"{c.name} seed {seed} is {state}" for c in used for seed, state in sorted(c.left.items())]
+    return "left out: " + ", ".join(out) if out else ""
+
+
+def evaluate(found: Iterable[Run], drawn: Iterable[Curve] = ()) -> dict[str, list[Finding]]:
+    """Every claim's verdict by sweep; curves that were read already are not read again."""
+    return {sweep: findings(own) for sweep, own in cells(found, drawn).items()}
+
+
+HEAD = ("verdict", "claim", "effect", "95 % interval", "unit", "g", "p", "Holm", "n", "detectable")
+
+
+def table(found: Sequence[Finding]) -> str:
+    rows = [HEAD, *(row(f) for f in found)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+    for f, k in zip(found, range(1, len(rows)), strict=True):
+        lines[k] += "".join(f"\n    {text}" for text in (f.detail, f.why) if text)
+    return "\n".join([*lines, *legend(found)])
+
+
+def legend(found: Sequence[Finding]) -> tuple[str, str, str]:
+    """How the numbers are to be read."""
+    tested = sum(not np.isnan(f.p) for f in found)
+    return (
+        f"Effects are positive as claimed; t intervals over n seeds, not corrected. Verdicts need a Holm-corrected p "
+        f"of at most {ALPHA:g} over {tested} comparisons and an effect of at least {SMALLEST:g}; shares, any.",
+        f"Detectable: what {POWER:.0%} of studies with as many seeds, as scattered as these, would find at {ALPHA:g} / "
+        f"{max(tested, 1)}.",
+        "g: the effect in standard deviations over seeds (Hedges'); it takes three seeds, and some scatter.",
+    )
+
+
+def row(f: Finding) -> tuple[str, ...]:
+    if not f.n:
+        return (f.verdict, f.id, *[""] * (len(HEAD) - 2))
+    between = "" if np.isnan(f.low) else f"{f.low:+.3f} to {f.high:+.3f}"
+    numbers = ["" if np.isnan(v) else f"{v:.2g}" for v in (f.p, f.p_holm, f.mdd)]
+    size = "" if np.isnan(f.size) else f"{f.size:+.2g}"
+    return f.verdict, f.id, f"{f.effect:+.3f}", between, f.unit, size, *numbers[:2], str(f.n), numbers[2]
+
+
+def plain(found: Sequence[Finding]) -> list[dict[str, object]]:
+    """As JSON holds it, which has no NaN."""
+    return [{k: None if isinstance(v, float) and np.isnan(v) else v for k, v in asdict(f).items()} for f in found]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = Parser("ablations.analysis.claims", __doc__)
+    parser.add_argument("results", type=Path, help="a results folder or a sweep's")
+    parser.add_argument("--json", action="store_true", help="as JSON, by sweep")
+    options = parser.parse_args(arguments)
+    return parser.concluded(lambda: _tell(options.results, options.json), "stopped")
+
+
+def _tell(results: Path, as_json: bool) -> None:
+    found = evaluate(runs(results))
+    if as_json:
+        print(json.dumps({sweep: plain(own) for sweep, own in found.items()}, indent=1))
+    else:
+        print("\n\n".join(f"{sweep}\n{table(own)}" for sweep, own in found.items()))
