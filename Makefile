@@ -8,7 +8,7 @@ LAUNCHED = $(if $(LAUNCH),--launch $(LAUNCH)) $(if $(NODES),--nodes $(NODES)) $(
 	$(if $(RENDEZVOUS),--rendezvous $(RENDEZVOUS)) $(if $(SBATCH),--sbatch $(SBATCH))
 
 .DEFAULT_GOAL := help
-.PHONY: help plan sweep status tune plot study points paint guidance rescore foundations gallery prompts index decoder cache bench check test test-slow format clean
+.PHONY: help plan sweep status tune plot study points paint guidance rescore foundations gallery prompts pack index decoder cache bench check test test-slow format clean
 
 help:  ## This list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +68,10 @@ gallery: $(READY)  ## Draw the world: scenes, captions, what the judge sees, rou
 
 prompts: $(READY)  ## Write the dev and test prompts anew
 	@$(PY) -m ablations.prepare.prompts
+
+pack: $(READY)  ## Pack pictures and captions into shards: FOLDER=pictures OUT=shards [CAPTIONS=captions.csv] [PER_SHARD=1000] [SKIP=1]
+	@$(PY) -m headtohead.data.pack $(FOLDER) $(OUT) $(if $(CAPTIONS),--captions $(CAPTIONS)) \
+		$(if $(PER_SHARD),--per-shard $(PER_SHARD)) $(if $(WORKERS),--workers $(WORKERS)) $(if $(filter-out 0,$(SKIP)),--skip)
 
 index: $(READY)  ## Index tar shards: DATA="shards/{00000..00099}.tar" [INDEX=folder] [WORKERS=8] [VERIFY=1] [MAX_DAMAGED=0.01]
 	@$(PY) -m headtohead.data.shards.__main__ $(foreach place,$(DATA),'$(place)') $(if $(INDEX),--index '$(INDEX)') \

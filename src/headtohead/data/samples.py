@@ -1,4 +1,4 @@
-"""What a sample is to a run: its caption with its picture, or with the features that were made of the picture."""
+"""A training sample: a caption with its picture, or with the features that were computed from the picture."""
 
 from __future__ import annotations
 
@@ -19,20 +19,29 @@ from headtohead.data.shards.reader import Found, Reader
 
 
 class Wanted(NamedTuple):
+    """Address of a sample in its corpus, and which variant of it to return.
+
+    shard, row  place in the corpus
+    source      of the caption: `txt` or `json:KEY`
+    x, y        position of the square crop, as shares of the margin; 0.5 is the centre
+    pick        which caption, where KEY holds a list: a share in [0, 1) of its length
+    """
+
     shard: int
     row: int
-    source: str  # of its caption
-    x: float = 0.5  # where it is cut, as shares of what is to spare
+    source: str
+    x: float = 0.5
     y: float = 0.5
+    pick: float = 0.0
 
 
 class Sample(NamedTuple):
     caption: str
-    x_1: Tensor
+    x_1: Tensor  # (3, H, W) bytes, or (N, D) features
 
 
 class View(Protocol):
-    """Of one corpus, in one process."""
+    """One process's reader of one corpus."""
 
     def read(self, wanted: Sequence[Wanted]) -> list[Sample | Trouble]: ...
     def close(self) -> None: ...
@@ -59,7 +68,7 @@ class _Pictures:
         return [self._sample(f, w) for f, w in zip(found, wanted, strict=True)]
 
     def _sample(self, found: Found | Trouble, wanted: Wanted) -> Sample | Trouble:
-        caption = captioned(found, wanted.source)
+        caption = caption_of(found, wanted)
         if isinstance(found, Trouble) or isinstance(caption, Trouble):
             return found if isinstance(found, Trouble) else caption  # type: ignore[return-value]
         try:
@@ -72,23 +81,29 @@ class _Pictures:
         self.reader.close()
 
 
-def captioned(found: Found | Trouble, source: str) -> str | Trouble:
+def caption_of(found: Found | Trouble, wanted: Wanted) -> str | Trouble:
+    """The caption of a sample that was read, or why there is none."""
     if isinstance(found, Trouble):
         return found
     try:
-        return told(source, found.data)
+        return _caption(wanted.source, found.data, wanted.pick)
     except CaptionError as error:
         name = next(iter(found.names.values()), "a sample")
         return Trouble(found.shard, name, "no caption", str(error))
 
 
 class CaptionError(ValueError):
-    """A sample without the caption that was asked for."""
+    """The sample lacks the caption that the mix names."""
 
 
 @dataclass(frozen=True)
 class Captions:
-    """Of one corpus; `share` of its samples are told by the short ones."""
+    """Where a corpus keeps its captions.
+
+    detailed  `txt` or `json:KEY`
+    short     the same for short captions; empty where there are none
+    share     of the samples that are shown with a short caption
+    """
 
     detailed: str
     short: str = ""
@@ -96,10 +111,11 @@ class Captions:
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """The members that are read for them."""
+        """The members of a sample that hold them, such as ("txt", "json")."""
         return tuple({part(source): None for source in (self.detailed, self.short) if source})
 
     def source(self, position: int) -> str:
+        """Which of the two a position of the corpus's order shows; the short ones are spread evenly."""
         return self.short if self.share and falls(position, self.share) else self.detailed
 
 
@@ -107,15 +123,16 @@ def part(source: str) -> str:
     return source.partition(":")[0]
 
 
-def told(source: str, data: dict[str, bytes]) -> str:
-    """The caption of `txt` or `json:KEY`."""
+def _caption(source: str, data: dict[str, bytes], pick: float) -> str:
     own, _, key = source.partition(":")
     if own not in data:
         raise CaptionError(f"has no .{own} beside it that tells anything")
     try:
         text = data[own].decode("utf-8")
         caption = json.loads(text)[key] if key else text
-    except (ValueError, KeyError, TypeError, RecursionError):
+        if isinstance(caption, list):
+            caption = caption[int(pick * len(caption))]
+    except (ValueError, LookupError, TypeError, RecursionError):
         raise CaptionError(f"its .{own} holds no {key or 'UTF-8 text'}") from None
     if not isinstance(caption, str) or not caption.strip():
         raise CaptionError(f"its .{own} has an empty {key or 'caption'}")

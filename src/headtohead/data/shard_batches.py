@@ -26,7 +26,7 @@ from headtohead.utils.random import keys, uniform
 
 IN_A_ROW = 100  # samples that may fail one after the other before there is nothing to go on with
 AT_FIRST = 1000  # samples before which a share says little
-CROP = 11  # salt
+CROP, CAPTION = 11, 12  # salts
 
 
 class ShardBatch(NamedTuple):  # Lightning moves tuples to the device, frozen dataclasses it refuses
@@ -111,7 +111,8 @@ class Reading:
         x = y = 0.5
         if self.mix.random_crop:
             x, y = (float(u) for u in uniform(keys(self.seed, np.array([position]), CROP, corpus), 2)[0])
-        return Wanted(place.shard, place.row, self.mix.sources[corpus].captions.source(position), x, y)
+        pick = float(uniform(keys(self.seed, np.array([position]), CAPTION, corpus), 1)[0, 0])
+        return Wanted(place.shard, place.row, self.mix.sources[corpus].captions.source(position), x, y, pick)
 
     def close(self) -> None:
         for view in self.views:

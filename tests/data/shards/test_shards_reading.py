@@ -16,7 +16,7 @@ from PIL import Image
 
 from headtohead.data import mixture
 from headtohead.data.shard_batches import Loader, Reading, Steps, Tally
-from headtohead.data.shards import corpus, images, index, locations
+from headtohead.data.shards import corpus, images, index, locations, reader
 from headtohead.data.shards.build_index import build
 from headtohead.data.shards.images import PictureError
 from headtohead.data.shards.index import Trouble
@@ -238,7 +238,7 @@ def test_a_network_that_fails_for_a_while_is_asked_again(tmp_path: Path, monkeyp
     fs = fsspec.filesystem("memory")
     fs.pipe_file("/flaky/0.tar", Path(made.sound(tmp_path, 1, 4)[0]).read_bytes())
     build(["memory:///flaky/0.tar"])
-    reader = Reader(corpus.opened("a", ["memory://flaky"]), 1)
+    own = Reader(corpus.opened("a", ["memory://flaky"]), 1)
     asked, paused = [], []
     answer = type(fs).cat_ranges
 
@@ -250,12 +250,12 @@ def test_a_network_that_fails_for_a_while_is_asked_again(tmp_path: Path, monkeyp
 
     monkeypatch.setattr(type(fs), "cat_ranges", flaky)
     monkeypatch.setattr(reader.time, "sleep", paused.append)
-    assert all(isinstance(f, Found) for f in reader.fetch([(0, 0), (0, 3)], ("picture", "txt")))
+    assert all(isinstance(f, Found) for f in own.fetch([(0, 0), (0, 3)], ("picture", "txt")))
     assert paused == [2.0, 4.0, 8.0]
     asked.append(())
     monkeypatch.setattr(reader, "TRIES", 2)
     with pytest.raises(ShardError, match=r"memory:///flaky/0\.tar: cannot be read \(no answer\)"):
-        reader.fetch([(0, 0)], ("picture",))
+        own.fetch([(0, 0)], ("picture",))
 
 
 def test_the_fingerprint_of_a_corpus_is_that_of_what_it_holds(tmp_path: Path) -> None:

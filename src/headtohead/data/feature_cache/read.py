@@ -16,7 +16,7 @@ from torch import Tensor
 
 from headtohead.data.feature_cache.write import ABOUT, Recipe, Shape, file
 from headtohead.data.mixture import Mix
-from headtohead.data.samples import Captions, Sample, View, Wanted, captioned
+from headtohead.data.samples import Captions, Sample, View, Wanted, caption_of
 from headtohead.data.shards import locations, reader
 from headtohead.data.shards.corpus import Corpus
 from headtohead.data.shards.index import Trouble
@@ -100,7 +100,7 @@ class _Features:
         out: list[Sample | Trouble] = []
         found = self.texts.fetch([w[:2] for w in wanted], self.source.captions.parts)
         for texts, w, tokens in zip(found, wanted, self._tokens(wanted), strict=True):
-            caption = captioned(texts, w.source)
+            caption = caption_of(texts, w)
             if isinstance(caption, Trouble):
                 out.append(caption)
             elif isinstance(tokens, Trouble):

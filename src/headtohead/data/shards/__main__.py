@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from pathlib import Path
 
 from headtohead.data.shards import locations
-from headtohead.data.shards.build_index import MAX_DAMAGED, Report, build
+from headtohead.data.shards.build_index import MAX_DAMAGED, Report, build, cores
 from headtohead.utils.cli import Parser, positive, say
 
 SHOWN = 20  # troubles that are printed; the indices hold all
@@ -20,7 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
     what = "a folder, a glob, a pattern such as 'shards/{00000..00099}.tar', or an fsspec address of those"
     parser.add_argument("data", nargs="+", metavar="DATA", help=what)
     parser.add_argument("--index", metavar="DIR", help="where indices go; beside the shards when not given")
-    parser.add_argument("--workers", type=positive, default=_cores(), help="processes")
+    parser.add_argument("--workers", type=positive, default=cores(), help="processes")
     parser.add_argument("--verify", action="store_true", help="decode every picture once")
     parser.add_argument("--max-damaged", type=share, default=MAX_DAMAGED, help="share of samples that may be damaged")
     parser.add_argument("--report", type=Path, metavar="FILE", help="counts and every trouble as JSON")
@@ -50,10 +49,6 @@ def _tell(report: Report, file: Path | None) -> None:
         f"{report.samples:,} samples in {len(report.summaries):,} shards, {report.made:,} of them indexed now; "
         f"{report.lost:,} damaged or lost ({report.share:.2%})"
     )
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def share(text: str) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import statistics
 from collections import Counter
@@ -20,6 +21,11 @@ from headtohead.utils.processes import processes
 
 MAX_DAMAGED = 0.01
 AT_ONCE = 16
+
+
+def cores() -> int:
+    """CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass

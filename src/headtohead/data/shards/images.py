@@ -7,7 +7,7 @@ from io import BytesIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 FORMATS = ("JPEG", "PNG", "WEBP")
 AHEAD = 2  # JPEGs are decoded at a fraction of their size, yet at least so many times larger than what is asked for
@@ -29,6 +29,8 @@ def opened(data: bytes, short: int = 0) -> Image.Image:
             image.draft("RGB", (AHEAD * short, AHEAD * short))
         image.load()
         return upright(image)
+    except UnidentifiedImageError:
+        raise PictureError("is no picture (not a JPEG, PNG or WebP file)") from None
     except Exception as error:  # what decoders raise at damage is not a closed list
         raise PictureError(f"is no picture ({' '.join(str(error).split())[:80] or type(error).__name__})") from None
 
