@@ -15,7 +15,6 @@ from ablations.tune.trials import Held, Trials
 from headtohead.config.parsing import ConfigError
 from headtohead.config.run_config import RunConfig
 from headtohead.records import json_files, leases, read, recorder
-from headtohead.utils import compute
 from headtohead.utils.cli import say
 from headtohead.utils.errors import GivenUp, printable
 from headtohead.utils.processes import isolated
@@ -81,8 +80,10 @@ def _failed(held: Held, folder: Path, name: str, reason: str) -> str:
 
 
 def _fit(config: RunConfig, folder: Path, cache: Path, device: str | None, told: Pruning | None) -> None:
+    # The training process alone imports torch and lightning.
     from headtohead.training.callbacks import loggers
-    from headtohead.training.run import train  # torch and lightning, in a process of their own
+    from headtohead.training.run import train
+    from headtohead.utils import compute
 
     train(config, folder, cache, device=device or compute.best_device(), say=say, log=told or loggers.none)
 

@@ -14,6 +14,7 @@ from ablations.plan import point_pictures, totals
 from ablations.plan.one_design import cost, frozen, memory
 from ablations.plan.one_design.accelerators import GIB, KINDS, Accelerator
 from ablations.plan.one_design.meta_device import NoNoise, by_layers, look, parameters
+from headtohead.config import flop_accounting
 from headtohead.config.presets import configure, decoder
 from headtohead.config.run_config import ComputeConfig, RunConfig
 from headtohead.data.synthetic_batches import StepBatch
@@ -80,7 +81,7 @@ def test_sizes_and_flops_are_those_of_the_parts_that_run(design: str) -> None:
     made = own.frozen.decoder.flops if own.frozen.decoder else 0.0
     assert made == parts.codec.decoder_flops()
     assert everything - learning == pytest.approx(
-        totals.accounts.everything(
+        flop_accounting.everything(
             config, learning=0.0, encode=own.frozen.encode.flops, samples=1000, decoder=made
         ), rel=1e-4,
     )  # fmt: skip

@@ -111,6 +111,6 @@ def test_a_run_that_somebody_holds_is_left_and_the_search_goes_on(
     assert "node2:43 works on it; left to it" in told
     assert [state.name for state, _ in drawn().values()] == ["COMPLETE", "RUNNING", "COMPLETE", "COMPLETE"]
     claim(study, 100)
-    monkeypatch.setattr(liveness.owner, "lives", lambda pid: False)  # as the next process would find this one
+    monkeypatch.setattr(liveness.leases, "lives", lambda pid: False)  # as the next process would find this one
     assert go() == 0
     assert {state.name for state, _ in drawn().values()} == {"COMPLETE"}

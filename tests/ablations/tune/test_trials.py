@@ -24,7 +24,7 @@ def test_a_search_that_is_killed_goes_on_as_if_it_had_not_been(place: Path, monk
     """Twelve trials: past the random ones, where what is drawn depends on all that was told."""
     unreal(monkeypatch)
     assert go("--study", "whole", many=12) == 0
-    monkeypatch.setattr(liveness.owner, "lives", lambda pid: False)  # as the next process would find the one before
+    monkeypatch.setattr(liveness.leases, "lives", lambda pid: False)  # as the next process would find the one before
     trained: list[str] = []
 
     def killed(config: RunConfig, folder: Path, *rest: Any) -> None:

@@ -102,7 +102,7 @@ def test_what_was_chosen_is_swept_and_settings_by_hand_are_no_searchs(
         begun.append((runs, tuned))
         raise OSError(0, "enough")
 
-    monkeypatch.setattr(sweep_file, "remember", remember)
+    monkeypatch.setattr(sweep_folder, "remember", remember)
     assert sweep.main(["tuned-tiny"]) == sweep.main(["tuned-tiny", "--set", "train.lr=0.5"]) == 2
     (runs, tuned), (by_hand, none) = begun
     assert {run.train.lr for run in runs.values()} == {best["train.lr"]}
@@ -114,5 +114,5 @@ def test_what_was_chosen_is_swept_and_settings_by_hand_are_no_searchs(
 
 
 def test_the_command_loads_no_torch() -> None:
-    code = "import sys, ablations.tune; print([m for m in ('torch', 'lightning') if m in sys.modules])"
+    code = "import sys, ablations.tune.command; print([m for m in ('torch', 'lightning') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
