@@ -16,7 +16,7 @@ import pytest
 from headtohead.config.parsing import ConfigError
 from headtohead.records.json_files import RecordError
 from headtohead.records.leases import Taken
-from headtohead.utils import cli, processes
+from headtohead.utils import processes
 from headtohead.utils.cli import duration
 from headtohead.utils.errors import Diverged, GivenUp, InputError, Stopped
 from headtohead.utils.processes import isolated
@@ -52,7 +52,7 @@ def test_who_is_asked_to_end_before_the_work_has_begun_ends_it(monkeypatch: pyte
         os.kill(os.getpid(), signal.SIGTERM)
         return real(number)
 
-    monkeypatch.setattr(cli, "processes", asked_meanwhile)
+    monkeypatch.setattr(processes, "processes", asked_meanwhile)
     with pytest.raises(SystemExit) as stop:
         isolated(time.sleep, 20)
     assert stop.value.code == 143
@@ -74,7 +74,7 @@ def alive(pid: int) -> bool:
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes as Linux shows them")
 def test_work_ends_with_a_command_that_is_killed(tmp_path: Path) -> None:
     place = str(tmp_path / "pid")
-    code = f"import test_command as t; t.isolated(t.linger, {place!r})"
+    code = f"import test_cli as t; t.isolated(t.linger, {place!r})"
     paths = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[2])])
     started = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": paths})
     while not (Path(place).exists() and Path(place).read_text()):

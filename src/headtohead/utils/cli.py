@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from headtohead.utils import plugins
 from headtohead.utils.errors import InputError, one_line
 
 GOES_ON = "stopped; the same command goes on from here"
@@ -30,6 +31,8 @@ class Parser(argparse.ArgumentParser):
             description=text[:1].upper() + text[1:],
             formatter_class=_Help,
         )
+        what = "Python file that adds designs, heads, objectives, benchmarks, metrics or claims; may be repeated"
+        self.add_argument("--plugin", action="append", default=[], metavar="FILE", help=what)
 
     @property
     def name(self) -> str:
@@ -40,7 +43,11 @@ class Parser(argparse.ArgumentParser):
         raise SystemExit(2)
 
     def concluded(self, work: Callable[[], int | None], stopped: str = GOES_ON) -> int:
-        """The exit code: what can be put right is one line and 2, Ctrl-C is 130."""
+        """Do the work and return the exit code.
+
+        work     the command itself
+        stopped  what Ctrl-C prints; the code is then 130, and 2 after an error in what the user gave
+        """
         try:
             return work() or 0
         except (InputError, OSError) as error:
@@ -49,6 +56,20 @@ class Parser(argparse.ArgumentParser):
         except KeyboardInterrupt:
             say(f"{self.name}: {stopped}")
             return 130
+
+    def parse_args(self, args: Sequence[str] | None = None, namespace: None = None) -> argparse.Namespace:  # type: ignore[override]
+        """Load the plugins that `--plugin` names, then parse."""
+        self.load_plugins(args)
+        return super().parse_args(args, namespace)
+
+    def load_plugins(self, arguments: Sequence[str] | None) -> None:
+        """Load plugins, where subcommands or choices depend on what they add; an error ends the command."""
+        early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+        early.add_argument("--plugin", action="append", default=[])
+        try:
+            plugins.load(early.parse_known_args(arguments)[0].plugin)
+        except InputError as error:
+            self.error(f"{error}")
 
     def add_device(self) -> None:
         self.add_argument("--device", type=_device, default=None, help="cpu or cuda; cuda when there is one")

@@ -15,6 +15,7 @@ from multiprocessing import connection
 from types import FrameType
 from typing import ParamSpec, TypeVar
 
+from headtohead.utils import plugins
 from headtohead.utils.errors import Stopped
 
 PAGES = ("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")  # heard by glibc 2.35 and later when a process starts
@@ -63,13 +64,18 @@ def isolated(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 def processes(number: int) -> ProcessPoolExecutor:
     """Processes that end with their command."""
     roomy()
-    return ProcessPoolExecutor(number, mp.get_context("spawn"), initializer=_end_with_parent)
+    return ProcessPoolExecutor(number, mp.get_context("spawn"), initializer=_begin)
 
 
 def roomy() -> None:
     """Processes that are started from now on keep what is large in huge pages, where Linux gives them to who asks, as
     most distributions set it: a training step on a CPU is mostly memory. `make bench` says by how much."""
     os.environ.setdefault(*PAGES)
+
+
+def _begin() -> None:
+    plugins.load()
+    _end_with_parent()
 
 
 def _end_with_parent() -> None:
