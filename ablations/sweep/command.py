@@ -15,7 +15,7 @@ from ablations.sweep.sweep_file import SWEEPS
 from ablations.sweep.time_estimate import announce
 from ablations.sweep.watch import state_of
 from ablations.sweep.worker import Worker
-from headtohead.config.design import DESIGNS
+from headtohead.config.design import DESIGNS, expanded
 from headtohead.config.parsing import known
 from headtohead.config.presets import PRESETS
 from headtohead.config.run_config import WORLD
@@ -37,14 +37,13 @@ def chosen(options: argparse.Namespace) -> sweep_file.Sweep:
         sweep_file.read(file) if file else sweep_file.parse(asked, {"designs": "all", "scale": asked}, "command line")
     )
     scale = base.scale if options.scale is None else options.scale
-    given = {
-        "designs": options.design or list(base.designs),
-        "seeds": options.seeds or list(base.seeds),
+    designs = expanded(options.design or base.designs)
+    given = base.keys() | {
+        "designs": list(designs),
+        "seeds": options.seeds or base.seeds,
         "scale": scale,
-        "set": {**base.overrides, **overrides},
-        "grid": {key: list(values) for key, values in base.grid.items()},
-        "variants": {design: list(rows) for design, rows in base.variants.items()},
-        **base.how_chosen(),
+        "set": {**base.set, **overrides},
+        "variants": {design: rows for design, rows in base.variants.items() if design in designs},
     }
     another = scale != base.scale
     name = f"{base.name}-{scale}" if another else base.name

@@ -29,7 +29,7 @@ def check(path: Path, study: str, designs: Iterable[str], scale: str, kept: Mapp
     if not path.read_text(errors="replace").startswith(f"{FROM}{study} "):
         raise ConfigError(f"{path}: is there already and not of study {study}; --write gives another name")
     before = sweep_file.read(path)
-    there, here = ({"scale": s, "set": dict(k)} for s, k in ((before.scale, before.overrides), (scale, kept)))
+    there, here = ({"scale": s, "set": dict(k)} for s, k in ((before.scale, before.set), (scale, kept)))
     others, apart = [d for d in before.chosen if d not in set(designs)], differences(there, here)
     if others and apart:
         raise ConfigError(f"{path}: has {', '.join(others)} of another search ({apart}); --write gives another name")
@@ -44,8 +44,9 @@ def write(
     kept: Mapping[str, Any],
 ) -> dict[str, Tuned]:
     """What every design in the file was allowed."""
-    before = sweep_file.read(path) if path.exists() else sweep_file.Sweep("", ())
-    chosen, tuned = {**before.chosen, **chosen}, {**before.tuned, **tuned}
+    if path.exists():
+        before = sweep_file.read(path)
+        chosen, tuned = {**before.chosen, **chosen}, {**before.tuned, **tuned}
     used = {search.seed for search in tuned.values()}
     seeds = list(islice((seed for seed in count() if seed not in used), SEEDS))
     made: dict[str, Any] = {"designs": list(chosen), "seeds": seeds, "scale": scale}
@@ -59,4 +60,4 @@ def write(
     path.parent.mkdir(parents=True, exist_ok=True)
     whole = yaml.safe_dump(made, sort_keys=False, allow_unicode=True, width=110)
     files.whole(path, "".join([*(f"# {line}\n" for line in text), whole]).encode())
-    return tuned
+    return dict(tuned)

@@ -70,8 +70,9 @@ DESIGNS: dict[str, Design] = {
 
 
 def expanded(asked: Sequence[str]) -> tuple[str, ...]:
-    """`all` stands for every declared design."""
-    return tuple(DESIGNS) if list(asked) == ["all"] else tuple(asked)
+    """Names of designs, each word one name or several (separated by commas or spaces); `all` is every declared one."""
+    names = [name for word in asked for name in word.replace(",", " ").split(" ") if name] or [*asked]
+    return tuple(DESIGNS) if names == ["all"] else tuple(names)
 
 
 def variant(design: str, changes: Mapping[str, object]) -> str:

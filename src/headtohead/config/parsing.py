@@ -6,7 +6,7 @@ import dataclasses
 import difflib
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Literal, TypeVar
@@ -14,14 +14,39 @@ from typing import Annotated, Any, Literal, TypeVar
 from headtohead.utils.errors import InputError
 
 T = TypeVar("T")
+UNIONS = (types.UnionType, typing.Union)
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """Of a number; those that are not whole begin at 0."""
+    """Least and greatest value of a whole number; of other numbers only the greatest counts, their least is 0."""
 
     least: int = 1
     most: int = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """Text that must be one of some names; `what` is their kind in an error, such as "design"."""
+
+    names: Mapping[str, Any]
+    what: str
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a value must be besides its type, as in Annotated[tuple[int, ...], Rule("whole numbers", unique)].
+
+    expected  what an error says that is expected here; for the elements of a list as well
+    problem   takes the value, returns what is wrong with it ("" = nothing)
+    convert   takes the value as it was written, returns what is parsed instead; raises ValueError
+    empty     whether a mapping may be empty
+    """
+
+    expected: str = ""
+    problem: Callable[[Any], str] = lambda value: ""
+    convert: Callable[[Any], Any] = lambda written: written
+    empty: bool = False
 
 
 Zero = Annotated[int, Bounds(least=0)]
@@ -32,10 +57,17 @@ class ConfigError(InputError):
     """Names the place (file and key), what is wrong, and what would be right."""
 
 
-def build(cls: type[T], given: Any, where: str = "", key: str = "") -> T:
-    """A dataclass from plain data: unknown and missing keys, wrong types and impossible values are one clear line."""
+def build(cls: type[T], given: Any, where: str = "", key: str = "", expected: str = "settings") -> T:
+    """A dataclass from plain data: unknown and missing keys, wrong types and impossible values are one clear line.
+
+    cls       dataclass; types of its fields may be dataclasses, lists, tuples, mappings, unions, with rules (Annotated)
+    given     mapping of field names to plain values; text is read as the command line means it
+    where     file, or "command line", that an error begins with
+    key       key of `given` in that file; empty at the top
+    expected  what an error says where `given` is no mapping
+    """
     if not isinstance(given, Mapping):
-        raise ConfigError(f"{at(where)}{key or 'the top level'}: expected settings, got {given!r:.80}")
+        raise ConfigError(f"{at(where)}{f'{key}: ' * bool(key)}expected {expected}, got {_shown(given)}")
     hints = typing.get_type_hints(cls, include_extras=True)
     prefix = f"{key}." if key else ""
     for name in given:
@@ -67,28 +99,61 @@ def at(where: str) -> str:
     return f"{where}: " if where else ""
 
 
-def _value(hint: Any, given: Any, where: str, key: str) -> Any:
-    """One value of the hinted type; text is read as the command line means it."""
-    bounds = Bounds()
-    if typing.get_origin(hint) is typing.Annotated:
-        hint, bounds = typing.get_args(hint)
-    wrong = ConfigError(f"{at(where)}{key}: expected {_type_name(hint)}, got {given!r:.80}")
+def _value(hint: Any, given: Any, where: str, key: str, expected: str = "") -> Any:
+    """One value of the hinted type; `expected` is what an error says where the type's own name would say less."""
+    notes = typing.get_args(hint)[1:] if typing.get_origin(hint) is Annotated else ()
+    hint = typing.get_args(hint)[0] if notes else hint
+    rule = next((note for note in notes if isinstance(note, Rule)), Rule())
+    bounds = next((note for note in notes if isinstance(note, Bounds)), Bounds())
+    place, expected = f"{at(where)}{key}", rule.expected or expected or _type_name(hint)
+    wrong = ConfigError(f"{place}: expected {expected}, got {given!r:.80}")
+    try:
+        value = _typed(hint, rule.convert(given), where, key, expected, wrong, rule.empty)
+    except ValueError as error:
+        raise error if isinstance(error, ConfigError) else ConfigError(f"{place}: {error}") from None
+    for names in (note for note in notes if isinstance(note, OneOf)):
+        known(value, names.names, names.what, where)
+    if problem := rule.problem(value):
+        raise ConfigError(f"{place}: {problem}, got {given!r:.60}")
+    if hint not in (int, float):
+        return value
+    least, most = 0 if hint is float else bounds.least, bounds.most
+    if not least <= value <= most:  # NaN is neither
+        raise ConfigError(f"{place}: expected {expected} from {least} to {most}, got {given!r:.80}")
+    return value
+
+
+def _typed(hint: Any, given: Any, where: str, key: str, expected: str, wrong: ConfigError, empty: bool) -> Any:
+    """As `_value`, without rules of its own; `wrong` is the error for a value of another type."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if hint is Any:
+        return given
+    if origin in UNIONS:
+        arm = next((arm for arm in arguments if _fits(arm, given)), None)
+        if arm is None:
+            raise wrong
+        return given if arm is type(given) else _value(arm, given, where, key, expected)
     if dataclasses.is_dataclass(hint):
         return build(typing.cast(type[Any], hint), given, where, key)
-    if typing.get_origin(hint) is Literal or (isinstance(hint, type) and issubclass(hint, StrEnum)):
-        options = {str(o): o for o in (typing.get_args(hint) or list(hint))}
+    if origin is Literal or (isinstance(hint, type) and issubclass(hint, StrEnum)):
+        options = {str(o): o for o in (arguments or list(hint))}
         if not isinstance(given, str):
             raise wrong
         return options[known(given, options, f"value of {key}", where)]
-    if typing.get_origin(hint) is tuple:  # of one type, one or several
-        several = [given] if isinstance(given, str) else given
-        if not isinstance(several, Sequence) or not several:
+    if origin in (tuple, list):  # of one type; a tuple's only element may stand alone
+        several = [given] if origin is tuple and isinstance(given, (str, int, float)) else given
+        if not isinstance(several, Sequence) or isinstance(several, str) or not several:
             raise wrong
-        return tuple(_value(typing.get_args(hint)[0], one, where, key) for one in several)
-    if typing.get_origin(hint) is dict:
-        if not isinstance(given, Mapping) or not given:
+        return origin(_value(arguments[0], one, where, key, expected) for one in several)
+    if origin is dict:
+        if not isinstance(given, Mapping) or not (given or empty):
             raise wrong
-        return {str(name): _value(typing.get_args(hint)[1], one, where, f"{key}.{name}") for name, one in given.items()}
+        return {
+            _value(arguments[0], str(name), f"{at(where)}{key}", str(name)): _value(
+                arguments[1], one, *((f"{at(where)}{key}", str(name)) if "." in str(name) else (where, f"{key}.{name}"))
+            )
+            for name, one in given.items()
+        }
     if hint is str:
         if not isinstance(given, str):
             raise wrong
@@ -96,18 +161,25 @@ def _value(hint: Any, given: Any, where: str, key: str) -> Any:
     if hint is bool:
         options = {"true": True, "false": False}
         return options[known(str(given).lower(), options, f"value of {key}", where)]
-    if isinstance(given, bool) or not isinstance(given, (int, float, str)):
+    if type(given) not in (int, str) and (type(given) is not float or hint is int):
         raise wrong
     try:
-        number = hint(given)
+        return hint(given)
     except (ValueError, OverflowError):
         raise wrong from None
-    if hint is int and isinstance(given, float):
-        raise wrong
-    least, most = 0 if hint is float else bounds.least, bounds.most
-    if not least <= number <= most:  # NaN is neither
-        raise ConfigError(f"{at(where)}{key}: expected {_type_name(hint)} from {least} to {most}, got {given!r:.80}")
-    return number
+
+
+def _fits(arm: Any, given: Any) -> bool:
+    """Whether a value has the shape of one type of a union."""
+    arm = typing.get_args(arm)[0] if typing.get_origin(arm) is Annotated else arm
+    kind = typing.get_origin(arm) or arm
+    if kind is dict or dataclasses.is_dataclass(kind):
+        return isinstance(given, Mapping)
+    return isinstance(given, list) if kind in (list, tuple) else type(given) is kind
+
+
+def _shown(given: Any) -> str:
+    return "nothing" if given is None else f"{given!r:.60}"
 
 
 def _type_name(hint: Any) -> str:

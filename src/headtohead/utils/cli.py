@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import NoReturn
 from headtohead.utils import plugins
 from headtohead.utils.errors import InputError, one_line
 
+MOST_NUMBERS = 10_000  # in a range
 GOES_ON = "stopped; the same command goes on from here"
 
 
@@ -127,7 +129,7 @@ def natural(text: str) -> int:
 
 def _whole(text: str) -> bool:
     """One that every generator takes as its seed."""
-    return text.isascii() and text.isdigit() and int(text) < 2**31
+    return text.isascii() and text.isdigit() and len(text) < 11 and int(text) < 2**31
 
 
 def seconds(text: str) -> float:
@@ -140,11 +142,23 @@ def seconds(text: str) -> float:
     return value
 
 
+def numbers(text: str) -> list[int]:
+    """Whole numbers and ranges of them, separated by commas or spaces: 0,2 or 0-3 or 0-3,7."""
+    out: list[int] = []
+    for part in re.split(r"\s*,\s*|\s+", text.strip()):
+        first, dash, last = part.partition("-")
+        if not _whole(first) or (dash and not (_whole(last) and int(first) <= int(last) <= int(first) + MOST_NUMBERS)):
+            raise ValueError(f"expected whole numbers such as 0,1,2 or 0-3, got {text[:60]!r}")
+        out += range(int(first), int(last or first) + 1)
+    return out
+
+
 def seeds(text: str) -> list[int]:
-    """Such as 0,1,2."""
-    parts = text.split(",")
-    if not all(map(_whole, parts)):
-        raise argparse.ArgumentTypeError(f"expected whole numbers such as 0,1,2, got {text!r}")
-    if len(set(map(int, parts))) < len(parts):
+    """An option's seeds, such as 0,1,2 or 0-3."""
+    try:
+        out = numbers(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    if len(set(out)) < len(out):
         raise argparse.ArgumentTypeError(f"the same seed stands twice in {text!r}")
-    return [int(p) for p in parts]
+    return out

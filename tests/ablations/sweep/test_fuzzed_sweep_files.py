@@ -10,7 +10,7 @@ import pytest
 from endings import ended
 
 from ablations.sweep import command as sweep
-from ablations.sweep import sweep_file
+from headtohead.records import sweep_folder
 
 WHOLE = {
     "designs": "[clip_flow]",
@@ -128,7 +128,7 @@ def test_every_one_is_one_line_and_nothing_is_written(
 ) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
     (tmp_path / "sweeps").mkdir()
-    monkeypatch.setattr(sweep_file, "remember", began)
+    monkeypatch.setattr(sweep_folder, "remember", began)
     random = Random(kind.__name__)
     for number in range(many):
         name = f"{kind.__name__}-{number}"
@@ -167,7 +167,7 @@ def test_there_are_five_hundred_and_the_sound_file_is_sound(tmp_path: Path, monk
     monkeypatch.chdir(tmp_path)
     (tmp_path / "sweeps").mkdir()
     (tmp_path / "sweeps" / "sound.yaml").write_bytes(written(WHOLE))
-    monkeypatch.setattr(sweep_file, "remember", began)
+    monkeypatch.setattr(sweep_folder, "remember", began)
     with pytest.raises(Began):
         sweep.main(["sound"])
 

@@ -14,7 +14,7 @@ from ablations.sweep import command as sweep
 from ablations.sweep import sweep_file
 from headtohead.config.parsing import ConfigError
 from headtohead.config.presets import configure
-from headtohead.records import json_files, recorder, sweep_folder
+from headtohead.records import json_files, sweep_folder
 from headtohead.records.recorder import Recorder
 
 
@@ -31,6 +31,28 @@ def test_a_sweep_file_names_its_runs(tmp_path: Path) -> None:
     assert runs["vae_flow-s1"] == configure("vae_flow", seed=1, overrides={"train.lr": 1e-4})
 
 
+@pytest.mark.parametrize(
+    ("designs", "seeds"),
+    [
+        ("clip_flow,vae_flow", "0-2,4"),
+        ("clip_flow vae_flow", "'0,1,2,4'"),
+        ("[clip_flow, vae_flow]", "[0-2, 4]"),
+        ("'clip_flow, vae_flow'", "0-2 4"),
+    ],
+)
+def test_lists_may_be_written_with_commas_and_ranges(designs: str, seeds: str, tmp_path: Path) -> None:
+    found = read(tmp_path, f"designs: {designs}\nseeds: {seeds}\n")
+    assert (found.designs, found.seeds) == (("clip_flow", "vae_flow"), (0, 1, 2, 4))
+
+
+def test_commas_and_ranges_are_understood_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(sweep.Worker, "work", lambda self, runs: asked.extend(runs) or {})
+    words = ["--design", "clip_flow,vae_flow", "--seeds", "0-1,3", "--results", str(tmp_path), "--no-estimate"]
+    assert sweep.main([*words, "--device", "cpu"]) == 0
+    assert asked == [f"{design}-s{seed}" for seed in (0, 1, 3) for design in ("clip_flow", "vae_flow")]
+
+
 def test_a_grid_runs_every_combination(tmp_path: Path) -> None:
     runs = read(tmp_path, "designs: [vae_flow]\ngrid: {train.lr: [0.1, 0.2], train.batch: [8]}").runs()
     assert list(runs) == ["vae_flow+train.lr=0.1+train.batch=8-s0", "vae_flow+train.lr=0.2+train.batch=8-s0"]
@@ -44,6 +66,13 @@ def test_a_grid_runs_every_combination(tmp_path: Path) -> None:
         ("desings: clip_flow", "unknown key desings; did you mean designs?"),
         ("designs: clip_fow", "unknown design clip_fow; did you mean clip_flow?"),
         ("designs: clip_flow\nseeds: [one]", "seeds: expected whole numbers"),
+        ("designs: clip_flow\nseeds: 3-1", "seeds: expected whole numbers such as 0,1,2 or 0-3, got '3-1'"),
+        ("designs: clip_flow\nseeds: 0-1,1", "seeds: the same one stands twice"),
+        ("designs: clip_flow,clip_flow", "designs: the same one stands twice"),
+        ("designs: clip_flow,clip_fow", "unknown design clip_fow; did you mean clip_flow?"),
+        ("seeds: 3", "designs: missing"),
+        ("designs: clip_flow\ngrid: {train.ema: [0.9, [1]]}", "grid: train.ema: expected a list of values"),
+        ("designs: clip_flow\ntuned: {clip_flow: {}}\nchosen: {clip_flow: {}}", "tuned.clip_flow.study: missing"),
         ("designs: clip_flow\nseeds: [1, 1]", "seeds: the same one stands twice"),
         ("designs: clip_flow\nscale: no", "scale: expected text, got False"),
         ("designs: clip_flow\nset: [1]", "set: expected settings"),
@@ -179,11 +208,12 @@ def test_a_variant_takes_its_own_values_before_the_grids(tmp_path: Path) -> None
         ({"clip_flow": [{"head.dim": "../x"}]}, "expected a list of settings"),
         ({"clip_flow": [{"head.dim": 128}, {"head.dim": 128}]}, "has one twice"),
         ({"clip_flow": [{"train.lr": 0.1}]}, "train.lr stands in variants and in set"),
+        ({"vae_mse": [{"head.dim": 128}]}, "variants: vae_mse is not among the designs"),
     ],
 )
 def test_variants_that_cannot_be_meant_are_one_line(variants: object, says: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(says)):
-        sweep_file.parse("some", {"designs": "all", "set": {"train.lr": 0.2}, "variants": variants}, "file")
+        sweep_file.parse("some", {"designs": ["clip_flow"], "set": {"train.lr": 0.2}, "variants": variants}, "file")
 
 
 @pytest.mark.parametrize(
@@ -218,7 +248,7 @@ def test_two_that_ask_for_a_sweep_at_once_are_both_noted(tmp_path: Path, monkeyp
             other.join(0.3)  # as far as it gets
         own(path, value)
 
-    monkeypatch.setattr(recorder, "write", write)
+    monkeypatch.setattr(json_files, "write", write)
     sweep_folder.remember(tmp_path, "make sweep SEEDS=0")
     other.join()
     assert sorted(sweep_folder.asked(tmp_path)) == ["make sweep SEEDS=0", "make sweep SEEDS=1"]
