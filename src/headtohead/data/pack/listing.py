@@ -48,7 +48,7 @@ def _from_texts(folder: Path, problems: list[str]) -> dict[Path, tuple[str, ...]
                 by_stem.setdefault(path.with_suffix(""), []).append(path)
             elif path.suffix == ".txt":
                 texts.add(path)
-    found = {}
+    found: dict[Path, tuple[str, ...]] = {}
     for stem, pictures in sorted(by_stem.items()):
         text = stem.with_name(f"{stem.name}.txt")
         if len(pictures) > 1:
