@@ -52,8 +52,8 @@ def _from_texts(folder: Path, problems: list[str]) -> dict[Path, tuple[str, ...]
     for stem, pictures in sorted(by_stem.items()):
         text = stem.with_name(f"{stem.name}.txt")
         if len(pictures) > 1:
-            names = " and ".join(sorted(p.name for p in pictures))
-            problems.append(f"{pictures[0].parent}: {names} have the same name, so {text.name} belongs to either")
+            both = " and ".join(sorted(p.name for p in pictures))
+            problems.append(f"{pictures[0].parent}: {both} have the same name, so {text.name} belongs to either")
         elif text not in texts:
             problems.append(f"{pictures[0]}: no caption ({text.name})")
         elif caption := _text(text).strip():
