@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ablations.analysis.curves import FLOPS, FLOPS_TOTAL, PREFIXES, SECONDS, STEPS, Curve, Numbers, Terms
+from headtohead.records import metrics
 
 VIEWS = {
     STEPS: "steps",
@@ -80,7 +81,7 @@ def same_terms(found: Sequence[Terms | None], metric: str) -> None:
     """One judge, one mode, one number of pictures; of diversity the number is a result, how many were accepted."""
     for k, field in enumerate(Terms._fields):
         values = sorted({t[k] for t in found if t}, key=str)
-        if len(values) > 1 and not (field == "n" and metric.startswith("diversity/")):
+        if len(values) > 1 and not (field == "n" and metrics.of(metric).accepted):
             raise Incomparable(f"{field} of {metric}", f" is {' and '.join(map(str, values))}")
 
 
@@ -102,8 +103,8 @@ def _last(curves: Sequence[Curve]) -> Equal:
 
 def _on_the_way(curve: Curve) -> Curve:
     """The points that ask as many prompts as the first."""
-    counted = curve.metric.startswith("diversity/")
-    keep = [k for k, n in enumerate(curve.n) if counted or n == curve.n[0]]
+    accepted = metrics.of(curve.metric).accepted
+    keep = [k for k, n in enumerate(curve.n) if accepted or n == curve.n[0]]
     return replace(
         curve,
         steps=curve.steps[keep],

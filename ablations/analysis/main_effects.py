@@ -14,8 +14,9 @@ from ablations.analysis.curves import STEPS, Numbers
 from ablations.analysis.designs import Cell, compared, unlike
 from ablations.analysis.equal_budget import Incomparable
 from ablations.analysis.statistics import Difference, difference, holm
-from ablations.analysis.table import METRICS, Table
+from ablations.analysis.table import Table
 from headtohead.config.design import Backbone, Head, Objective, Representation
+from headtohead.records import metrics
 
 # Levels in the order of their declaration, and what an effect of one over the other therefore means.
 AXES = {
@@ -118,11 +119,11 @@ def _by_seed(seeds: tuple[int, ...], values: Numbers) -> dict[int, float]:
     return {s: float(v) for s, v in zip(seeds, values, strict=True) if not np.isnan(v)}
 
 
-def table(designs: Sequence[Cell], metrics: Sequence[str] = ("geneval/overall", "dpg/overall", "fid")) -> Table | None:
+def table(designs: Sequence[Cell]) -> Table | None:
     rows, refused = [], []
-    for metric in metrics:
-        name, digits, _ = METRICS[metric]
-        for e in main_effects(designs, metric):
+    for metric in metrics.headline():
+        name, digits = metric.name, metric.digits
+        for e in main_effects(designs, metric.key):
             refused += [f"{name}: {pair}" for pair in e.refused]
             d = e.difference
             if d.n:

@@ -16,10 +16,12 @@ from ablations.posthoc.rescore import add_options, scorable, scored
 from ablations.report import figures
 from ablations.report.figures import named, save
 from ablations.report.styles import looks
+from headtohead.records.metrics import METRICS
 from headtohead.utils.cli import Parser
 from headtohead.utils.processes import isolated
 
 SCALES = (1.0, 1.5, 2.0, 3.0, 5.0)
+GENEVAL, FID = METRICS["geneval/overall"], METRICS["fid"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ def fronts(rows: list[tuple[str, str, int, list[dict[str, Any]]]]) -> list[Front
         scales = sorted(set.intersection(*(set(s) for s in seeds.values())), key=lambda g: g or 0)
         tables = [
             np.array([[seeds[seed][g][metric] for g in scales] for seed in sorted(seeds)])
-            for metric in ("geneval/overall", "fid")
+            for metric in (GENEVAL.key, FID.key)
         ]
         out.append(Front(sweep, design, tuple(scales), *tables))
     return out
@@ -64,8 +66,8 @@ def figure(found: list[Front]) -> Figure:
         for g, a, b in zip(f.guidance, x, y, strict=True):
             if g is not None:
                 ax.annotate(f"{g:g}", (a, b), textcoords="offset points", xytext=(5, 4), fontsize=7, color=figures.GREY)
-    ax.set_xlabel("FID, lower is better", fontsize=9)
-    ax.set_ylabel("GenEval", fontsize=9)
+    ax.set_xlabel(FID.title, fontsize=9)
+    ax.set_ylabel(GENEVAL.name, fontsize=9)
     ax.set_title("Guidance: FID against alignment, numbers are scales", fontsize=10.5, loc="left")
     ax.legend(fontsize=8, frameon=False)
     figures.plain(ax)
@@ -90,11 +92,12 @@ def _guide(options: argparse.Namespace) -> None:
 
 
 def _tell(found: list[Front], results: Path) -> None:
-    print(f"{'sweep':12} {'design':16} {'guidance':>8} {'GenEval':>8} {'FID':>7}")
+    print(f"{'sweep':12} {'design':16} {'guidance':>8} {GENEVAL.name:>8} {FID.name:>7}")
     for f in found:
         for k, g in enumerate(f.guidance):
             scale = "-" if g is None else f"{g:g}"
-            print(f"{f.sweep:12} {f.design:16} {scale:>8} {f.geneval[:, k].mean():8.3f} {f.fid[:, k].mean():7.1f}")
+            geneval, fid = GENEVAL.text(f.geneval[:, k].mean()), FID.text(f.fid[:, k].mean())
+            print(f"{f.sweep:12} {f.design:16} {scale:>8} {geneval:>8} {fid:>7}")
     sweeps = sorted({f.sweep for f in found})
     for sweep in sweeps:
         drawing = figure([f for f in found if f.sweep == sweep])

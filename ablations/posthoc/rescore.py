@@ -11,10 +11,10 @@ from typing import Any
 
 from headtohead.config.parsing import ConfigError, build
 from headtohead.config.run_config import RunConfig, Sampling, recorded
+from headtohead.records import metrics
 from headtohead.records.json_files import RecordError
 from headtohead.records.layout import CONFIG, KEPT
 from headtohead.records.read import Run, runs
-from headtohead.records.recorder import HEADLINE
 from headtohead.utils import compute
 from headtohead.utils.cli import Parser, say
 from headtohead.utils.processes import isolated
@@ -92,7 +92,7 @@ def _rescore(options: argparse.Namespace) -> None:
     for (run, config), how in zip(found, hows, strict=True):
         lines = isolated(scored, run, config, [how], options)
         last = {line["metric"]: line["value"] for line in lines}
-        print(f"{run.sweep}/{run.name}: " + ", ".join(f"{name} {last[m]:.3f}" for m, name in HEADLINE.items()))
+        print(f"{run.sweep}/{run.name}: {metrics.summary(last)}")
 
 
 if __name__ == "__main__":

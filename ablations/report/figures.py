@@ -15,13 +15,11 @@ from matplotlib.patheffects import withStroke
 
 from ablations.analysis import sample_grids
 from ablations.analysis.curves import PREFIXES, Curve, Numbers, order
-from ablations.analysis.table import METRICS, lines
 from ablations.report.styles import Look, looks
+from headtohead.records import ceilings, metrics
+from headtohead.records.metrics import LOSS_BY_TIME
 from headtohead.records.read import Run
-from headtohead.synthetic.prompts.short_prompts import TASKS
 
-# Figure 4 of the paper: two scores to raise, one distance to lower.
-PANELS = (("geneval/overall", "GenEval"), ("dpg/overall", "DPG"), ("fid", "FID, lower is better"))
 AXES = {"steps": "training steps", "flops": "training {}FLOPs of head and language model"}
 GREY = "#777777"
 TITLE, LABEL, LINE = 0.3, 0.46, 0.17  # inches above a panel, below it, and of a line of its legend
@@ -91,11 +89,11 @@ def _named(found: list[Curve], sweeps: Iterable[str]) -> list[list[str]]:
 
 def _bounds(ax: Axes, metric: str, representations: Iterable[str]) -> None:
     """The ceilings of what is compared and the floor of shuffled prompts, as thin lines with their names."""
-    shown = lines(metric, representations)
+    shown = ceilings.bounds(metric, representations)
     tops = [value for _, value, floor in shown if not floor]
     for name, value, floor in shown:
         ax.axhline(value, color=GREY, lw=0.9, ls=":" if floor else "--", zorder=1)
-        below = METRICS[metric][2] and value == min(tops) < max(tops)  # the names of two ceilings stand apart
+        below = metrics.of(metric).higher and value == min(tops) < max(tops)  # the names of two ceilings stand apart
         how: dict[str, Any] = {
             "va": "top" if below else "bottom",
             "path_effects": [withStroke(linewidth=2, foreground="w")],
@@ -110,23 +108,26 @@ def curves(found: list[Curve], x: str) -> Figure:
     most = max(float(getattr(c, x)[-1]) for c in found)
     prefix = max((p for p, size in PREFIXES.items() if size <= most), key=PREFIXES.__getitem__, default="G")
     unit = PREFIXES[prefix] if "{}" in AXES[x] else 1
-    rows = Rows(_named(found, names), len(PANELS), 11.5, 2.9, 0.06)
+    panels = metrics.headline()
+    rows = Rows(_named(found, names), len(panels), 11.5, 2.9, 0.06)
     for k, (row, sweep) in enumerate(zip(rows.axes, names, strict=True)):
-        for ax, (metric, title) in zip(row, PANELS, strict=True):
-            shown = sorted((c for c in found if (c.sweep, c.metric) == (sweep, metric)), key=lambda c: order(c.design))
+        for ax, metric in zip(row, panels, strict=True):
+            shown = sorted(
+                (c for c in found if (c.sweep, c.metric) == (sweep, metric.key)), key=lambda c: order(c.design)
+            )
             for c in shown:
                 at = getattr(c, x) / unit
                 ax.plot(at, c.mean, **line(look[c.design]), ms=3.5, lw=1.6, label=c.design, zorder=3)
                 if len(c.seeds) > 1:
                     low, high = c.values.min(0), c.values.max(0)
                     ax.fill_between(at, low, high, color=look[c.design].colour, alpha=0.16, lw=0, zorder=2)
-            _bounds(ax, metric, (c.representation for c in shown))
-            ax.set_title(title, fontsize=10.5, loc="left")
+            _bounds(ax, metric.key, (c.representation for c in shown))
+            ax.set_title(metric.title or metric.name, fontsize=10.5, loc="left")
             ax.set_xlabel(AXES[x].format(prefix), fontsize=8.5)
             ax.set_xlim(left=0)
-            if metric == "fid":
+            if metric.scale == "log":
                 ax.set_yscale("log")
-            else:
+            elif metric.scale == "share":
                 ax.set_ylim(0, 1.04)
             plain(ax)
         seeds = sorted({len(c.seeds) for c in found if c.sweep == sweep})
@@ -139,20 +140,20 @@ def curves(found: list[Curve], x: str) -> Figure:
 def tasks(found: list[Curve]) -> Figure:
     """The last point's GenEval tasks as bars, a row a sweep; whiskers span the seeds."""
     found, names = legible(found)
-    look = looks(c.design for c in found)
+    look, parts = looks(c.design for c in found), metrics.group("task")
     rows = Rows(_named(found, names), 1, 11.5, 2.3, 0.06)
     for row, ((ax,), sweep, designs) in enumerate(zip(rows.axes, names, rows.designs, strict=True)):
         own = {(c.design, c.metric): c for c in found if c.sweep == sweep}
         width = 0.84 / len(designs)
         for k, design in enumerate(designs):
-            bars = [own[design, f"geneval/{t}"].values[:, -1] for t in TASKS if (design, f"geneval/{t}") in own]
-            if len(bars) < len(TASKS):
+            bars = [own[design, m.key].values[:, -1] for m in parts if (design, m.key) in own]
+            if len(bars) < len(parts):
                 continue
-            at, mean = [t + k * width for t in range(len(TASKS))], [b.mean() for b in bars]
+            at, mean = [t + k * width for t in range(len(parts))], [b.mean() for b in bars]
             spread = np.transpose([whiskers(b) for b in bars])
             ax.bar(at, mean, 0.92 * width, color=look[design].colour, yerr=spread, label=design, edgecolor="w",
                    linewidth=0, hatch=look[design].hatch, error_kw={"lw": 0.8, "ecolor": "#333333"})  # fmt: skip
-        ax.set_xticks([t + 0.42 - width / 2 for t in range(len(TASKS))], [t.replace("_", " ") for t in TASKS])
+        ax.set_xticks([t + 0.42 - width / 2 for t in range(len(parts))], [m.name for m in parts])
         ax.set_ylim(0, 1)
         ax.set_ylabel("share of right pictures", fontsize=8.5)
         ax.set_title(f"{names[sweep]}: GenEval by task at the last point", fontsize=10.5, loc="left")
@@ -167,15 +168,15 @@ def losses(found: list[Curve]) -> Figure:
     """The held-out loss of the last point by time, where the objective has times: where a flow is good and bad."""
     found, names = legible(found)
     look = looks(c.design for c in found)
-    found = [c for c in found if c.metric.startswith("loss/t=")]
+    found = [c for c in found if c.metric.startswith(LOSS_BY_TIME)]
     names = {sweep: names[sweep] for sweep in _sweeps(found)}
     rows = Rows(_named(found, names), 1, 7.2, 2.7, 0.09)
     for row, ((ax,), sweep, designs) in enumerate(zip(rows.axes, names, rows.designs, strict=True)):
         for design in designs:
             own = [c for c in found if (c.sweep, c.design) == (sweep, design)]
-            points = sorted((float(c.metric.split("=")[1]), float(c.mean[-1])) for c in own)
+            points = sorted((float(c.metric.removeprefix(LOSS_BY_TIME)), float(c.mean[-1])) for c in own)
             ax.plot(*zip(*points, strict=True), **line(look[design]), ms=3.5, label=design)
-        ax.set_title(f"{names[sweep]}: held-out flow loss by time", fontsize=10.5, loc="left")
+        ax.set_title(f"{names[sweep]}: {metrics.METRICS[LOSS_BY_TIME].title.lower()}", fontsize=10.5, loc="left")
         ax.set_xlabel("t, from noise (0) to data (1)", fontsize=8.5)
         ax.set_ylabel("mean squared error of the velocity", fontsize=8.5)
         plain(ax)
@@ -196,9 +197,9 @@ def drawn(found: list[Run], measured: list[Curve]) -> dict[str, Figure]:
         "curves_steps": curves(measured, "steps"),
         "curves_flops": curves(measured, "flops"),
     }
-    if any(c.metric == f"geneval/{task}" for c in measured for task in TASKS):
+    if {m.key for m in metrics.group("task")} & {c.metric for c in measured}:
         out["tasks"] = tasks(measured)
-    if any(c.metric.startswith("loss/t=") for c in measured):
+    if any(c.metric.startswith(LOSS_BY_TIME) for c in measured):
         out["losses"] = losses(measured)
     sweeps = sorted({c.sweep for c in measured})
     for sweep in sweeps:

@@ -15,15 +15,14 @@ from ablations.analysis.curves import Curve
 from ablations.analysis.designs import Cell, Ranking, rank
 from ablations.analysis.human_study.answers import Answered, answered
 from ablations.analysis.statistics import SMALLEST, Verdict
-from ablations.analysis.table import METRICS, Table
+from ablations.analysis.table import Table
 from ablations.report import tables, tables_equal_cost
 from ablations.report.html import pictures, provenance
 from ablations.report.html.chart import chart
 from ablations.report.styles import Look, looks
+from headtohead.records import metrics
 from headtohead.records.ceilings import ceiling
 from headtohead.records.read import Run
-from headtohead.records.recorder import HEADLINE
-from headtohead.synthetic.prompts.short_prompts import TASKS
 
 MARKS = {Verdict.SUPPORTED: "✓", Verdict.CONTRADICTED: "✗", Verdict.UNDECIDED: "?", Verdict.NO_RECORDS: "–"}
 MOST_POINTS = 1500
@@ -96,7 +95,7 @@ class Section:
 
     @property
     def task_names(self) -> list[str]:
-        return [t.replace("_", " ") for t in TASKS]
+        return [m.name for m in metrics.group("task")]
 
 
 def section(
@@ -104,7 +103,7 @@ def section(
 ) -> Section:
     runs, own = [r for r in found if r.sweep == sweep], tables.groups(sweep, found, curves)
     judged = declared.findings(cells)
-    look, ranking = looks(g.design for g in own), rank(cells, METRICS)
+    look, ranking = looks(g.design for g in own), rank(cells, [m.key for m in metrics.group("score")])
     return Section(
         sweep=sweep,
         headline=headline(own, ranking),
@@ -137,8 +136,8 @@ def section(
 def headline(own: list[tables.Group], ranking: Ranking) -> str:
     """What the final table says, in a sentence; one design alone is neither highest nor lowest."""
     said, ranked = [], [g for g in own if g.design in ranking.ranked]
-    for metric in HEADLINE:
-        name, digits, up = METRICS[metric]
+    for m in metrics.headline():
+        metric, name, digits, up = m.key, m.name, m.digits, m.higher
         having = [g for g in ranked if metric in g.curves and g.curves[metric].steps[-1] == g.whole.steps[-1]]
         if having:
             top = (max if up else min)(having, key=lambda g: g.curves[metric].mean[-1])
@@ -169,10 +168,10 @@ def _shown(judged: list[Finding]) -> list[Shown]:
 
 
 def _bars(group: tables.Group) -> list[Bar]:
-    own = [group.curves[f"geneval/{t}"] for t in TASKS if f"geneval/{t}" in group.curves]
-    out = []
-    for c in own if len(own) == len(TASKS) else []:
+    tasks = metrics.group("task")
+    own, out = [(m, group.curves[m.key]) for m in tasks if m.key in group.curves], []
+    for m, c in own if len(own) == len(tasks) else []:
         last = c.values[:, -1]
         ends = (float(last.mean()), float(last.min()), float(last.max()))
-        out.append(Bar(table.interval(last, 2), *ends, ceiling(c.representation).get(c.metric)))
+        out.append(Bar(table.interval(last, m.digits), *ends, ceiling(c.representation).get(c.metric)))
     return out

@@ -9,8 +9,8 @@ import numpy as np
 
 from ablations.analysis.curves import FINISHED, FLOPS_TOTAL, Curve, Numbers, by_design, counted, order, reached
 from ablations.analysis.designs import Ranking
-from ablations.analysis.table import METRICS, Table, interval
-from headtohead.records import ceilings
+from ablations.analysis.table import Table, interval
+from headtohead.records import ceilings, metrics
 from headtohead.records.read import Run
 
 LAST = 3  # points whose mean stands beside the final one
@@ -51,21 +51,19 @@ def groups(sweep: str, found: list[Run], curves: list[Curve]) -> list[Group]:
 
 
 def _scores(own: list[Group], ranking: Ranking, title: str, pick: Callable[[Curve, bool], Numbers], note: str) -> Table:
-    rows, means = [], np.full((len(own), len(METRICS)), np.nan)
+    scores = metrics.group("score")
+    rows, means = [], np.full((len(own), len(scores)), np.nan)
     for k, g in enumerate(own):
         some = g.whole
-        for m, (metric, (_, _, up)) in enumerate(METRICS.items()):
-            if g.design in ranking.ranked and (end := g.curves.get(metric)) and end.steps[-1] == some.steps[-1]:
-                means[k, m] = pick(g.curves[metric], up).mean() * (1 if up else -1)
-        cells = [
-            interval(pick(g.curves[metric], up), digits) if metric in g.curves else "–"
-            for metric, (_, digits, up) in METRICS.items()
-        ]
+        for k_m, m in enumerate(scores):
+            if g.design in ranking.ranked and (end := g.curves.get(m.key)) and end.steps[-1] == some.steps[-1]:
+                means[k, k_m] = pick(g.curves[m.key], m.higher).mean() * (1 if m.higher else -1)
+        cells = [interval(pick(g.curves[m.key], m.higher), m.digits) if m.key in g.curves else "–" for m in scores]
         top = g.curves.get("geneval/overall")
         share = interval(pick(_relative(top), True), 2) if top is not None and not np.isnan(top.relative).any() else "–"
         rows.append([g.design, str(len(some.seeds)), f"{some.steps[-1]:,}", *cells, share])
-    head = ["design", "seeds", "steps", *(name for name, _, _ in METRICS.values()), "GenEval / ceiling"]
-    several = [m for m in range(len(METRICS)) if (~np.isnan(means[:, m])).sum() > 1]
+    head = ["design", "seeds", "steps", *(m.name for m in scores), "GenEval / ceiling"]
+    several = [m for m in range(len(scores)) if (~np.isnan(means[:, m])).sum() > 1]
     marked = frozenset((int(np.nanargmax(means[:, m])), 3 + m) for m in several)
     return Table(title, head, rows, note, marked)
 
@@ -144,8 +142,7 @@ def _mean(values: list[float], unit: float, shown: str) -> str:
 
 
 def diversity(groups: list[Group]) -> Table | None:
-    kinds = {"diversity/fixed": "decoder noise fixed", "diversity/drawn": "decoder noise drawn",
-             "diversity/renders": "true renders", "diversity/fixed_all": "fixed, wrong ones too"}  # fmt: skip
+    kinds = {m.key: m.name for m in metrics.group("diversity")}
     rows = []
     for g in groups:
         end = g.whole.steps[-1]
@@ -176,10 +173,10 @@ def bounds(own: list[Group]) -> Table | None:
         "floor: shuffled prompts": ceilings.floor(),
     }
     rows = [
-        [name, *(f"{row[m]:.{digits}f}" if m in row else "–" for m, (_, digits, _) in METRICS.items())]
+        [name, *(m.text(row[m.key]) if m.key in row else "–" for m in metrics.group("score"))]
         for name, row in named.items()
         if row
     ]
-    head = ["", *(name for name, _, _ in METRICS.values())]
+    head = ["", *(m.name for m in metrics.group("score"))]
     note = "A ceiling: true renders sent through the representation and back. A floor: pictures of other prompts."
     return Table("Ceilings and floors", head, rows, note) if rows else None

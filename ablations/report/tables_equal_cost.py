@@ -13,9 +13,9 @@ import numpy as np
 from ablations.analysis.curves import FLOPS, FLOPS_TOTAL, SECONDS, STEPS
 from ablations.analysis.designs import Cell, compared, together, varied
 from ablations.analysis.equal_budget import Incomparable, amount
-from ablations.analysis.table import METRICS, Table, interval
+from ablations.analysis.table import Table, interval
+from headtohead.records import metrics
 
-SHOWN = ("geneval/overall", "dpg/overall")
 ACCOUNTS = {STEPS: "steps", FLOPS: "FLOPs", FLOPS_TOTAL: "FLOPs of everything", SECONDS: "wall time"}
 
 
@@ -32,7 +32,7 @@ def table(cells: Sequence[Cell]) -> Table | None:
     having = [c for c in cells if c.curves]
     columns, missing = list[Column](), dict[str, list[str]]()
     for by, account in ACCOUNTS.items():
-        found = together(having, SHOWN, by)
+        found = together(having, [m.key for m in metrics.alignment()], by)
         own, refused = _columns([c for c in having if c.name in found.ranked], by)
         columns += own
         for why in filter(None, (found.reasons, *refused)):
@@ -49,23 +49,22 @@ def table(cells: Sequence[Cell]) -> Table | None:
 def _columns(ranked: Sequence[Cell], by: str) -> tuple[list[Column], list[str]]:
     """What can be compared, and why the rest cannot."""
     found, refused = [], []
-    for metric in SHOWN:
-        own = [c for c in ranked if metric in c.curves]
+    for metric in metrics.alignment():
+        own = [c for c in ranked if metric.key in c.curves]
         if len(own) < 2:
             continue
         try:
-            at = compared(own, metric, by, apart=varied(own))
+            at = compared(own, metric.key, by, apart=varied(own))
         except Incomparable as field:
             refused.append(f"all ({field})")
             continue
         if at.by != by:
             refused.append("all (some record lacks it)")
             continue
-        name, digits, _ = METRICS[metric]
         values = {c.name: v for c, v in zip(own, at.values, strict=True)}
         means = {design: float(np.nanmean(v)) for design, v in values.items()}
-        shown = {design: interval(v, digits) for design, v in values.items()}
-        found.append(Column(f"{name} at {amount(at.budget, by)}", means, shown))
+        shown = {design: interval(v, metric.digits) for design, v in values.items()}
+        found.append(Column(f"{metric.name} at {amount(at.budget, by)}", means, shown))
     return found, list(dict.fromkeys(refused))
 
 

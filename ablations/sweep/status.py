@@ -16,15 +16,12 @@ from ablations.analysis.curves import design_of
 from ablations.cli import terminal
 from ablations.cli.terminal import fit, pad, shorten, styled
 from ablations.sweep.watch import CLOCKS, DAMAGED, ENDED, FAILED, GONE, Watched, sweeps
+from headtohead.records import metrics
 from headtohead.records.leases import clock
-from headtohead.records.recorder import HEADLINE
 from headtohead.utils.cli import Parser, duration, seconds
 from headtohead.utils.errors import printable
 
 EVERY = 2.0  # seconds between two looks, when none are given
-DIGITS = {"fid": 1}  # other scores have three
-HEAD = ("state", "step", "speed", "left", *HEADLINE.values(), "by")
-LEFT = (0, len(HEAD) - 1)  # columns that begin on the left
 NAMES, LEAST, GAP = 48, 12, "  "  # columns of a cell, at most; of a name, and rows, at least
 TROUBLES = (FAILED, GONE, DAMAGED)
 STYLES = {ENDED: "green", FAILED: "red", GONE: "red", DAMAGED: "red"}
@@ -85,7 +82,7 @@ def _clock(now: float, left: float) -> str:
 def cells(run: Watched) -> list[str]:
     share = f" {run.step / run.steps:4.0%}" if run.steps else ""
     of = f"/{run.steps:,}" if run.steps else ""
-    scores = [f"{run.scores[m]:.{DIGITS.get(m, 3)}f}" if m in run.scores else "" for m in HEADLINE]
+    scores = [m.text(run.scores[m.key]) if m.key in run.scores else "" for m in metrics.headline()]
     return [
         run.state,
         f"{run.step:,}{of}{share}",
@@ -98,22 +95,24 @@ def cells(run: Watched) -> list[str]:
 
 def table(found: Mapping[Path, Sequence[Watched]], now: float, columns: int, rows: int, colours: bool) -> list[str]:
     """Sweep by sweep; where rows are few, runs at work and troubles first."""
+    head = ("state", "step", "speed", "left", *(m.name for m in metrics.headline()), "by")
+    left = (0, len(head) - 1)  # columns that are aligned on the left
     runs = [run for own in found.values() for run in own]
     room = max(LEAST, rows - 3 - len(found) - sum(bool(run.why) for run in runs))
     shown = {id(run): [fit(cell, NAMES) for cell in cells(run)] for run in sorted(runs, key=_rank)[:room]}
     widths = [max(map(terminal.width, own)) if any(own) else 0 for own in zip(*shown.values(), strict=True)]
-    widths = [max(w, len(title)) if w else 0 for w, title in zip(widths, HEAD, strict=True)]  # none for what is empty
+    widths = [max(w, len(title)) if w else 0 for w, title in zip(widths, head, strict=True)]  # none for what is empty
     names = max(LEAST, columns - sum(w + len(GAP) for w in widths))
 
     def line(run: str, row: Sequence[str], style: str) -> str:
-        rest = [pad(cell, w, k not in LEFT) for k, (cell, w) in enumerate(zip(row, widths, strict=True)) if w]
+        rest = [pad(cell, w, k not in left) for k, (cell, w) in enumerate(zip(row, widths, strict=True)) if w]
         return paint(GAP.join([pad(shorten(run, names), longest), *rest]).rstrip(), style)
 
     def paint(text: str, style: str = "") -> str:
         return styled(fit(text, columns), style if colours else "")
 
     longest = max(terminal.width(shorten(run.name, names)) for run in runs if id(run) in shown)
-    out = [line("run", HEAD, "bold")]
+    out = [line("run", head, "bold")]
     for folder, own in found.items():
         out.append(paint(f"{folder}: {counted(own)}{outlook(own, now)}", "bold"))
         for run in own:

@@ -14,7 +14,7 @@ from headtohead.config.run_config import RunConfig, recorded
 from headtohead.records import layout, read
 from headtohead.records.layout import CONFIG, CURVE, PROGRESS, STATUS
 from headtohead.records.leases import Holder, holder
-from headtohead.records.recorder import HEADLINE
+from headtohead.records.metrics import METRICS
 from headtohead.records.sweep_folder import SWEEP
 
 SILENT = 120.0  # seconds without progress that are worth a word
@@ -163,7 +163,7 @@ def _last_point(path: Path) -> tuple[float, dict[str, float]]:
             at = step
         if step != at:
             break
-        if metric in HEADLINE and value is not None:
+        if metric in METRICS and METRICS[metric].headline and value is not None:
             out.setdefault(str(metric), value)
     return at or 0.0, out
 

@@ -16,7 +16,7 @@ from ablations.report import build
 from ablations.sweep.launch import Launch
 from ablations.sweep.watch import state_of
 from headtohead.config.run_config import RunConfig
-from headtohead.records import json_files, layout, leases, read, recorder
+from headtohead.records import json_files, layout, leases, metrics, read, recorder
 from headtohead.training.callbacks import loggers
 from headtohead.utils import compute
 from headtohead.utils.cli import duration, say
@@ -96,8 +96,7 @@ class Worker:
         except Exception as error:
             return self._ended(folder, f"{type(error).__name__}: {error}", 1)
         last = {line["metric"]: line["value"] for line in read.runs(folder)[0].curve()}
-        shown = ", ".join(f"{title} {last[m]:.3f}" for m, title in recorder.HEADLINE.items() if m in last)
-        say(f"{name}: finished in {duration(time.monotonic() - started)}: {shown}")
+        say(f"{name}: finished in {duration(time.monotonic() - started)}: {metrics.summary(last)}")
         with contextlib.suppress(json_files.RecordError, OSError):  # a report can be made later, the run is what counts
             self._report()
         return 0

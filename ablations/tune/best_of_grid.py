@@ -9,13 +9,13 @@ from pathlib import Path
 
 from ablations.analysis.curves import read
 from headtohead.config.design import cell_of
+from headtohead.records import metrics
 from headtohead.records.json_files import RecordError, write
 from headtohead.records.read import Run
-from headtohead.records.recorder import HEADLINE
 from headtohead.utils.cli import Parser
 
-METRICS = ("geneval/overall", "dpg/overall")  # their mean decides: short prompts and dense ones
-OBJECTIVE = f"mean of {' and '.join(HEADLINE[m] for m in METRICS)} at the last point, on dev prompts"
+METRICS = tuple(m.key for m in metrics.alignment())  # their mean decides: short prompts and dense ones
+OBJECTIVE = f"mean of {' and '.join(m.name for m in metrics.alignment())} at the last point, on dev prompts"
 CHOSEN = "chosen.json"
 
 

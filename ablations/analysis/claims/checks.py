@@ -18,8 +18,8 @@ from ablations.analysis.curves import STEPS, Numbers
 from ablations.analysis.designs import Cell, comparable, compared, unlike
 from ablations.analysis.equal_budget import Equal, Incomparable, equal
 from ablations.analysis.statistics import SMALLEST, Difference, difference
-from ablations.analysis.table import METRICS
 from headtohead.config.design import DESIGNS
+from headtohead.records import metrics
 
 POINTS, LOG, SHARE = "points", "log", "share"
 AXES = {name: asdict(design) for name, design in DESIGNS.items()}
@@ -76,15 +76,15 @@ def _better(a: Cell, b: Cell, metric: str, by: str = STEPS, share: float = 1.0, 
     if not seeds:
         raise Incomparable("seed", f": {a.name} and {b.name} share none")
     one, other = (np.array([row[s] for s in seeds]) for row in rows)
-    logarithmic = metric == "fid"
-    signed = (np.log(one) - np.log(other) if logarithmic else one - other) * (1 if METRICS[metric][2] else -1)
+    logarithmic = metrics.of(metric).scale == "log"
+    signed = (np.log(one) - np.log(other) if logarithmic else one - other) * (1 if metrics.of(metric).higher else -1)
     return Evidence(difference(signed), LOG if logarithmic else POINTS, _told(a, b, one, other, metric, at), (a, b))
 
 
 def _told(a: Cell, b: Cell, one: Numbers, other: Numbers, metric: str, at: Equal) -> str:
-    title, digits, _ = METRICS[metric]
-    means = f"{a.name} {one.mean():.{digits}f}, {b.name} {other.mean():.{digits}f}"
-    return f"{title}: {means} {at}" + (f"; {at.note}" if at.note else "")
+    of = metrics.of(metric)
+    means = f"{a.name} {of.text(one.mean())}, {b.name} {of.text(other.mean())}"
+    return f"{of.name}: {means} {at}" + (f"; {at.note}" if at.note else "")
 
 
 def _weakest(parts: Sequence[Evidence]) -> Evidence:
@@ -212,8 +212,8 @@ def _disorder(cells: Sequence[Cell], metric: str, against: Sequence[str]) -> str
     out = []
     for other in against:
         signs = [s for s in (_sign(a, b, metric) * _sign(a, b, other) for a, b in pairs) if not np.isnan(s)]
-        out.append(f"{sum(s < 0 for s in signs)} of {len(signs)} pairs of designs by {METRICS[other][0]}")
-    return f"; {METRICS[metric][0]} orders otherwise " + ", ".join(out)
+        out.append(f"{sum(s < 0 for s in signs)} of {len(signs)} pairs of designs by {metrics.of(other).name}")
+    return f"; {metrics.of(metric).name} orders otherwise " + ", ".join(out)
 
 
 def _sign(a: Cell, b: Cell, metric: str) -> float:
@@ -222,7 +222,7 @@ def _sign(a: Cell, b: Cell, metric: str) -> float:
         one, other = equal([a.curves[metric], b.curves[metric]]).values
     except Incomparable:
         return float("nan")
-    return float(np.sign(one.mean() - other.mean())) * (1 if METRICS[metric][2] else -1)
+    return float(np.sign(one.mean() - other.mean())) * (1 if metrics.of(metric).higher else -1)
 
 
 @dataclass(frozen=True)

@@ -33,10 +33,11 @@ from ablations.analysis.curves import FLOPS, Curve
 from ablations.analysis.designs import Cell, cells
 from ablations.analysis.equal_budget import Incomparable
 from ablations.analysis.statistics import ALPHA, POWER, SMALLEST, Verdict, judge
+from headtohead.records import metrics
 from headtohead.records.read import Run, runs
 from headtohead.utils.cli import Parser
 
-ALIGNMENT = {"geneval": "geneval/overall", "dpg": "dpg/overall"}
+ALIGNMENT = {m.key.split("/")[0]: m.key for m in metrics.alignment()}
 HALF = 0.5  # of the budget that both have reached: who trains more efficiently is ahead early
 NEARLY_DETERMINISTIC = 0.05  # of the diversity of true renders of the same prompts, at most
 DIVERSE = 0.5  # of it, at least

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 
 from ablations.analysis.curves import FLOPS, FLOPS_TOTAL, PREFIXES, SECONDS, STEPS, Curve, Numbers
-from ablations.analysis.table import METRICS, lines
-from ablations.report.figures import PANELS
 from ablations.report.styles import Look
+from headtohead.records import ceilings, metrics
+from headtohead.records.metrics import LOSS_BY_TIME, Metric
 
-LOSS = "loss/t="
 TITLES = {
     STEPS: "training steps",
     FLOPS: "{}FLOPs of head and language model",
@@ -25,9 +24,10 @@ TIMES = {"seconds": 1.0, "minutes": 60.0, "hours": 3600.0}
 
 def chart(own: list[Curve], looks: dict[str, Look]) -> dict[str, Any]:
     """Figure 4's panels of one sweep, on every account of cost that each of its records keeps."""
-    shown = [c for c in own if c.metric in dict(PANELS)]
+    wanted = metrics.headline()
+    shown = [c for c in own if c.metric in {m.key for m in wanted}]
     accounts = [a for a in TITLES if shown and all(a in c.spent for c in shown)]
-    panels = [_panel(metric, title, shown, accounts) for metric, title in PANELS]
+    panels = [_panel(metric, shown, accounts) for metric in wanted]
     return {
         "axes": [_axis(a, shown) for a in accounts],
         "designs": [
@@ -46,15 +46,14 @@ def _axis(account: str, shown: list[Curve]) -> dict[str, Any]:
     return {"key": account, "name": NAMES[account], "title": TITLES[account].format(unit), "unit": scale}
 
 
-def _panel(metric: str, title: str, shown: list[Curve], accounts: list[str]) -> dict[str, Any]:
-    own = [c for c in shown if c.metric == metric]
-    name, digits, up = METRICS[metric]
-    bounds = lines(metric, (c.representation for c in own))
+def _panel(metric: Metric, shown: list[Curve], accounts: list[str]) -> dict[str, Any]:
+    own = [c for c in shown if c.metric == metric.key]
+    bounds = ceilings.bounds(metric.key, (c.representation for c in own))
     return {
-        "title": title,
-        "name": name,
-        "digits": digits,
-        "log": not up,
+        "title": metric.title or metric.name,
+        "name": metric.name,
+        "digits": metric.digits,
+        "log": metric.scale == "log",
         "lines": [{"name": n, "value": _short(v), "floor": floor} for n, v, floor in bounds],
         "series": [_series(c, accounts) for c in own],
     }
@@ -77,8 +76,8 @@ def _losses(own: list[Curve]) -> dict[str, Any] | None:
     """The held-out loss of the last point by time, where an objective has times."""
     by: dict[str, list[tuple[float, Curve]]] = {}
     for c in own:
-        if c.metric.startswith(LOSS):
-            by.setdefault(c.design, []).append((float(c.metric.removeprefix(LOSS)), c))
+        if c.metric.startswith(LOSS_BY_TIME):
+            by.setdefault(c.design, []).append((float(c.metric.removeprefix(LOSS_BY_TIME)), c))
     series = []
     for design, points in by.items():
         times, found = zip(*sorted(points, key=lambda p: p[0]), strict=True)
@@ -96,7 +95,8 @@ def _losses(own: list[Curve]) -> dict[str, Any] | None:
             }
         )
     axis = {"key": "t", "name": "t", "title": "t, from noise (0) to data (1)", "unit": 1.0}
-    names = {"title": "Held-out flow loss by time", "name": "loss", "digits": 3}
+    loss = metrics.METRICS[LOSS_BY_TIME]
+    names = {"title": loss.title, "name": loss.name, "digits": loss.digits}
     return {**names, "log": False, "axis": axis, "lines": [], "series": series} if by else None
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from headtohead.records import metrics
 
 PATH = Path(__file__).parents[1] / "pretrained" / "weights" / "ceilings.json"
 Row = dict[str, float]  # by metric, under the names that curves have
@@ -30,9 +33,22 @@ def floor(name: str = "shuffled prompts") -> Row:
     return row
 
 
+def bounds(metric: str, representations: Iterable[str]) -> list[tuple[str, float, bool]]:
+    """Lines beside which a figure shows a metric: name, value, and whether it is a floor.
+
+    metric           key of a curve
+    representations  of the designs that the figure shows; each has its ceiling
+
+    FID has no floor: pictures of other prompts are as like true ones as those of the right prompts.
+    """
+    rows = [(f"{r.upper()} ceiling", ceiling(r), False) for r in sorted(set(representations)) if r]
+    rows += [("shuffled prompts", floor(), True)] if metrics.of(metric).higher else []
+    return [(name, row[metric], low) for name, row, low in rows if metric in row]
+
+
 def relative(metric: str, value: float, representation: str) -> tuple[float | None, float | None]:
     """The ceiling of a score and the share of it that was reached; none where there is no ceiling to divide by."""
     top = ceiling(representation).get(metric)
-    if not top or not metric.startswith(("geneval/", "dpg/")):
+    if not top or metrics.of(metric).scale != "share":
         return None, None
     return top, value / top

@@ -31,8 +31,6 @@ from headtohead.records.layout import (
 from headtohead.records.leases import Claim, Taken, turn, unheld
 from headtohead.utils.files import whole
 
-HEADLINE = {"geneval/overall": "GenEval", "dpg/overall": "DPG", "fid": "FID"}  # figure 4 of the paper
-
 
 @dataclass(frozen=True)
 class Spent:

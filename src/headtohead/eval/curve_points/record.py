@@ -6,7 +6,8 @@ from torchvision.transforms.functional import to_pil_image
 
 from headtohead.config.run_config import RunConfig
 from headtohead.eval.curve_points.base import Examiner, Measured
-from headtohead.records.recorder import HEADLINE, Recorder, Spent
+from headtohead.records import metrics
+from headtohead.records.recorder import Recorder, Spent
 from headtohead.utils.files import fingerprint
 
 
@@ -22,5 +23,4 @@ def record(recorder: Recorder, config: RunConfig, examiner: Examiner, measured: 
     recorder.append(
         at, point.values, point.n, representation=representation, judge=examiner.name, mode=examiner.mode
     )  # fmt: skip
-    values = point.values
-    return ", ".join(f"{name} {values[metric]:.3f}" for metric, name in HEADLINE.items() if metric in values)
+    return metrics.summary(point.values)

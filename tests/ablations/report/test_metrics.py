@@ -1,0 +1,59 @@
+"""A metric is declared once: one more declaration is a panel, a column, a line of status and a part of the first
+sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from made import record
+
+from ablations.analysis.curves import read
+from ablations.report import build, figures
+from ablations.sweep import status
+from headtohead.records import metrics
+from headtohead.records.metrics import METRICS, Metric
+from headtohead.records.read import runs
+from headtohead.records.recorder import Recorder, Spent
+
+
+@pytest.fixture
+def sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two designs that were measured by a metric of somebody's own, too."""
+    monkeypatch.setitem(METRICS, "own/appeal", Metric("own/appeal", "Appeal", digits=2, scale="linear", headline=True))
+    for design in ("clip_flow", "vae_flow"):
+        record(tmp_path / "results" / "my" / design, 0.5)
+    for run in runs(tmp_path / "results"):
+        at = Spent(900, 900, 9e11, 450.0)
+        Recorder(run.folder).append(at, {"own/appeal": 7.25}, {"own/appeal": 5}, representation="clip", judge="judge")
+        Recorder(run.folder).status("finished")
+    return tmp_path / "results"
+
+
+def test_one_declaration_is_shown_everywhere(sweep: Path) -> None:
+    found, curves = read(sweep)
+    (own,) = build.sections(found, curves, sweep)
+    assert "Appeal" in own.final.head
+    assert [row[own.final.head.index("Appeal")] for row in own.final.rows] == ["7.25 ± 0.00"] * 2
+    assert [p["name"] for p in own.chart["panels"]] == ["GenEval", "DPG", "FID", "Appeal"]
+    assert [ax.get_title("left") for ax in figures.curves(curves, "steps").axes][-1] == "Appeal"
+    head, _, *rows = status.look(sweep)
+    assert "Appeal" in head
+    assert all("7.25" in row for row in rows)
+    assert metrics.summary({"geneval/overall": 0.5, "own/appeal": 7.25, "x": 1}) == "GenEval 0.500, Appeal 7.25"
+
+
+def test_one_key_has_one_declaration() -> None:
+    assert metrics.register(METRICS["fid"]) is METRICS["fid"]
+    with pytest.raises(ValueError, match="fid: declared already"):
+        metrics.register(Metric("fid", "FID", digits=2))
+
+
+@pytest.mark.parametrize(
+    ("key", "name", "digits", "scale"),
+    [("dpg/entity", "entity", 3, "share"), ("loss/t=0.5", "loss", 3, "linear"), ("diversity/drawn_all", "drawn_all", 2,
+     "linear"), ("geneval/color_attr", "color attr", 2, "share"), ("unheard/of", "unheard/of", 3, "linear")],
+)  # fmt: skip
+def test_parts_are_shown_as_their_benchmark_is(key: str, name: str, digits: int, scale: str) -> None:
+    own = metrics.of(key)
+    assert (own.key, own.name, own.digits, own.scale, own.headline) == (key, name, digits, scale, False)
