@@ -45,7 +45,7 @@ plot: $(READY)  ## Draw the curves as PNG and PDF, and write the comparison [RES
 	@$(PY) -m ablations.report $(RESULTS)
 
 study: $(READY)  ## A page on which people compare designs blind: RESULTS=results/micro [DESIGN="clip_flow vae_flow"]
-	@$(PY) -m ablations.study $(RESULTS) $(if $(DESIGN),--design $(DESIGN))
+	@$(PY) -m ablations.report.human_study $(RESULTS) $(if $(DESIGN),--design $(DESIGN))
 
 points: $(READY)  ## Measure points that runs with SET=evaluation.apart=true left open: [RESULTS=results] [LAUNCH=slurm]
 	@$(PY) -m ablations.posthoc.measure_points $(RESULTS) $(LAUNCHED)

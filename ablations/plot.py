@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import argparse
 import gc
 import sys
 from pathlib import Path
 
-from ablations.analysis.curves import read
+from ablations.analysis.curves import design_of, order, read
 from ablations.report.figures import drawn, folder, save
+from headtohead.config.parsing import known
 from headtohead.utils.cli import Parser
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = Parser("ablations.plot", __doc__)
     parser.add_argument("results", type=Path, help="a results folder, a sweep's or a run's")
+    parser.add_argument("--design", nargs="+", metavar="DESIGN", help="some of the designs; all when not given")
     parser.add_folder("--out", Path(), "where figures go; RESULTS/figures when not given")
     options = parser.parse_args(arguments)
-    return parser.concluded(lambda: print(*save(drawn(*read(options.results)), folder(options)), sep="\n"), "stopped")
+    return parser.concluded(lambda: _plot(options), "stopped")
+
+
+def _plot(options: argparse.Namespace) -> None:
+    runs, curves = read(options.results)
+    there = sorted({c.design for c in curves}, key=order)
+    shown = {known(name, dict.fromkeys(there), "design", "--design") for name in options.design or there}
+    figures = drawn([r for r in runs if design_of(r) in shown], [c for c in curves if c.design in shown])
+    print(*save(figures, folder(options)), sep="\n")
 
 
 if __name__ == "__main__":

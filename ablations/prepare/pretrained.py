@@ -21,7 +21,7 @@ from headtohead.synthetic.prompts.short_prompts import TASKS
 from headtohead.utils import compute
 from headtohead.utils.cli import Parser, positive
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "embedded-world.md"
 BEGIN, END = "<!-- ceilings: written by `make foundations` -->", "<!-- end of ceilings -->"
 LABELS = {
     "renders": "true renders",
@@ -85,12 +85,12 @@ def tables(measured: dict[str, Any]) -> str:
     )
 
 
-def into_readme(text: str) -> None:
-    """Put the table between its marks in a checkout's README; an installed package has none."""
-    if not README.exists() or BEGIN not in (page := README.read_text()):
+def into_page(text: str) -> None:
+    """Write the table between its marks in docs/embedded-world.md; an installed package has no docs."""
+    if not PAGE.exists() or BEGIN not in (page := PAGE.read_text()):
         return
     before, rest = page.split(BEGIN)
-    README.write_text(f"{before}{BEGIN}\n{text}\n{END}{rest.split(END)[1]}")
+    PAGE.write_text(f"{before}{BEGIN}\n{text}\n{END}{rest.split(END)[1]}")
 
 
 def with_time(name: str) -> str:
@@ -136,7 +136,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     if options.measure or not measured_now():
         kept_ceilings.PATH.write_text(json.dumps(measure(device, say), indent=1) + "\n")
-        into_readme(tables(kept_ceilings.measured()))
+        into_page(tables(kept_ceilings.measured()))
     print(tables(kept_ceilings.measured()))
     return 0
 

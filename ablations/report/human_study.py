@@ -18,7 +18,7 @@ PAGE = "study.html"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = Parser("ablations.study", __doc__)
+    parser = Parser("ablations.report.human_study", __doc__)
     parser.add_argument("results", type=Path, help="a sweep's folder")
     parser.add_argument("--design", nargs="+", metavar="DESIGN", default=[], help="two or more; all when not given")
     options = parser.parse_args(arguments)

@@ -64,7 +64,7 @@ def asked() -> Exam:
 
 @torch.no_grad()
 def test_ceilings(asked: Exam, pixel_judge: PixelJudge) -> None:
-    """A sample of what the README's table holds in full."""
+    """A sample of what the table in docs/embedded-world.md holds in full."""
     net = shipped.feature_net()
     reference = features_of(asked.pictures, net)
     vae, tower, decoder = shipped.vae(), shipped.tower("clip"), shipped.clip_decoder("clip")

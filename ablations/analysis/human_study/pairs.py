@@ -157,7 +157,7 @@ def keys(folder: Path) -> dict[str, dict[str, Any]]:
         key = read_json(path)
         pairs = key.get("pairs")
         if not isinstance(pairs, dict) or not all(map(_whole, pairs.values())):
-            raise RecordError(f"{path}: pairs: is no key of a study; `python -m ablations.study` writes them")
+            raise RecordError(f"{path}: pairs: is no key of a study; `make study` writes them")
         out[str(key.get("study"))] = key
     return out
 

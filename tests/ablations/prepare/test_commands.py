@@ -27,8 +27,8 @@ def test_finished_foundations_are_not_made_again(capsys: pytest.CaptureFixture[s
     assert "floor: noise" in out.out
 
 
-def test_the_readme_shows_the_figures_that_were_measured() -> None:
-    page = pretrained.README.read_text()
+def test_the_docs_show_the_figures_that_were_measured() -> None:
+    page = pretrained.PAGE.read_text()
     shown = page.split(pretrained.BEGIN)[1].split(pretrained.END)[0].strip()
     assert shown == pretrained.tables(ceilings.measured())
 

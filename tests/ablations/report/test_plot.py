@@ -83,6 +83,15 @@ def test_figures_are_drawn(results: Path, capsys: pytest.CaptureFixture[str]) ->
     assert names == {f"{n}.{e}" for n in (*kinds, *pictures) for e in ("png", "pdf")}
 
 
+def test_figures_of_some_designs(results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "some"
+    assert plot.main([str(results / "micro"), "--design", "vae_flow", "--out", str(out)]) == 0
+    assert plot.main([str(results / "micro"), "--out", str(tmp_path / "all")]) == 0
+    assert (out / "tasks.png").read_bytes() != (tmp_path / "all" / "tasks.png").read_bytes()
+    assert plot.main([str(results / "micro"), "--design", "vae_flo"]) == 2
+    assert capsys.readouterr().err == "plot: --design: unknown design vae_flo; did you mean vae_flow?\n"
+
+
 @pytest.mark.parametrize("folder", ["", "nowhere"])
 def test_nothing_to_plot_is_one_line_and_exit_code_2(
     folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from ablations.analysis.curves import read
 from ablations.analysis.designs import cells, rank
-from ablations.prepare.pretrained import README
 from ablations.report import tables
 from headtohead.records import metrics
 
+README = Path(__file__).parents[3] / "README.md"
 NAME = "reference"
 HEAD = ["design", "GenEval", "DPG", "FID"]
 

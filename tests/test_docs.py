@@ -1,0 +1,253 @@
+"""README, CONTRIBUTING and docs/ say what is there: commands parse, links and paths exist, quotations are exact."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import importlib
+import itertools
+import re
+import runpy
+import shlex
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ablations.cli.arguments import settings
+from headtohead.config.design import DESIGNS, expanded
+from headtohead.config.presets import PRESETS, configure, decoder
+from headtohead.utils.errors import InputError
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+ROOMS = {"src/headtohead": ROOT / "src" / "headtohead", "ablations": ROOT / "ablations"}
+FOREIGN = {"git", "cd", "tar", "ls"}  # commands of the system, which nothing here can check
+BROUGHT = ("judge.safetensors",)  # files of a reader that parsers look for
+UNPARSED = ("awk", "make", "ruff", "mypy", "lint-imports", "rm", "touch")  # what targets call beside our own modules
+
+
+def blocks(page: Path, kind: str) -> list[str]:
+    return re.findall(rf"^```{kind}\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
+
+
+def without_comment(line: str) -> str:
+    return re.sub(r"\s+#.*", "", line).strip()
+
+
+def commands(page: Path) -> Iterator[str]:
+    """Each command of the page's sh blocks, and each in its text that has arguments."""
+    text = page.read_text()
+    for block in blocks(page, "sh"):
+        yield from filter(None, map(without_comment, block.replace("\\\n", " ").splitlines()))
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+    yield from re.findall(r"`(make [\w-]+ [^`]+|python -m [^`]+)`", prose)
+
+
+class Parsed(Exception):
+    """What a command's own parser made of its arguments; raised in place of the work."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        super().__init__(options)
+        self.options = options
+
+
+@pytest.fixture
+def parse_only(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Commands parse their arguments and stop, in a checkout that also has the files a reader would bring."""
+    real = argparse.ArgumentParser.parse_args
+
+    def parse(parser: argparse.ArgumentParser, args: Any = None, namespace: Any = None) -> Any:
+        raise Parsed(real(parser, args, namespace))
+
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse)
+    for path in ROOT.iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    for name in BROUGHT:
+        (tmp_path / name).touch()
+    monkeypatch.chdir(tmp_path)
+
+
+def make(words: list[str]) -> str:
+    """What make would run."""
+    told = subprocess.run(
+        ["make", "-n", "-o", ".venv/.ready", *words], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert told.returncode == 0, told.stderr
+    return told.stdout.replace("\\\n", " ")
+
+
+def check_make(words: list[str]) -> None:
+    """The target exists, each variable changes what it runs, and our own modules accept the arguments."""
+    whole = make(words)
+    for word in words:
+        if "=" in word:
+            assert make([w for w in words if w != word]) != whole, f"{word} changes nothing"
+    for line in whole.splitlines():
+        words = shlex.split(line)
+        if words[0].endswith("python"):
+            check_python(words[1:])
+        else:
+            assert Path(words[0]).name in UNPARSED, line
+
+
+def check_python(words: list[str]) -> None:
+    """The module exists and its parser takes the arguments; designs and settings are known ones."""
+    assert words[0] == "-m", words
+    module, arguments = words[1], words[2:]
+    if module == "pytest":
+        return
+    spec = find_spec(module)
+    assert spec, f"no module {module}"
+    run = functools.partial(runpy.run_module, module, run_name="__main__")
+    if not (spec.submodule_search_locations or module.endswith("__main__")):
+        run = importlib.import_module(module).main
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", [module, *arguments])
+        with pytest.raises(Parsed) as parsed:
+            run()
+    check_options(module, parsed.value.options)
+
+
+def check_options(module: str, options: argparse.Namespace) -> None:
+    """Names of designs, scales and settings are looked up by the command after parsing, so look them up here."""
+    given = settings(getattr(options, "set", None))
+    if module == "ablations.prepare.clip_decoder":
+        decoder(options.scale, given)
+    elif module.startswith("ablations.posthoc"):
+        given = {f"sampling.{key}": value for key, value in given.items()}
+        configure("clip_flow", "micro", 0, given)
+    elif hasattr(options, "design") and hasattr(options, "set"):
+        wanted = options.design if isinstance(options.design, list) else [options.design or "all"]
+        for design in expanded(wanted):
+            configure(design, options.scale if getattr(options, "scale", None) else "micro", 0, given)
+    if getattr(options, "name", None):
+        assert (ROOT / "sweeps" / f"{options.name}.yaml").exists() or options.name.startswith("tuned-")
+
+
+def check(command: str) -> None:
+    words = shlex.split(command, comments=True)
+    while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
+        words = words[1:]
+    if not words or words[0] in FOREIGN:
+        return
+    if words[0] == "make":
+        check_make(words[1:])
+    elif words[0] == "python":
+        check_python(words[1:])
+    else:
+        raise AssertionError(f"no way to check {command!r}")
+
+
+ALL = sorted({(page.relative_to(ROOT).as_posix(), command) for page in PAGES for command in commands(page)})
+
+
+@pytest.mark.parametrize(("page", "command"), ALL, ids=[f"{page}: {command}" for page, command in ALL])
+def test_commands_parse(page: str, command: str, parse_only: None) -> None:
+    check(command)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "make swep DESIGN=clip_flow",
+        "make sweep DESINGS=clip_flow",
+        "make sweep DESIGN=clip_flo",
+        "make sweep SET=head.dmi=3",
+        "make sweep NAME=referenc",
+        "make paint RESULTS=results/micro SET=guidence=3",
+        "python -m ablations.plot results --desing clip_flow",
+        "python -m ablations.plto results",
+        "python -m headtohead.eval fdi --images DIR --reference DIR",
+        "pyhton -m ablations.plot results",
+    ],
+)
+def test_typos_fail(command: str, parse_only: None) -> None:
+    with pytest.raises((AssertionError, AttributeError, ModuleNotFoundError, SystemExit, InputError)):
+        check(command)
+
+
+def test_targets_are_documented_and_exist() -> None:
+    targets = set(re.findall(r"^([a-z-]+):.*## |^(clean):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    said = {name for page in PAGES for name in re.findall(r"(?:^|`)make ([a-z-]+)", page.read_text(), re.MULTILINE)}
+    assert said == set(filter(None, itertools.chain(*targets)))
+
+
+def slug(heading: str) -> str:
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CHANGELOG.md"], ids=lambda p: p.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    prose = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose):
+        if "://" in target:
+            continue
+        path, _, anchor = target.partition("#")
+        file = (page.parent / path).resolve() if path else page
+        assert file.exists(), target
+        if anchor:
+            assert anchor in {slug(h) for h in re.findall(r"^#+ (.+)$", file.read_text(), re.MULTILINE)}, target
+
+
+# Folders that runs and commands make: named in the docs, absent from a clone.
+MADE = re.compile(r"results/(micro|tune|tuned|single|paper|demo)|ablations/.*\*")
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CHANGELOG.md"], ids=lambda p: p.name)
+def test_paths_and_modules_in_code_exist(page: Path) -> None:
+    for code in re.findall(r"`([^`\n]+)`", page.read_text()):
+        if re.fullmatch(r"(src|ablations|tests|docs|sweeps|results)/[\w./=+-]*", code) and not MADE.match(code):
+            assert (ROOT / code).exists(), code
+        if re.fullmatch(r"(headtohead|ablations)(\.\w+)+", code):
+            assert named(code), code
+        setting = re.fullmatch(r"(?:SET=)?((?:[a-z_]+\.)+[a-z_]+)(=\S+)?", code)
+        if setting and setting.group(1).split(".")[0] in PRESETS["paper"]:
+            lookup(setting.group(1))
+
+
+def named(dotted: str) -> bool:
+    """Whether it is a module, or what a module holds."""
+    try:
+        if find_spec(dotted):
+            return True
+    except ModuleNotFoundError:
+        pass
+    module, _, name = dotted.rpartition(".")
+    return hasattr(importlib.import_module(module), name)
+
+
+def lookup(key: str) -> None:
+    at: Any = configure("clip_flow")
+    for part in key.split("."):
+        at = getattr(at, part)
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 170
+
+
+@pytest.mark.parametrize("package", ROOMS)
+def test_the_readme_names_every_room(package: str) -> None:
+    """The tree in the README against the folders."""
+    tree = next(b for b in blocks(ROOT / "README.md", "text") if "src/headtohead/" in b)
+    lines = itertools.dropwhile(lambda line: not line.startswith(package), tree.splitlines())
+    own = itertools.takewhile(lambda line: line.startswith("  "), itertools.islice(lines, 1, None))
+    said = {name for line in own for name in re.findall(r"(\w+)/", line.split("   ")[0] + line[:22])}
+    assert said == {p.name for p in ROOMS[package].iterdir() if (p / "__init__.py").exists()}
+
+
+def test_contributing_quotes_the_layers() -> None:
+    contract = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"][0]
+    assert "\n".join(contract["layers"]) + "\n" in blocks(ROOT / "CONTRIBUTING.md", "text")
+
+
+def test_the_designs_in_the_readme_are_the_declared_ones() -> None:
+    page = (ROOT / "README.md").read_text().split("## Add a design")[1].split("\n## ")[0]
+    rows = [line for line in page.splitlines() if line.startswith("| `")]
+    assert {name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])} == set(DESIGNS)
