@@ -19,11 +19,10 @@ from headtohead.config.design import DESIGNS, expanded
 from headtohead.config.parsing import known
 from headtohead.config.presets import PRESETS
 from headtohead.config.run_config import WORLD
-from headtohead.data import mixture
 from headtohead.data.order import Portion
 from headtohead.records import sweep_folder
 from headtohead.training.callbacks import loggers
-from headtohead.utils.cli import GOES_ON, Parser, positive, say, seeds
+from headtohead.utils.cli import Parser, positive, say, seeds
 
 
 def chosen(options: argparse.Namespace) -> sweep_file.Sweep:
@@ -85,16 +84,14 @@ def _sweep(options: argparse.Namespace) -> int:
     for run in runs.values():
         Portion.of(run.train.batch, run.compute.micro_batch, 0, launch.devices)
     for mix in {run.data.mix for run in runs.values()} - {WORLD}:
+        from headtohead.data import mixture
+
         mixture.read(mix)
     states = {name: state_of(options.results / sweep.name / name, run) for name, run in runs.items()}
     folder = options.results / sweep.name
     sweep_folder.remember(folder, again(options), runs, sweep.tuned)
     announce(sweep, runs, states, options)
-    try:
-        codes = Worker(folder, options.cache, options.device, launch, options.log).work(runs)
-    except SystemExit as asked:  # a run that was asked to end has saved
-        say(f"sweep: {GOES_ON}")
-        return int(asked.code or 0)
+    codes = Worker(folder, options.cache, options.device, launch, options.log).work(runs)
     if failed := [name for name, code in codes.items() if code]:
         say(f"sweep {sweep.name}: failed: {', '.join(failed)}; the same command tries them again")
     return max(codes.values(), default=0)

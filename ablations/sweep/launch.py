@@ -9,15 +9,15 @@ import argparse
 import os
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 
 from headtohead.config.parsing import ConfigError
 from headtohead.utils.cli import Parser, positive
+from headtohead.utils.errors import Stopped
+from headtohead.utils.processes import passed_on
 
 LAUNCHERS = ("local", "torchrun", "slurm")
 JOB = "job.sh"
@@ -103,26 +103,14 @@ class Launch:
         return _told("sbatch", "--parsable", str(script)).strip().split(";")[0]
 
     def run(self, module: str, arguments: list[str]) -> int:
-        """Wait for the processes; asked to end, ask them, so that they save."""
+        """Start the processes of a training, wait for them and return their exit code. A request to end is passed on to
+        them, so that they save, and raises `Stopped` once they have ended."""
         process = subprocess.Popen(self.command(module, arguments), env={**os.environ, "PYTHONUNBUFFERED": "1"})
-        asked = []
-
-        def pass_on(number: int, frame: FrameType | None) -> None:
-            asked.append(number)
-            process.terminate()
-
-        before = signal.signal(signal.SIGTERM, pass_on)
-        try:
+        with passed_on(process.terminate, process.kill) as request:
             code = process.wait()
-            if asked:
-                raise SystemExit(143)
-            return code
-        except KeyboardInterrupt:
-            process.terminate()
-            process.wait()
-            raise
-        finally:
-            signal.signal(signal.SIGTERM, before)
+        if request.code:
+            raise Stopped(request.code)
+        return code
 
 
 def _asked(command: str, *options: str) -> str:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from ablations.sweep import sweep_file
 from headtohead.config.run_config import RunConfig
 from headtohead.records import json_files, layout
-from headtohead.utils import compute
 from headtohead.utils.cli import duration, say
 from headtohead.utils.processes import isolated
 
@@ -54,5 +53,6 @@ def reached(folder: Path) -> int:
 
 def _pace(config: RunConfig, folder: Path, options: argparse.Namespace) -> Pace:
     from ablations.plan import timing
+    from headtohead.utils import compute
 
     return timing.measure(config, folder, options.device or compute.best_device())

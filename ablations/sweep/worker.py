@@ -12,13 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ablations.report import build
 from ablations.sweep.launch import Launch
 from ablations.sweep.watch import state_of
 from headtohead.config.run_config import RunConfig
 from headtohead.records import json_files, layout, leases, metrics, read, recorder
 from headtohead.training.callbacks import loggers
-from headtohead.utils import compute
 from headtohead.utils.cli import duration, say
 from headtohead.utils.errors import Diverged, InputError, one_line
 from headtohead.utils.files import patiently
@@ -103,6 +101,8 @@ class Worker:
 
     def _report(self) -> None:
         """By one worker at a time, the last one last."""
+        from ablations.report import build  # draws figures
+
         for _ in range(REPORTING):
             try:
                 with leases.claimed(self.folder / ".report"):
@@ -153,7 +153,8 @@ def _told(folder: Path) -> dict[str, Any]:
 
 
 def _fit(config: RunConfig, folder: Path, cache: Path, device: str | None, names: Sequence[str]) -> None:
-    from headtohead.training.run import train  # torch and lightning, once it is sure that something is to be done
+    from headtohead.training.run import train  # torch and lightning, in the run's own process
+    from headtohead.utils import compute
 
     log = loggers.chosen(names, folder, config)
     train(config, folder, cache, device=device or compute.best_device(), say=say, log=log)

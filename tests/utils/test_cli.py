@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import pickle
 import signal
 import subprocess
 import sys
+import threading
 import time
-from concurrent.futures import ProcessPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -45,17 +47,25 @@ def test_a_command_hears_what_work_raises_without_loading_torch(error: BaseExcep
     assert told == f"{error!r} False\n"
 
 
-def test_who_is_asked_to_end_before_the_work_has_begun_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = processes.processes
+@pytest.mark.parametrize("early", [True, False], ids=["while it starts", "while it works"])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_to_the_command_alone_ends_its_work(
+    number: int, code: int, early: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = processes._held_back
 
-    def asked_meanwhile(number: int) -> ProcessPoolExecutor:
-        os.kill(os.getpid(), signal.SIGTERM)
-        return real(number)
+    def asked_meanwhile() -> AbstractContextManager[None]:
+        threading.Timer(0.0 if early else 1.0, os.kill, (os.getpid(), number)).start()
+        return real()
 
-    monkeypatch.setattr(processes, "processes", asked_meanwhile)
-    with pytest.raises(SystemExit) as stop:
+    monkeypatch.setattr(processes, "_held_back", asked_meanwhile)
+    began = time.monotonic()
+    with pytest.raises(Stopped) as stop:
         isolated(time.sleep, 20)
-    assert stop.value.code == 143
+    assert stop.value.code == code
+    assert time.monotonic() - began < 10
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert not multiprocessing.active_children()
 
 
 def linger(path: str) -> None:

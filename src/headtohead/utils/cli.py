@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import re
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from headtohead.utils import plugins
-from headtohead.utils.errors import InputError, one_line
+from headtohead.utils.errors import InputError, Stopped, one_line
 
 MOST_NUMBERS = 10_000  # in a range
 GOES_ON = "stopped; the same command goes on from here"
@@ -48,16 +49,17 @@ class Parser(argparse.ArgumentParser):
         """Do the work and return the exit code.
 
         work     the command itself
-        stopped  what Ctrl-C prints; the code is then 130, and 2 after an error in what the user gave
+        stopped  what is printed after Ctrl-C (code 130) or SIGTERM (143); wrong input prints its own line (2)
         """
         try:
             return work() or 0
         except (InputError, OSError) as error:
             say(f"{self.name}: {one_line(error)}")
             return 2
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, Stopped) as request:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one, while the command is ending
             say(f"{self.name}: {stopped}")
-            return 130
+            return int(request.code or 130) if isinstance(request, Stopped) else 130
 
     def parse_args(self, args: Sequence[str] | None = None, namespace: None = None) -> argparse.Namespace:  # type: ignore[override]
         """Load the plugins that `--plugin` names, then parse."""
