@@ -4,8 +4,21 @@ PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 PYTHON ?= python3
 RESULTS ?= results
-LAUNCHED = $(if $(LAUNCH),--launch $(LAUNCH)) $(if $(NODES),--nodes $(NODES)) $(if $(GPUS),--gpus $(GPUS)) \
-	$(if $(RENDEZVOUS),--rendezvous $(RENDEZVOUS)) $(if $(SBATCH),--sbatch $(SBATCH))
+export RESULTS
+
+# Recipes read what a user types (PROMPT="it's $$5") from the environment, where no shell interprets it, and make itself
+# leaves `$$` in it alone. $(call opt,prompt,PROMPT) is the option --prompt with the text of PROMPT, $(call many,...) with
+# its words, $(call flag,verify,VERIFY) the bare option unless VERIFY is empty or 0.
+define plain
+override $(1) := $$(value $(1))
+export $(1)
+endef
+$(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(eval $(call plain,$(name)))))
+opt = $(if $(value $(2)),--$(1)="$$$(2)")
+many = $(if $(value $(2)),--$(1) $$$(2))
+flag = $(if $(filter-out 0,$(value $(2))),--$(1))
+LAUNCHED = $(call opt,launch,LAUNCH) $(call opt,nodes,NODES) $(call opt,gpus,GPUS) $(call opt,rendezvous,RENDEZVOUS) \
+	$(call many,sbatch,SBATCH)
 
 .DEFAULT_GOAL := help
 .PHONY: help plan sweep status tune plot study points paint guidance rescore foundations gallery prompts pack index decoder cache bench check test test-slow format clean
@@ -20,48 +33,48 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 plan: $(READY)  ## What runs will cost and whether they fit: DESIGN=clip_flow SCALE=paper GPUS=32 [GPU=h200] [JSON=file]
-	@$(PY) -m ablations.plan $(if $(DESIGN),--design $(DESIGN)) $(if $(SCALE),--scale $(SCALE)) \
-		$(if $(SEEDS),--seeds $(SEEDS)) $(if $(STEPS),--steps $(STEPS)) $(if $(SET),--set $(SET)) \
-		$(if $(NODES),--nodes $(NODES)) $(if $(GPUS),--gpus $(GPUS)) $(if $(GPU),--gpu $(GPU)) \
-		$(if $(UTILISATION),--utilisation $(UTILISATION)) $(if $(JSON),--json $(JSON))
+	@$(PY) -m ablations.plan $(call opt,design,DESIGN) $(call opt,scale,SCALE) \
+		$(call opt,seeds,SEEDS) $(call opt,steps,STEPS) $(call opt,set,SET) \
+		$(call opt,nodes,NODES) $(call opt,gpus,GPUS) $(call opt,gpu,GPU) \
+		$(call opt,utilisation,UTILISATION) $(call opt,json,JSON)
 
 # make sweep NAME=reference runs sweeps/reference.yaml; DESIGN, SEEDS, SCALE, STEPS and SET override it.
 sweep: $(READY)  ## Train and measure designs: DESIGN=clip_flow [SEEDS=0,1,2] [STEPS=600] [SET="head.dim=256"] [NAME=file] [LOG=tensorboard]
-	@$(PY) -m ablations.sweep $(NAME) $(if $(DESIGN),--design $(DESIGN)) $(if $(SEEDS),--seeds $(SEEDS)) \
-		$(if $(SCALE),--scale $(SCALE)) $(if $(STEPS),--steps $(STEPS)) $(if $(SET),--set $(SET)) $(if $(LOG),--log $(LOG)) \
+	@$(PY) -m ablations.sweep $(if $(value NAME),"$$NAME") $(call opt,design,DESIGN) $(call opt,seeds,SEEDS) \
+		$(call opt,scale,SCALE) $(call opt,steps,STEPS) $(call opt,set,SET) $(call opt,log,LOG) \
 		$(LAUNCHED)
 
 status: $(READY)  ## How far every run is, who works on it, what failed, when all is done: [RESULTS=results] [WATCH=2]
-	@$(PY) -m ablations.sweep.status $(RESULTS) $(if $(WATCH),--watch $(WATCH))
+	@$(PY) -m ablations.sweep.status "$$RESULTS" $(call opt,watch,WATCH)
 
 # sweeps/search/micro.yaml is the space; the same command on other machines shares the trials through STORAGE.
 tune: $(READY)  ## Search settings on dev prompts: DESIGN="clip_flow vae_flow" TRIALS=20 [SPACE=micro] [STORAGE=postgresql://...] [PRUNE=1]
-	@$(PY) -m ablations.tune $(if $(DESIGN),--design $(DESIGN)) $(if $(TRIALS),--trials $(TRIALS)) \
-		$(if $(SPACE),--space $(SPACE)) $(if $(STUDY),--study $(STUDY)) $(if $(STORAGE),--storage '$(STORAGE)') \
-		$(if $(STEPS),--steps $(STEPS)) $(if $(SET),--set $(SET)) $(if $(filter-out 0,$(PRUNE)),--prune) \
-		$(if $(WRITE),--write $(WRITE))
+	@$(PY) -m ablations.tune $(call opt,design,DESIGN) $(call opt,trials,TRIALS) \
+		$(call opt,space,SPACE) $(call opt,study,STUDY) $(call opt,storage,STORAGE) \
+		$(call opt,steps,STEPS) $(call opt,set,SET) $(call flag,prune,PRUNE) \
+		$(call opt,write,WRITE)
 
 plot: $(READY)  ## Draw the curves as PNG and PDF, and write the comparison [RESULTS=results/micro]
-	@$(PY) -m ablations.report $(RESULTS)
+	@$(PY) -m ablations.report "$$RESULTS"
 
 study: $(READY)  ## A page on which people compare designs blind: RESULTS=results/micro [DESIGN="clip_flow vae_flow"]
-	@$(PY) -m ablations.report.human_study $(RESULTS) $(if $(DESIGN),--design $(DESIGN))
+	@$(PY) -m ablations.report.human_study "$$RESULTS" $(call opt,design,DESIGN)
 
 points: $(READY)  ## Measure points that runs with SET=evaluation.apart=true left open: [RESULTS=results] [LAUNCH=slurm]
-	@$(PY) -m ablations.posthoc.measure_points $(RESULTS) $(LAUNCHED)
+	@$(PY) -m ablations.posthoc.measure_points "$$RESULTS" $(LAUNCHED)
 
 paint: $(READY)  ## What designs paint, from kept weights: RESULTS=results/micro PROMPT="a red circle above a blue star" [DESIGN=...] [TIMES=4]
-	@$(PY) -m ablations.posthoc.paint $(RESULTS) $(if $(PROMPT),--prompt '$(PROMPT)') $(if $(FILE),--file $(FILE)) \
-		$(if $(DESIGN),--design $(DESIGN)) $(if $(TIMES),--times $(TIMES)) $(if $(SET),--set $(SET))
+	@$(PY) -m ablations.posthoc.paint "$$RESULTS" $(call opt,prompt,PROMPT) $(call opt,file,FILE) \
+		$(call opt,design,DESIGN) $(call opt,times,TIMES) $(call opt,set,SET)
 
 guidance: $(READY)  ## FID against GenEval over guidance scales, from kept weights: RESULTS=results/micro
-	@$(PY) -m ablations.posthoc.guidance $(RESULTS)
+	@$(PY) -m ablations.posthoc.guidance "$$RESULTS"
 
 rescore: $(READY)  ## Score kept weights again: RESULTS=results/micro [SET="guidance=3 solver=heun"] [JUDGE=file]
-	@$(PY) -m ablations.posthoc.rescore $(RESULTS) $(if $(SET),--set $(SET)) $(if $(JUDGE),--judge $(JUDGE))
+	@$(PY) -m ablations.posthoc.rescore "$$RESULTS" $(call opt,set,SET) $(call opt,judge,JUDGE)
 
 foundations: $(READY)  ## Make the foundations that are out of date, and measure their ceilings [ONLY="vae clip"]
-	@$(PY) -m ablations.prepare.pretrained $(if $(ONLY),--only $(ONLY))
+	@$(PY) -m ablations.prepare.pretrained $(call opt,only,ONLY)
 
 gallery: $(READY)  ## Draw the world: scenes, captions, what the judge sees, round trips -> results/gallery
 	@$(PY) -m ablations.prepare.gallery
@@ -70,20 +83,20 @@ prompts: $(READY)  ## Write the dev and test prompts anew
 	@$(PY) -m ablations.prepare.prompts
 
 pack: $(READY)  ## Pack pictures and captions into shards: FOLDER=pictures OUT=shards [CAPTIONS=captions.csv] [PER_SHARD=1000] [SKIP=1]
-	@$(PY) -m headtohead.data.pack $(FOLDER) $(OUT) $(if $(CAPTIONS),--captions $(CAPTIONS)) \
-		$(if $(PER_SHARD),--per-shard $(PER_SHARD)) $(if $(WORKERS),--workers $(WORKERS)) $(if $(filter-out 0,$(SKIP)),--skip)
+	@$(PY) -m headtohead.data.pack "$$FOLDER" "$$OUT" $(call opt,captions,CAPTIONS) \
+		$(call opt,per-shard,PER_SHARD) $(call opt,workers,WORKERS) $(call flag,skip,SKIP)
 
 index: $(READY)  ## Index tar shards: DATA="shards/{00000..00099}.tar" [INDEX=folder] [WORKERS=8] [VERIFY=1] [MAX_DAMAGED=0.01]
-	@$(PY) -m headtohead.data.shards.__main__ $(foreach place,$(DATA),'$(place)') $(if $(INDEX),--index '$(INDEX)') \
-		$(if $(WORKERS),--workers $(WORKERS)) $(if $(VERIFY),--verify) $(if $(MAX_DAMAGED),--max-damaged $(MAX_DAMAGED))
+	@set -f; $(PY) -m headtohead.data.shards.__main__ $$DATA $(call opt,index,INDEX) \
+		$(call opt,workers,WORKERS) $(call flag,verify,VERIFY) $(call opt,max-damaged,MAX_DAMAGED)
 
 decoder: $(READY)  ## Train a scale's decoder from CLIP tokens to pictures: SCALE=paper SET="data.mix=mix.yaml" [LAUNCH=slurm]
-	@$(PY) -m ablations.prepare.clip_decoder $(if $(SCALE),--scale $(SCALE)) $(if $(SET),--set $(SET)) $(if $(FOLDER),--folder $(FOLDER)) \
+	@$(PY) -m ablations.prepare.clip_decoder $(call opt,scale,SCALE) $(call opt,set,SET) $(call opt,folder,FOLDER) \
 		$(LAUNCHED)
 
 cache: $(READY)  ## Encode a design's corpora once: DESIGN=clip_flow SCALE=paper SET="data.mix=mix.yaml" [FOLDER=features]
-	@$(PY) -m ablations.prepare.cache_features --design $(DESIGN) $(if $(SCALE),--scale $(SCALE)) $(if $(SET),--set $(SET)) \
-		$(if $(FOLDER),--folder $(FOLDER))
+	@$(PY) -m ablations.prepare.cache_features --design="$$DESIGN" $(call opt,scale,SCALE) $(call opt,set,SET) \
+		$(call opt,folder,FOLDER)
 
 bench: $(READY)  ## Measure speed: foundations, designs, metrics, commands -> results/bench
 	@$(PY) -m ablations.bench
@@ -95,7 +108,7 @@ check: $(READY)  ## Lint, types and floors, in seconds
 	@$(VENV)/bin/lint-imports --no-logo
 
 test: check  ## All checks and the tests
-	@$(PY) -m pytest -m "not slow" -n $(or $(JOBS),auto) --dist loadfile
+	@$(PY) -m pytest -m "not slow" -n "$${JOBS:-auto}" --dist loadfile
 
 test-slow: $(READY)  ## The tests that need minutes or services
 	@$(PY) -m pytest -m slow

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from headtohead.config.parsing import ConfigError
 
+SETTING = re.compile(r"[a-z_0-9]+(\.[a-z_0-9]+)*=")
+
 
 def settings(given: Sequence[str] | None) -> dict[str, str]:
-    """`KEY=VALUE ...` as overrides of a configuration."""
+    """`KEY=VALUE ...` as overrides of a configuration; one text may hold several, quoted where values have spaces."""
     out: dict[str, str] = {}
-    for text in given or ():
+    for text in (part for whole in given or () for part in _parts(whole)):
         key, mark, value = text.partition("=")
         if not mark or not key:
             raise ConfigError(f"--set: expected KEY=VALUE such as head.dim=256, got {text!r}")
@@ -20,6 +23,15 @@ def settings(given: Sequence[str] | None) -> dict[str, str]:
             raise ConfigError(f"--set: {key} stands twice")
         out[key] = value
     return out
+
+
+def _parts(text: str) -> list[str]:
+    """The settings in a text; a text that is not all KEY=VALUE is one value with spaces."""
+    try:
+        parts = shlex.split(text)
+    except ValueError:  # an apostrophe that nothing closes
+        return [text]
+    return parts if parts and all(SETTING.match(part) for part in parts) else [text]
 
 
 def command(target: str, words: Mapping[str, Any]) -> str:

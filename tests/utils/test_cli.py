@@ -19,9 +19,9 @@ from headtohead.config.parsing import ConfigError
 from headtohead.records.json_files import RecordError
 from headtohead.records.leases import Taken
 from headtohead.utils import processes
-from headtohead.utils.cli import duration
+from headtohead.utils.cli import Parser, duration
 from headtohead.utils.errors import Diverged, GivenUp, InputError, Stopped
-from headtohead.utils.processes import isolated
+from headtohead.utils.processes import Asked, isolated
 
 
 def halve(number: int) -> float:
@@ -73,6 +73,15 @@ def linger(path: str) -> None:
     time.sleep(600)
 
 
+def command(code: str) -> subprocess.Popen[str]:
+    """A process of its own session that knows these tests, and hears Ctrl-C as one in the foreground does."""
+    paths = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    return subprocess.Popen(
+        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": paths}, start_new_session=True, text=True,
+        stderr=subprocess.PIPE, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
+
+
 def alive(pid: int) -> bool:
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
@@ -84,21 +93,58 @@ def alive(pid: int) -> bool:
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes as Linux shows them")
 def test_work_ends_with_a_command_that_is_killed(tmp_path: Path) -> None:
     place = str(tmp_path / "pid")
-    code = f"import test_cli as t; t.isolated(t.linger, {place!r})"
-    paths = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[2])])
-    started = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": paths})
+    started = command(f"import test_cli as t; t.isolated(t.linger, {place!r})")
     while not (Path(place).exists() and Path(place).read_text()):
         assert started.poll() is None
         time.sleep(0.05)
     pid = int(Path(place).read_text())
     assert alive(pid)
     started.send_signal(signal.SIGKILL)
-    started.wait()
+    started.communicate()
     for _ in range(100):
         if not alive(pid):
             break
         time.sleep(0.1)
     assert not alive(pid)
+
+
+def train_and_save(path: str) -> None:
+    """As a training does: a request to end is heard after the step, and then the state is saved."""
+    with Asked() as asked:
+        asked.busy()
+        Path(path).write_text("training")
+        while not asked.code:
+            time.sleep(0.1)
+        time.sleep(0.5)
+        Path(path).write_text("saved")
+        raise Stopped(asked.code)
+
+
+def saves(path: str) -> int:
+    return Parser("a.b", "").concluded(lambda: isolated(train_and_save, path))
+
+
+@pytest.mark.parametrize("way", ["twice", "timeout", "terminal", "alone"])
+def test_work_saves_and_nothing_is_left_however_it_is_asked_to_end(way: str, tmp_path: Path) -> None:
+    place, group = tmp_path / "state", signal.SIGINT
+    started = command(f"import sys, test_cli; sys.exit(test_cli.saves({str(place)!r}))")
+    while not (place.exists() and place.read_text()):
+        assert started.poll() is None
+        time.sleep(0.05)
+    if way in ("alone", "twice", "timeout"):
+        started.send_signal(signal.SIGINT)
+    if way == "twice":
+        time.sleep(0.05)
+        started.send_signal(signal.SIGINT)
+    if way == "timeout":
+        os.killpg(started.pid, group)
+    if way == "terminal":
+        os.killpg(started.pid, group)
+        time.sleep(0.05)
+        os.killpg(started.pid, group)
+    _, said = started.communicate(timeout=30)
+    assert (started.returncode, said) == (130, "b: stopped; the same command goes on from here\n")
+    assert place.read_text() == "saved"
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(40, "40 s"), (720, "12 min"), (12_000, "3 h 20 min")])

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from headtohead.utils.cli import names
+
 AXIS = "design."  # what settings that change a declared design begin with
 
 
@@ -71,8 +73,8 @@ DESIGNS: dict[str, Design] = {
 
 def expanded(asked: Sequence[str]) -> tuple[str, ...]:
     """Names of designs, each word one name or several (separated by commas or spaces); `all` is every declared one."""
-    names = [name for word in asked for name in word.replace(",", " ").split(" ") if name] or [*asked]
-    return tuple(DESIGNS) if names == ["all"] else tuple(names)
+    found = names(asked)
+    return tuple(DESIGNS) if found == ["all"] else tuple(found)
 
 
 def variant(design: str, changes: Mapping[str, object]) -> str:

@@ -14,6 +14,7 @@ from headtohead.utils import plugins
 from headtohead.utils.errors import InputError, Stopped, one_line
 
 MOST_NUMBERS = 10_000  # in a range
+LISTS = {"design", "only"}  # options whose words are names
 GOES_ON = "stopped; the same command goes on from here"
 
 
@@ -62,9 +63,13 @@ class Parser(argparse.ArgumentParser):
             return int(request.code or 130) if isinstance(request, Stopped) else 130
 
     def parse_args(self, args: Sequence[str] | None = None, namespace: None = None) -> argparse.Namespace:  # type: ignore[override]
-        """Load the plugins that `--plugin` names, then parse."""
+        """Load the plugins that `--plugin` names, then parse; names in lists may be separated by commas."""
         self.load_plugins(args)
-        return super().parse_args(args, namespace)
+        options = super().parse_args(args, namespace)
+        for key in LISTS & vars(options).keys():
+            if isinstance(words := getattr(options, key), list):
+                setattr(options, key, names(words))
+        return options
 
     def load_plugins(self, arguments: Sequence[str] | None) -> None:
         """Load plugins, where subcommands or choices depend on what they add; an error ends the command."""
@@ -142,6 +147,11 @@ def seconds(text: str) -> float:
     if not 0 < value < 1e6:
         raise argparse.ArgumentTypeError(f"expected seconds above 0, got {text!r}")
     return value
+
+
+def names(words: Sequence[str]) -> list[str]:
+    """Names, each word one of them or several, separated by commas or spaces."""
+    return [name for word in words for name in word.replace(",", " ").split(" ") if name] or [*words]
 
 
 def numbers(text: str) -> list[int]:
