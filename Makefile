@@ -111,6 +111,7 @@ test: check  ## All checks and the tests
 	@$(PY) -m pytest -m "not slow" -n "$${JOBS:-auto}" --dist loadfile
 
 test-slow: $(READY)  ## The tests that need minutes or services
+	-@$(PY) -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[wandb,postgres,dashboard]'
 	@$(PY) -m pytest -m slow
 
 format: $(READY)  ## Put the code in order

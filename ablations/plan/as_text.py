@@ -1,4 +1,4 @@
-"""A plan to be read by whoever is about to spend: the sum first, then what to know before, then every number."""
+"""A plan as text: GPU-hours in all, then what decides them and whether runs fit, then a table of every number."""
 
 from __future__ import annotations
 
@@ -15,12 +15,19 @@ from headtohead.data.feature_cache.write import in_bytes
 from headtohead.data.order import Portion
 
 WIDTH = 118
+TRAINING, MEASURING = "training the designs", "measuring curve points"
 Row = tuple[str, Callable[[Run], str]]
 
 
 def text(plan: Plan, scale: str) -> str:
-    told = [*_memory(plan), *_savings(plan), _points(plan)]
-    return "\n".join([*_sum(plan, scale), "", *_wrapped(told), "", *_tables(plan), "", *_wrapped(_assumed(plan))])
+    """A plan as it is printed.
+
+    plan   cost and memory of the runs
+    scale  name of the preset that they were configured from
+    """
+    sentences = [*_shares(plan), *_memory(plan), *_savings(plan), _points(plan)]
+    paragraphs = (_total(plan, scale), _wrapped(sentences), _tables(plan), _wrapped(_assumed(plan)))
+    return "\n\n".join("\n".join(lines) for lines in paragraphs)
 
 
 def _wrapped(sentences: Iterable[str]) -> Iterator[str]:
@@ -33,24 +40,41 @@ def _all(plan: Plan, *parts: str) -> float:
     return plan.seeds * sum(run.hours[part] for run in plan.runs for part in parts)
 
 
-def _sum(plan: Plan, scale: str) -> list[str]:
-    m, number = plan.machine, len(plan.runs)
-    seeds = f", {plan.seeds} seeds each" if plan.seeds > 1 else ""
+def _parts(plan: Plan) -> dict[str, float]:
+    """GPU-hours of everything that takes any; they sum to the plan's."""
     parts = {
-        "training": _all(plan, HEAD, LANGUAGE), ENCODING: _all(plan, ENCODING), "points": _all(plan, WAY, LAST),
+        TRAINING: _all(plan, HEAD, LANGUAGE), ENCODING: _all(plan, ENCODING), MEASURING: _all(plan, WAY, LAST),
         **{made.what: made.hours for made in plan.once},
     }  # fmt: skip
+    return {name: value for name, value in parts.items() if value}
+
+
+def _total(plan: Plan, scale: str) -> list[str]:
+    m, number = plan.machine, len(plan.runs)
+    seeds = f", {plan.seeds} seeds each" if plan.seeds > 1 else ""
     return [
         f"{number} design{'s' * (number != 1)}{seeds}, at scale {scale} on {m.devices} x {m.gpu.name} "
         f"of {m.gpu.bf16:,.0f} TFLOP/s and {m.gpu.memory:.0f} GiB, at {m.utilisation:.0%} of that peak",
         "",
         f"{gpu_hours(plan.hours)}; one run after another {duration_of(plan.hours / m.devices)}",
-        *(f"  {hours(v):>9}  {v / plan.hours:4.0%}  {name}" for name, v in parts.items() if v),
+        *(f"  {hours(v):>9}  {v / plan.hours:4.0%}  {name}" for name, v in _parts(plan).items()),
     ]
 
 
+def _shares(plan: Plan) -> Iterator[str]:
+    parts = _parts(plan)
+    largest = max(parts, key=parts.__getitem__)
+    shares = [f"{name} {hours(parts[name])} ({parts[name] / plan.hours:.0%})" for name in (TRAINING, MEASURING)]
+    yield (
+        f"Largest part: {largest}: {hours(parts[largest])} of {gpu_hours(plan.hours)} "
+        f"({parts[largest] / plan.hours:.0%}); {' and '.join(shares)}."
+    )
+    if once := sum(made.hours for made in plan.once):
+        yield f"Made once: {gpu_hours(once)} ({once / plan.hours:.0%}), which later sweeps need not spend again."
+
+
 def _memory(plan: Plan) -> Iterator[str]:
-    yield f"Pictures: every design gives back {plan.picture} x {plan.picture}, as a comparison needs."
+    yield f"Pictures: every design makes {plan.picture} x {plan.picture}, as a comparison needs."
     gpu, tight = plan.machine.gpu, [run for run in plan.runs if not run.advice.fits]
     room = gib((1 - ROOM) * gpu.memory * GIB)
     if not tight:
@@ -84,7 +108,7 @@ def _points(plan: Plan) -> str:
     p, whole = plan.runs[0].points, plan.seeds * sum(run.every_all for run in plan.runs)
     return (
         f"Points: {p.on_the_way} of {p.a_point:,} pictures and a last one of {p.the_last:,} take "
-        f"{gpu_hours(_all(plan, WAY, LAST))}; everything at every point would take {hours(whole)}, "
+        f"{gpu_hours(_all(plan, WAY, LAST))}; all prompts at every point would take {hours(whole)}, "
         f"{whole / _all(plan, HEAD, LANGUAGE):.2g} times the training."
     )
 
@@ -99,7 +123,7 @@ def _tables(plan: Plan) -> list[str]:
             ("in all", lambda r: hours(r.all_hours)),
             (f"on {devices} GPUs", lambda r: duration_of(r.all_hours / devices)),
             (
-                "with everything at every point",
+                "with all prompts at every point",
                 lambda r: hours(r.all_hours - r.hours[WAY] - r.hours[LAST] + r.every_all),
             ),
         ],
@@ -228,8 +252,8 @@ def hours(value: float) -> str:
 
 def gpu_hours(value: float) -> str:
     """In a sentence."""
-    told = hours(value)
-    return f"{told} of a GPU" if told.endswith(" s") else f"{told} GPU-hours"
+    text = hours(value)
+    return f"{text} of a GPU" if text.endswith(" s") else f"{text} GPU-hours"
 
 
 def duration_of(hours_: float) -> str:
@@ -237,10 +261,6 @@ def duration_of(hours_: float) -> str:
     if days:
         return f"{days:,} d {rest} h"
     minutes = hours_ * 60
-    return (
-        f"{minutes / 60:.1f} h"
-        if minutes >= 90
-        else f"{minutes:.0f} min"
-        if minutes >= 1.5
-        else f"{minutes * 60:.0f} s"
-    )
+    if minutes >= 90:
+        return f"{hours_:.1f} h"
+    return f"{minutes:.0f} min" if minutes >= 1.5 else f"{minutes * 60:.0f} s"

@@ -78,7 +78,7 @@ def _tune(options: argparse.Namespace) -> int:
             finished=trials.count(TrialState.COMPLETE),
             steps=asked.steps(design),
             objective=OBJECTIVE,
-            space=asked.told(),
+            space=asked.described(),
             pruned=bool(trials.count(TrialState.PRUNED)),
             seed=asked.seed,
         )

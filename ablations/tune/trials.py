@@ -31,13 +31,14 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from ablations.tune import liveness
 from ablations.tune.liveness import BY, Standing, Watch, sign
-from ablations.tune.search_space import Choice, Range, Search
+from ablations.tune.search_space import Range, Search
 from headtohead.config.parsing import differences
 from headtohead.utils.cli import say
 from headtohead.utils.errors import InputError
 
 SEARCH, REASON, VOID = "search", "reason", "void"  # what studies and trials say of themselves
 SETTLE = 1.0  # seconds in which two that take up one trial see each other
+DRIVERS = {"psycopg": "'psycopg[binary]'", "psycopg2": "psycopg2-binary"}  # packages, where named otherwise
 PATIENCE = 60.0  # seconds for which a storage that another process writes to is waited for
 
 
@@ -79,9 +80,9 @@ def open_storage(url: str) -> BaseStorage:
         return _patiently(url, arguments)
     except ArgumentError:
         raise InputError("--storage: expected an address such as sqlite:///my.db or postgresql://host/name") from None
-    except ImportError as error:
-        driver = " (psycopg2-binary)" if parts.get_backend_name() == "postgresql" else ""
-        raise InputError(f"--storage {shown(url)}: its driver{driver} is not installed: {error}") from None
+    except ImportError:
+        install = f"pip install {DRIVERS.get(driver := parts.get_driver_name(), driver)}"
+        raise InputError(f"--storage {shown(url)}: its driver is not installed; `{install}` adds it") from None
     except (SQLAlchemyError, OSError, RuntimeError) as error:
         raise InputError(f"--storage {shown(url)}: {str(error).splitlines()[0]:.200}") from None
 
@@ -98,12 +99,12 @@ def _patiently(url: str, arguments: dict[str, Any]) -> BaseStorage:
     raise AssertionError
 
 
-def distribution(axis: Range | Choice) -> BaseDistribution:
-    if isinstance(axis, Choice):
-        return CategoricalDistribution(axis.ends)
+def distribution(axis: Range | Sequence[Any]) -> BaseDistribution:
+    """A searched setting as Optuna draws it."""
+    if not isinstance(axis, Range):
+        return CategoricalDistribution(tuple(axis))
     if axis.whole:
-        low, high = axis.ends
-        return IntDistribution(low, high, log=axis.log, step=int(axis.step) or 1)
+        return IntDistribution(int(axis.low), int(axis.high), log=axis.log, step=int(axis.step) or 1)
     return FloatDistribution(axis.low, axis.high, log=axis.log, step=axis.step or None)
 
 

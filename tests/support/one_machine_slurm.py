@@ -18,6 +18,9 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import services
+from services import Missing, free_ports
+
 PACKAGES = ("slurm-wlm", "munge")
 NODES = ("n1", "n2")
 CORES = 2  # that each node says it has; it has a GPU too, for those who count
@@ -48,22 +51,8 @@ PartitionName={high} Nodes=ALL PriorityTier=2 State=UP
 """
 
 
-class Missing(Exception):
-    """Why there can be no SLURM on this machine."""
-
-
 def install() -> None:
-    """Nothing where it is there already."""
-    if all(shutil.which(name) for name in ("slurmctld", "slurmd", "munged", "srun")):
-        return
-    if os.geteuid() or shutil.which("apt-get") is None:
-        raise Missing("SLURM is not installed, and only root on Debian can install it here")
-    apt = ["apt-get", "-qq", "-o", "Acquire::Retries=1", "-o", "Acquire::http::Timeout=20"]
-    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for step in (["update"], ["install", "-y", "--no-install-recommends", *PACKAGES]):
-        done = subprocess.run([*apt, *step], capture_output=True, text=True, check=False, env=quiet)
-        if done.returncode:
-            raise Missing(f"apt-get {step[0]}: {' '.join(done.stderr.split())[-200:]}")
+    services.install(PACKAGES, lambda: all(shutil.which(name) for name in ("slurmctld", "slurmd", "munged", "srun")))
 
 
 @contextmanager
@@ -84,11 +73,13 @@ def running() -> Iterator[Path]:
         ends.callback(lambda: _put("SLURM_CONF", before))
         _put("SLURM_CONF", str(root / "slurm.conf"))
         munge = [f"--{name}={root}/munge.{name}" for name in ("socket", "pid-file", "log-file", "seed-file")]
-        _daemon(ends, root / "munged.log", "munged", "--foreground", "--force", f"--key-file={root}/munge.key", *munge)
+        services.daemon(
+            ends, root / "munged.log", "munged", "--foreground", "--force", f"--key-file={root}/munge.key", *munge
+        )
         wait(lambda: (root / "munge.socket").exists(), 10)
-        _daemon(ends, root / "slurmctld.log", "slurmctld", "-D")
+        services.daemon(ends, root / "slurmctld.log", "slurmctld", "-D")
         for node in NODES:
-            _daemon(ends, root / f"{node}.log", "slurmd", "-D", "-N", node)
+            services.daemon(ends, root / f"{node}.log", "slurmd", "-D", "-N", node)
         ends.callback(_clear)  # before the daemons go, or what runs in steps would outlive them
         wait(lambda: told("sinfo", "-h", "-o", "%T %D").split() == ["idle", "2"], 60)
         yield root
@@ -100,41 +91,17 @@ def told(*command: str) -> str:
 
 
 def wait(until: Callable[[], bool], seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while not until():
-        if time.monotonic() > end:
-            raise TimeoutError(
-                f"not within {seconds:g} s; sinfo: {told('sinfo')} squeue: {told('squeue')} {told('sinfo', '-R')}"
-            )
-        time.sleep(0.1)
+    services.wait(until, seconds, lambda: f"sinfo: {told('sinfo')} squeue: {told('squeue')} {told('sinfo', '-R')}")
 
 
 def _config(root: Path) -> str:
     host = socket.gethostname().split(".")[0]
-    with ExitStack() as free:
-        sockets = [free.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in (*NODES, "controller")]
-        controller, *ports = (s.getsockname()[1] for s in sockets)
+    controller, *ports = free_ports(len(NODES) + 1)
     nodes = "\n".join(
         f"NodeName={name} NodeAddr=127.0.0.1 NodeHostname={host} Port={port} CPUs={CORES} Gres=gpu:1 State=UNKNOWN"
         for name, port in zip(NODES, ports, strict=True)
     )
     return CONFIG.format(root=root, host=host, controller=controller, nodes=nodes, low=LOW, high=HIGH)
-
-
-def _daemon(ends: ExitStack, log: Path, *command: str) -> None:
-    """One that ends with this process, even where that is killed."""
-    with log.open("w") as into:
-        process = subprocess.Popen(["setpriv", "--pdeathsig", "TERM", *command], stdout=into, stderr=subprocess.STDOUT)
-
-    def end() -> None:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-    ends.callback(end)
 
 
 def _clear() -> None:

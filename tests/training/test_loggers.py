@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import wandb_files
 from small import SMALL
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -36,6 +37,27 @@ def test_tensorboard_holds_steps_and_points_and_the_record_is_the_same(tmp_path:
     assert set(drawn["fid"]) == {6, 12}
     assert {"loss", "grad_norm", "samples/s", "lr-AdamW"} <= set(drawn)
     assert all(len(drawn[name]) == 1 for name in ("loss", "grad_norm", "lr-AdamW"))
+    assert run.config == {**CONFIG.plain(), "hash": CONFIG.hash}
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default:::wandb")
+def test_wandb_holds_the_configuration_and_every_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Offline, as on nodes without a network: `wandb sync` sends the same file later."""
+    pytest.importorskip("wandb", reason="needs `pip install wandb`")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    folder = tmp_path / "sweep" / "run"
+    log = loggers.chosen(loggers.checked(["wandb"]), folder, CONFIG)
+    train(CONFIG, folder, tmp_path / "cache", device="cpu", say=lambda _: None, log=log)
+    import wandb
+
+    wandb.finish()
+    config, steps = wandb_files.offline(folder)
+    assert {key: config[key] for key in CONFIG.plain()} == CONFIG.plain()
+    (run,) = runs(folder)
+    for line in run.curve():
+        assert steps[line["step"]][line["metric"]] == pytest.approx(line["value"], rel=1e-6)
+    assert {"loss", "grad_norm", "samples/s", "lr-AdamW"} <= set().union(*steps.values())
     assert run.config == {**CONFIG.plain(), "hash": CONFIG.hash}
 
 

@@ -11,7 +11,7 @@ import checkpoints
 import pytest
 from endings import ended
 
-from ablations.plan import as_text
+from ablations.plan import as_text, totals
 from ablations.plan import command as plan
 
 CHEAP = ["foundations.clip=ViT-B-32:openai", "foundations.clip_side=7", "head.layers=3"]
@@ -33,14 +33,23 @@ def test_a_plan_says_the_sum_first_and_every_part(tmp_path: Path, capsys: pytest
     lines = out.splitlines()
     assert lines[0].startswith("2 designs, 2 seeds each, at scale paper on 32 x h100")
     assert lines[2].startswith(as_text.hours(own["gpu_hours"]))
-    assert "every design gives back 512 x 512" in out
-    assert "everything at every point would take" in out
+    assert "every design makes 512 x 512" in out
+    assert "all prompts at every point would take" in out
     assert set(own["runs"]) == {"clip_flow", "vae_flow"}
     run = own["runs"]["clip_flow"]
     assert run["points"]["the_last"] == 36_472
     assert own["gpu_hours"] == pytest.approx(
         2 * sum(r["gpu_hours"]["in all"] for r in own["runs"].values()) + sum(made["hours"] for made in own["once"])
     )
+    spent = {part: 2 * sum(r["gpu_hours"][part] for r in own["runs"].values()) for part in run["gpu_hours"]}
+    once = {made["what"]: made["hours"] for made in own["once"]}
+    train, measure = spent[totals.HEAD] + spent[totals.LANGUAGE], spent[totals.WAY] + spent[totals.LAST]
+    parts = {as_text.TRAINING: train, as_text.MEASURING: measure, totals.ENCODING: spent[totals.ENCODING], **once}
+    largest = max(parts, key=parts.__getitem__)
+    flat = " ".join(out.split())
+    assert f"Largest part: {largest}: {as_text.hours(parts[largest])} of {as_text.gpu_hours(own['gpu_hours'])}" in flat
+    assert f"training the designs {as_text.hours(train)} ({train / own['gpu_hours']:.0%}) and measuring" in flat
+    assert f"Made once: {as_text.gpu_hours(sum(once.values()))} (" in flat
     table = [line for line in lines if line.startswith("  ") and len(line.split("  ")) > 3]
     assert len({len(line) for line in table if line[40:].strip()}) < 6  # columns end where they should
     assert max(map(len, lines)) <= 120
@@ -55,7 +64,7 @@ def test_a_local_folder_is_planned_for_by_its_config(tmp_path: Path, capsys: pyt
         "foundations.clip_side": 2, "foundations.picture": 32, "head.layers": 2,
     }  # fmt: skip
     assert plan.main(["--design", "vae_flow", "--set", *(f"{k}={v}" for k, v in own.items())]) == 0
-    assert "every design gives back 32 x 32" in capsys.readouterr().out
+    assert "every design makes 32 x 32" in capsys.readouterr().out
 
 
 def test_the_embedded_world_is_planned_for_too(capsys: pytest.CaptureFixture[str]) -> None:
