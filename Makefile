@@ -21,7 +21,7 @@ LAUNCHED = $(call opt,launch,LAUNCH) $(call opt,nodes,NODES) $(call opt,gpus,GPU
 	$(call many,sbatch,SBATCH)
 
 .DEFAULT_GOAL := help
-.PHONY: help plan sweep status tune plot study points paint guidance rescore foundations gallery prompts pack index decoder cache bench check test test-slow format clean
+.PHONY: help plan sweep status tune plot study points weights paint guidance rescore foundations gallery prompts pack index decoder cache bench check test test-slow format clean
 
 help:  ## This list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,8 +32,8 @@ $(READY): pyproject.toml constraints.txt
 	$(PY) -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
-plan: $(READY)  ## What runs will cost and whether they fit: DESIGN=clip_flow SCALE=paper GPUS=32 [GPU=h200] [JSON=file]
-	@$(PY) -m ablations.plan $(call opt,design,DESIGN) $(call opt,scale,SCALE) \
+plan: $(READY)  ## What runs will cost and whether they fit: NAME=paper, or DESIGN=clip_flow SCALE=paper GPUS=32 [GPU=h200] [JSON=file]
+	@$(PY) -m ablations.plan $(if $(value NAME),"$$NAME") $(call opt,design,DESIGN) $(call opt,scale,SCALE) \
 		$(call opt,seeds,SEEDS) $(call opt,steps,STEPS) $(call opt,set,SET) \
 		$(call opt,nodes,NODES) $(call opt,gpus,GPUS) $(call opt,gpu,GPU) \
 		$(call opt,utilisation,UTILISATION) $(call opt,json,JSON)
@@ -62,6 +62,9 @@ study: $(READY)  ## A page on which people compare designs blind: RESULTS=result
 
 points: $(READY)  ## Measure points that runs with SET=evaluation.apart=true left open: [RESULTS=results] [LAUNCH=slurm]
 	@$(PY) -m ablations.posthoc.measure_points "$$RESULTS" $(LAUNCHED)
+
+weights: $(READY)  ## Train the paper's three designs as the reference did, for their weights -> results/weights [SEEDS=0]
+	@$(PY) -m ablations.sweep weights $(call opt,seeds,SEEDS) $(LAUNCHED)
 
 paint: $(READY)  ## What designs paint, from kept weights: RESULTS=results/micro PROMPT="a red circle above a blue star" [DESIGN=...] [TIMES=4]
 	@$(PY) -m ablations.posthoc.paint "$$RESULTS" $(call opt,prompt,PROMPT) $(call opt,file,FILE) \

@@ -8,13 +8,13 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ablations.cli import arguments
 from ablations.plan.one_design.accelerators import KINDS
+from ablations.sweep import sweep_file
 from headtohead.config import presets
-from headtohead.config.design import DESIGNS, expanded
-from headtohead.config.parsing import ConfigError, known
+from headtohead.config.design import DESIGNS
+from headtohead.config.parsing import known
 from headtohead.config.run_config import WORLD, RunConfig
-from headtohead.utils.cli import Parser, positive, seeds
+from headtohead.utils.cli import Parser, positive, say, seeds
 from headtohead.utils.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,9 +23,12 @@ if TYPE_CHECKING:
 
 def main(given: list[str] | None = None) -> int:
     parser = Parser("ablations.plan", __doc__)
-    parser.add_argument("--design", nargs="+", metavar="DESIGN", default=["all"], help=f"some of: {', '.join(DESIGNS)}")
-    parser.add_argument("--scale", default="paper", help=f"one of: {', '.join(presets.PRESETS)}")
-    parser.add_argument("--seeds", type=seeds, default=[0], help="such as 0,1,2")
+    parser.add_argument("name", nargs="?", help=f"a file of {sweep_file.SWEEPS}/ without its ending")
+    parser.add_argument(
+        "--design", nargs="+", metavar="DESIGN", help=f"some of: {', '.join(DESIGNS)}; all when not given"
+    )
+    parser.add_argument("--scale", help=f"one of: {', '.join(presets.PRESETS)}; without it the file's, or paper")
+    parser.add_argument("--seeds", type=seeds, help="such as 0,1,2; without it the file's, or 0")
     parser.add_argument("--steps", type=positive, help="training steps, when not the scale's")
     parser.add_argument("--set", nargs="+", metavar="KEY=VALUE", help="any setting, such as data.mix=mix.yaml")
     parser.add_argument("--nodes", type=positive, default=1, help="machines that a training takes")
@@ -53,27 +56,30 @@ def _plan(options: argparse.Namespace) -> None:
 
 def planned(options: argparse.Namespace) -> Plan:
     """Wrong settings are found before torch is loaded."""
-    gpu, configs = KINDS[known(options.gpu, KINDS, "gpu")], _configs(options)
-    stage = presets.decoder(options.scale) if options.scale in presets.DECODERS else None
-    some = next(iter(configs.values()))
+    gpu, sweep = KINDS[known(options.gpu, KINDS, "gpu")], sweep_file.from_options(options, "paper")
+    options.scale = sweep.scale
+    first = f"-s{sweep.seeds[0]}"
+    configs = {name.removesuffix(first): config for name, config in sweep.runs().items() if name.endswith(first)}
+    stage = presets.decoder(sweep.scale) if sweep.scale in presets.DECODERS else None
     from ablations.plan import totals
-    from headtohead.data import build
 
-    samples = None
-    if some.data.mix != WORLD:
-        samples = build.opened(some.data, some.foundations.picture).samples
+    samples = _samples(next(iter(configs.values())))
     machine = totals.Machine(gpu, options.nodes * options.gpus, options.utilisation)
-    return totals.plan(configs, stage, samples, machine, len(options.seeds))
+    return totals.plan(configs, stage, samples, machine, len(sweep.seeds))
 
 
-def _configs(options: argparse.Namespace) -> dict[str, RunConfig]:
-    designs = expanded(options.design)
-    if len(set(designs)) < len(designs):
-        raise ConfigError(f"--design: the same one stands twice in {' '.join(designs)}")
-    overrides = dict(arguments.settings(options.set))
-    if options.steps is not None:
-        overrides["train.steps"] = str(options.steps)
-    return {design: presets.configure(design, options.scale, 0, overrides, "command line") for design in designs}
+def _samples(config: RunConfig) -> int | None:
+    """Samples of the run's mix; None without one, or before its shards are there."""
+    if config.data.mix == WORLD:
+        return None
+    from headtohead.data import build
+    from headtohead.data.shards.locations import ShardError
+
+    try:
+        return build.opened(config.data, config.foundations.picture).samples
+    except ShardError as error:
+        say(f"plan: {error}; planning for {config.data.pictures:,} samples (data.pictures)")
+        return None
 
 
 def _share(text: str) -> float:

@@ -6,6 +6,7 @@ Without prompts of yours, dense ones of the exam are painted, which the sample g
 from __future__ import annotations
 
 import argparse
+import difflib
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,10 @@ from ablations.analysis.curves import design_of, order
 from ablations.posthoc.rescore import sampling, scorable
 from ablations.report.figures import folder, save
 from headtohead.config.parsing import known
-from headtohead.config.run_config import RunConfig, Sampling
+from headtohead.config.run_config import WORLD, RunConfig, Sampling
 from headtohead.records.json_files import RecordError
 from headtohead.records.read import Run
+from headtohead.synthetic.captions import known_words, words_of
 from headtohead.synthetic.prompts import dense_prompts
 from headtohead.utils import compute
 from headtohead.utils.cli import Parser, natural, positive, say
@@ -58,6 +60,17 @@ def asked(options: argparse.Namespace) -> list[str]:
     return list(given)
 
 
+def warn_of_unknown_words(prompts: list[str], runs: dict[str, tuple[Run, RunConfig]]) -> None:
+    """Designs that were trained on the synthetic dataset have never seen another word than its captions'."""
+    trained = [design for design, (_, config) in runs.items() if config.data.mix == WORLD]
+    words = dict.fromkeys(word for prompt in prompts for word in words_of(prompt) if word not in known_words())
+    if not trained or not words:
+        return
+    nearest = {word: difflib.get_close_matches(word, known_words(), 1) for word in words}
+    named = [f"{word} (did you mean {near[0]}?)" if near else word for word, near in nearest.items()]
+    say(f"paint: not in the captions that {', '.join(trained)} learnt from: {', '.join(named)}; painting all the same")
+
+
 def _work(
     runs: dict[str, tuple[Run, RunConfig]], prompts: list[str], hows: dict[str, Sampling], options: argparse.Namespace
 ) -> dict[str, Any]:
@@ -90,6 +103,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _paint(options: argparse.Namespace) -> None:
     runs, prompts = chosen(options), asked(options)
+    warn_of_unknown_words(prompts, runs)
     hows = {design: sampling(config.sampling, options.set, "--set") for design, (_, config) in runs.items()}
     by = isolated(_work, runs, prompts, hows, options)
     print(*save({NAME: sample_grids.side_by_side(prompts, by, options.times)}, folder(options)), sep="\n")

@@ -30,7 +30,10 @@ def scorable(results: Path) -> Iterator[tuple[Run, RunConfig]]:
     found = runs(results)
     having = [run for run in found if run.state["state"] == "finished" and any((run.folder / KEPT).glob("*"))]
     if not having:
-        raise RecordError(f"{results}: no finished run has kept weights ({KEPT}/*.safetensors); train it again")
+        raise RecordError(
+            f"{results}: no finished run has kept weights ({KEPT}/*.safetensors); `make weights` trains the "
+            "reference's three designs once more and keeps theirs, in results/weights"
+        )
     for run in having:
         yield run, config_of(run)
 

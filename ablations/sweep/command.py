@@ -3,58 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 from pathlib import Path
-from typing import Any
 
-from ablations.cli import arguments, yaml_files
-from ablations.cli.yaml_files import find
+from ablations.cli import arguments
 from ablations.sweep import launch as launching
 from ablations.sweep import sweep_file
 from ablations.sweep.sweep_file import SWEEPS
 from ablations.sweep.time_estimate import announce
 from ablations.sweep.watch import state_of
 from ablations.sweep.worker import Worker
-from headtohead.config.design import DESIGNS, expanded
-from headtohead.config.parsing import known
+from headtohead.config.design import DESIGNS
 from headtohead.config.presets import PRESETS
 from headtohead.config.run_config import WORLD
 from headtohead.data.order import Portion
 from headtohead.records import sweep_folder
 from headtohead.training.callbacks import loggers
 from headtohead.utils.cli import Parser, positive, say, seeds
-
-
-def chosen(options: argparse.Namespace) -> sweep_file.Sweep:
-    """The sweep of the command line: a file's, or one made of DESIGN; options override the file."""
-    overrides: dict[str, Any] = dict(arguments.settings(options.set))
-    if options.steps is not None:
-        overrides["train.steps"] = options.steps
-    file = find(SWEEPS, options.name, "sweep") if options.name is not None else None
-    asked = known("micro" if options.scale is None else options.scale, PRESETS, "scale", "command line")
-    base = (
-        sweep_file.read(file) if file else sweep_file.parse(asked, {"designs": "all", "scale": asked}, "command line")
-    )
-    scale = base.scale if options.scale is None else options.scale
-    designs = expanded(options.design or base.designs)
-    given = base.keys() | {
-        "designs": list(designs),
-        "seeds": options.seeds or base.seeds,
-        "scale": scale,
-        "set": {**base.set, **overrides},
-        "variants": {design: rows for design, rows in base.variants.items() if design in designs},
-    }
-    another = scale != base.scale
-    name = f"{base.name}-{scale}" if another else base.name
-    return sweep_file.parse(named(name, overrides), given, str(file) if file else "command line")
-
-
-def named(name: str, overrides: dict[str, Any]) -> str:
-    """Runs of other settings are another sweep, in a folder of its own: their curves are never pooled."""
-    whole = "-".join([name, *(f"{key}_{value}" for key, value in sorted(overrides.items()))])
-    if yaml_files.NAME.fullmatch(whole) or not overrides:
-        return whole
-    return f"{name}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
 
 
 def main(given: list[str] | None = None) -> int:
@@ -78,7 +42,7 @@ def main(given: list[str] | None = None) -> int:
 
 
 def _sweep(options: argparse.Namespace) -> int:
-    sweep = chosen(options)
+    sweep = sweep_file.from_options(options)
     runs = sweep.runs()
     launch, options.log = launching.from_options(options), loggers.checked(options.log)
     for run in runs.values():

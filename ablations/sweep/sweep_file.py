@@ -3,6 +3,8 @@ every key."""
 
 from __future__ import annotations
 
+import argparse
+import hashlib
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,11 +12,12 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any
 
+from ablations.cli import arguments
 from ablations.cli.yaml_files import NAME as NAME
-from ablations.cli.yaml_files import load, named
+from ablations.cli.yaml_files import find, load, named
 from headtohead.config.design import DESIGNS, expanded, variant
 from headtohead.config.parsing import ConfigError, OneOf, Rule, Zero, build, known
-from headtohead.config.presets import configure
+from headtohead.config.presets import PRESETS, configure
 from headtohead.config.run_config import RunConfig
 from headtohead.records import sweep_folder
 from headtohead.records.sweep_folder import Tuned as Tuned
@@ -150,3 +153,36 @@ def _searches(file: SweepFile, where: str) -> dict[str, Tuned]:
         known(design, file.chosen, "design", where, "tuned.")
     by_hand = {*file.set, *file.grid}
     return {design: own for design, own in found.items() if design in file.designs and not by_hand & {*own.space}}
+
+
+def from_options(options: argparse.Namespace, scale: str = "micro") -> Sweep:
+    """The sweep of a command line: a file's, or one of every design; options override the file.
+
+    options  name, design, seeds, scale, steps and set, each None when not given
+    scale    without a file and --scale
+    """
+    overrides: dict[str, Any] = dict(arguments.settings(options.set))
+    if options.steps is not None:
+        overrides["train.steps"] = options.steps
+    file = find(SWEEPS, options.name, "sweep") if options.name is not None else None
+    default = known(options.scale or scale, PRESETS, "scale", "command line")
+    base = read(file) if file else parse(default, {"designs": "all", "scale": default}, "command line")
+    own = options.scale or base.scale
+    designs = expanded(options.design or base.designs)
+    given = base.keys() | {
+        "designs": list(designs),
+        "seeds": options.seeds or base.seeds,
+        "scale": own,
+        "set": {**base.set, **overrides},
+        "variants": {design: rows for design, rows in base.variants.items() if design in designs},
+    }
+    name = f"{base.name}-{own}" if own != base.scale else base.name
+    return parse(_folder(name, overrides), given, str(file) if file else "command line")
+
+
+def _folder(name: str, overrides: dict[str, Any]) -> str:
+    """Runs of other settings are another sweep, in a folder of its own: their curves are never pooled."""
+    whole = "-".join([name, *(f"{key}_{value}" for key, value in sorted(overrides.items()))])
+    if NAME.fullmatch(whole) or not overrides:
+        return whole
+    return f"{name}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"

@@ -132,15 +132,13 @@ def test_a_loader_counts_what_it_shows(mix: mixture.Mix) -> None:
     assert tally.plain() == {"shown": 40, "failed": 0, "troubles": []}
 
 
-def test_the_papers_mix_is_a_declaration() -> None:
-    config = mixture.paper("s3://a/{00000..01099}.tar", "s3://b", "/mnt/c", short_captions="json:caption", size=512)
-    assert list(config.corpora) == ["cc12m", "sa1b", "journeydb"]
-    assert (config.short, config.size, config.corpora["sa1b"].captions) == (0.1, 512, "txt")
-    assert mixture.paper("a", "b", "c").short == 0
-    share = mixture.short_share(config, {"cc12m": 10.0, "sa1b": 11.0, "journeydb": 4.0})
+def test_short_captions_are_so_much_of_the_whole_mix() -> None:
+    corpora = {"cc12m": {"data": "a", "short_captions": "json:caption"}, "sa1b": {"data": "b"}, "jdb": {"data": "c"}}
+    config = mixture.mix({"corpora": corpora, "short": 0.1})
+    share = mixture.short_share(config, {"cc12m": 10.0, "sa1b": 11.0, "jdb": 4.0})
     assert share == Fraction(1, 4)  # of CC12M, which is 10 of 25: one in ten of all
     with pytest.raises(ShardError, match=r"short: 0\.1 of the mix, but"):
-        mixture.short_share(config, {"cc12m": 1.0, "sa1b": 11.0, "journeydb": 4.0})
+        mixture.short_share(config, {"cc12m": 1.0, "sa1b": 11.0, "jdb": 4.0})
 
 
 @pytest.mark.parametrize(

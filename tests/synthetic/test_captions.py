@@ -7,7 +7,8 @@ import re
 import numpy as np
 import pytest
 
-from headtohead.synthetic.captions import captions
+from headtohead.synthetic.captions import captions, known_words, words_of
+from headtohead.synthetic.prompts import dense_prompts, short_prompts
 from headtohead.synthetic.scenes import draw
 from headtohead.synthetic.vocabulary import COLOUR_NAMES, COUNT_WORDS, PLACES, SHAPES, SIZE_NAMES
 
@@ -58,3 +59,12 @@ def test_articles_and_plurals() -> None:
     text = " ".join(captions(draw(0, index), 1, index, (0.5, 0.0, 0.5)))
     assert "an orange" in text
     assert not re.search(r"\ba orange|\ban [^aeiou]|crosss|\bcrosss\b", text)
+
+
+def test_the_known_words_are_those_of_captions_and_prompts() -> None:
+    index = np.arange(5000, 8000)
+    written = captions(draw(1, index), 1, index, (0.3, 0.4, 0.3))
+    asked = [p.prompt for p in short_prompts.geneval("test")] + [p.text for p in dense_prompts.dense("test")]
+    assert {word for text in written for word in words_of(text)} == known_words()
+    assert {word for text in asked for word in words_of(text)} <= known_words()
+    assert words_of("A moon's ring, two_stars!") == ["a", "moon's", "ring", "two", "stars"]

@@ -95,9 +95,6 @@ def short_share(config: MixConfig, weights: dict[str, float]) -> Fraction:
     return share
 
 
-SHORT = 0.1  # section 5.2
-
-
 @dataclass(frozen=True, kw_only=True)
 class CorpusConfig:
     data: tuple[str, ...]  # folders, globs, brace patterns, fsspec addresses
@@ -140,13 +137,3 @@ def read(path: str) -> MixConfig:
         raise ConfigError(f"data.mix: {path}: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"data.mix: {path}: {' '.join(str(error).split())[:160]}") from None
-
-
-def paper(cc12m: str, sa1b: str, journeydb: str, *, short_captions: str = "", **settings: Any) -> MixConfig:
-    """The ablation's mix; where the shards lie is the reader's to say, and where CC12M keeps short captions."""
-    corpora = {
-        "cc12m": {"data": cc12m, "short_captions": short_captions},
-        "sa1b": {"data": sa1b},
-        "journeydb": {"data": journeydb},
-    }
-    return mix({"corpora": corpora, **({"short": SHORT} if short_captions else {}), **settings})

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
-from headtohead.synthetic.scenes import Scenes
+from headtohead.synthetic.scenes import Scenes, draw
 from headtohead.synthetic.vocabulary import (
     BACKGROUND_NAMES,
     COLOUR_NAMES,
@@ -135,3 +138,16 @@ def captions(
     u = random.uniform(random.keys(seed, index, 1 << 20), 24)
     style = random.choose(u[:, 0], np.array(shares))
     return [getattr(Teller(scenes, row, u[row, 1:]), STYLES[style[row]])() for row in range(len(scenes))]
+
+
+@cache
+def known_words() -> frozenset[str]:
+    """Every word of the captions, and so of everything that a design trained on them can have learnt."""
+    index = np.arange(256)
+    scenes = draw(0, index)
+    written = [captions(scenes, 0, index, shares) for shares in ((1.0, 0, 0), (0, 1.0, 0), (0, 0, 1.0))]
+    return frozenset(word for texts in written for text in texts for word in words_of(text))
+
+
+def words_of(text: str) -> list[str]:
+    return re.findall(r"[^\W_]+(?:['’][^\W_]+)*", text.lower())

@@ -75,6 +75,31 @@ def test_the_embedded_world_is_planned_for_too(capsys: pytest.CaptureFixture[str
     assert "DOES NOT FIT" not in out
 
 
+def test_a_sweep_file_is_planned_for_before_its_shards_are_there(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(Path(__file__).parents[3])
+    assert plan.main(["paper", "--nodes", "4", "--set", *CHEAP]) == 0
+    said = capsys.readouterr()
+    assert said.out.startswith("3 designs, at scale paper on 32 x h100")
+    assert "features of 25,000,000" in said.out
+    assert "no shards (*.tar) there; planning for 25,000,000 samples (data.pictures)" in said.err
+
+
+def test_a_sweep_files_variants_are_planned_for(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sweeps").mkdir()
+    rows = "designs: [vae_mse]\nseeds: [3, 4]\nscale: micro\nvariants: {vae_mse: [{train.batch: 32}]}\n"
+    (tmp_path / "sweeps" / "own.yaml").write_text(rows)
+    monkeypatch.chdir(tmp_path)
+    assert plan.main(["own", "--gpus", "1", "--json", "own.json"]) == 0
+    assert capsys.readouterr().out.startswith("2 designs, 2 seeds each, at scale micro on 1 x h100")
+    assert list(json.loads((tmp_path / "own.json").read_text())["runs"]) == ["vae_mse", "vae_mse+train.batch=32"]
+    assert ended(lambda: plan.main(["owm"])) == 2
+    assert "sweeps/owm.yaml: no such sweep; there are: own" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("given", "what"),
     [

@@ -182,3 +182,9 @@ def test_a_file_where_the_folder_should_be_is_one_line(tmp_path: Path, capsys: p
     (tmp_path / "out").write_text("")
     assert "out: cannot be written (File exists)" in error([str(pictures), str(tmp_path / "out")], capsys)
     assert "nowhere: no such folder" in error([str(tmp_path / "nowhere"), str(tmp_path / "other")], capsys)
+
+
+def test_folders_have_to_be_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["", ""])
+    assert capsys.readouterr().err == "pack: argument folder: expected a folder: make pack FOLDER=pictures OUT=shards\n"

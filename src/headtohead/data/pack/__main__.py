@@ -18,10 +18,16 @@ from headtohead.utils.cli import Parser, positive
 FEW = 2560  # samples below which the default of evaluation.held_out takes a tenth or more of them
 
 
+def _path(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("expected a folder: make pack FOLDER=pictures OUT=shards")
+    return Path(text)
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = Parser("headtohead.data.pack", __doc__)
-    parser.add_argument("folder", type=Path, help="of pictures, with subfolders")
-    parser.add_argument("out", type=Path, help="where shards, their indices and mix.yaml go")
+    parser.add_argument("folder", type=_path, help="of pictures, with subfolders")
+    parser.add_argument("out", type=_path, help="where shards, their indices and mix.yaml go")
     parser.add_argument("--captions", type=Path, metavar="FILE", help=".csv or .jsonl with file and caption")
     parser.add_argument("--per-shard", type=positive, default=1000, help="samples a shard")
     parser.add_argument("--workers", type=positive, default=cores(), help="processes")
