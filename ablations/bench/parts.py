@@ -14,7 +14,8 @@ from headtohead.config.design import DESIGNS
 from headtohead.config.presets import configure
 from headtohead.config.run_config import RunConfig
 from headtohead.data.synthetic_batches import Steps
-from headtohead.eval.benchmarks import dpg, fid, geneval
+from headtohead.eval.benchmarks import fid
+from headtohead.eval.benchmarks.declared import BENCHMARKS
 from headtohead.eval.curve_points import score
 from headtohead.eval.curve_points.prompts import exam
 from headtohead.eval.judges import pixels
@@ -105,38 +106,41 @@ def _step(design: str, device: str) -> tuple[Work, int]:
 def _sample(design: str, device: str) -> tuple[Work, int]:
     """Prompts to image tokens, as the run samples them; decoding is a part of its own."""
     config, parts = _made(design, device)
-    texts = exam("dev", limit=(BATCH, 0), device=device).texts
+    texts = exam("dev", pictures={"geneval": BATCH}, device=device).texts
     return lambda: sample(parts.generator, parts.codec, texts, config.sampling, seed=0), len(texts)
 
 
 def _paint(design: str, device: str) -> tuple[Work, int]:
     """Prompts to pictures."""
     config, parts = _made(design, device)
-    texts = exam("dev", limit=(BATCH, 0), device=device).texts
+    texts = exam("dev", pictures={"geneval": BATCH}, device=device).texts
     return lambda: paint(parts.generator, parts.codec, texts, config.sampling, seed=0), len(texts)
 
 
-def _geneval(device: str) -> tuple[Work, int]:
-    test, detector = exam("dev", limit=(BATCH, 0), device=device), pixels.load(device)
-    return lambda: geneval.scores(geneval.judge(test.lines, test.pictures, detector, detector)), len(test.lines)
-
-
-def _dpg(device: str) -> tuple[Work, int]:
-    test, detector = exam("dev", limit=(0, BATCH), device=device), pixels.load(device)
-    return lambda: dpg.scores(dpg.judge(test.questions, test.pictures, detector)), len(test.questions)
+def _benchmark(name: str, device: str) -> tuple[Work, int]:
+    """Judge true pictures of its prompts and compute its scores."""
+    test, judges = exam("dev", pictures={name: BATCH}, device=device), score.judges(pixels.load(device))
+    benchmark = BENCHMARKS[name]
+    return lambda: benchmark.scores(test.items, benchmark.judge(test.items, test.pictures, judges)), len(test.items)
 
 
 def _fid(device: str) -> tuple[Work, int]:
     net, pictures = shipped.feature_net(device), _pictures(device)
-    reference = score.features_of(pictures, net)
-    return lambda: fid.fid(reference, score.features_of(pictures, net)), BATCH
+    reference = fid.Reference.of(score.features_of(pictures, net))
+
+    def work() -> float:
+        metric = fid.FrechetDistance(reference)
+        metric.update(score.features_of(pictures, net))
+        return float(metric.compute())
+
+    return work, BATCH
 
 
 def _diversity(device: str) -> tuple[Work, int]:
-    test, detector, net = exam("dev", limit=(24, 0), device=device), pixels.load(device), shipped.feature_net(device)
-    lines = score.several(test, 24)
-    drawn = {"fixed": score.renders(lines, device)}
-    return lambda: score.spread(lines, drawn, detector, net), len(lines)
+    test, judge = exam("dev", pictures={"geneval": 24}, device=device), pixels.load(device)
+    items, net = score.several(test, 24), shipped.feature_net(device)
+    drawn = {"fixed": score.renders(items, device)}
+    return lambda: score.diversity(items, drawn, judge, net), len(items)
 
 
 FOUNDATIONS: dict[str, Part] = {
@@ -154,7 +158,9 @@ DESIGN_PARTS: dict[str, Part] = {
     for design in DESIGNS
     for name, part in (("training step", _step), ("sampling", _sample), ("prompts to pictures", _paint))
 }
-METRICS: dict[str, Part] = {"GenEval": _geneval, "DPG": _dpg, "FID": _fid, "diversity": _diversity}
+METRICS: dict[str, Part] = {
+    "GenEval": partial(_benchmark, "geneval"), "DPG": partial(_benchmark, "dpg"), "FID": _fid, "diversity": _diversity,
+}  # fmt: skip
 GROUPS = {"foundations": FOUNDATIONS, "designs": DESIGN_PARTS, "metrics": METRICS}
 PARTS = {name: part for group in GROUPS.values() for name, part in group.items()}
 

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from dataclasses import dataclass
-from pathlib import Path
 
-from headtohead.config.parsing import ConfigError
 from headtohead.config.run_config import RunConfig
-from headtohead.eval.benchmarks import published
+from headtohead.eval.benchmarks.declared import BENCHMARKS
 from headtohead.eval.curve_points import score
 
 
@@ -30,48 +25,19 @@ class Points:
 
 
 def of(config: RunConfig) -> Points:
+    """
+    config  whose `exam` names the benchmarks' files; the published numbers of prompts hold while it names none
+    """
     number = len(range(config.evaluation.every, config.train.steps, config.evaluation.every))
-    if config.exam.source == "official":
-        return Points(number, _official(config, last=False), _official(config, last=True))
-    return Points(number, *(score.pictures(config.evaluation, last) for last in (False, True)))
+    if config.exam.source == "world":
+        return Points(number, *(score.pictures(config.evaluation, last) for last in (False, True)))
+    return Points(number, *(_of_files(config, last) for last in (False, True)))
 
 
-def _official(config: RunConfig, last: bool) -> int:
-    """Of the benchmarks whose files are given; of all three as published while none is."""
-    e, own = config.evaluation, config.exam
-    there = (published.GENEVAL_LINES, published.DPG_PROMPTS, published.MJHQ_PICTURES)
-    if own.geneval or own.dpg or own.mjhq:
-        there = (
-            _lines(own.geneval) if own.geneval else 0,
-            _items(own.dpg) if own.dpg else 0,
-            _named(own.mjhq) if own.mjhq else 0,
-        )
-    wanted = (e.final_geneval, e.final_dpg, e.final_fid) if last else (e.geneval, e.dpg, e.fid)
-    short, dense, mjhq = (min(number or most, most) for number, most in zip(wanted, there, strict=True))
-    return short * own.a_prompt + dense * published.A_PROMPT + mjhq
-
-
-def _lines(path: str) -> int:
-    return sum(bool(line.strip()) for line in _text("exam.geneval", path).split("\n"))
-
-
-def _items(path: str) -> int:
-    rows = csv.DictReader(io.StringIO(_text("exam.dpg", path), newline=""))
-    return len({row.get("item_id") for row in rows})
-
-
-def _named(folder: str) -> int:
-    path = str(Path(folder) / published.MJHQ_META)
-    try:
-        return len(json.loads(_text("exam.mjhq", path)))
-    except (ValueError, TypeError):
-        raise ConfigError(f"exam.mjhq: {path}: is no JSON object") from None
-
-
-def _text(key: str, path: str) -> str:
-    try:
-        return Path(path).read_text()
-    except OSError as error:
-        raise ConfigError(f"{key}: {path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"{key}: {path}: is no text") from None
+def _of_files(config: RunConfig, last: bool) -> int:
+    """Of the benchmarks whose files are given; of all as published while none is."""
+    there = {b: len(b.items(config.exam)) for b in BENCHMARKS.values()}
+    if not any(there.values()):
+        there = {b: b.published for b in there}
+    limits = {b: b.limit(config.evaluation, last) for b in there}
+    return sum(min(limits[b] or most, most) * b.pictures(config.exam) for b, most in there.items())

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from headtohead.eval import ceilings
+from headtohead.eval.benchmarks.fid import Reference
 from headtohead.eval.curve_points.prompts import Exam, exam
 from headtohead.eval.curve_points.score import features_of, score
 from headtohead.eval.judges.pixels import PixelJudge
@@ -59,14 +60,14 @@ def test_missing_weights_say_how_to_make_them(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def asked() -> Exam:
-    return exam("dev", seed=41, limit=(90, 30))
+    return exam("dev", seed=41, pictures={"geneval": 90, "dpg": 30})
 
 
 @torch.no_grad()
 def test_ceilings(asked: Exam, pixel_judge: PixelJudge) -> None:
     """A sample of what the table in docs/embedded-world.md holds in full."""
     net = shipped.feature_net()
-    reference = features_of(asked.pictures, net)
+    reference = Reference.of(features_of(asked.pictures, net))
     vae, tower, decoder = shipped.vae(), shipped.tower("clip"), shipped.clip_decoder("clip")
     for route, least in (
         (lambda x: x, 0.99),

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from headtohead.eval.benchmarks import dpg, geneval
+from headtohead.eval.benchmarks.dpg import DPG
+from headtohead.eval.benchmarks.geneval import GENEVAL, synthetic_prompts
 from headtohead.eval.judges.pixels import PixelJudge
 from headtohead.synthetic.prompts import dense_prompts, short_prompts
 from headtohead.synthetic.render import render
@@ -51,23 +52,20 @@ def test_seen_is_what_training_can_show() -> None:
 
 
 def test_the_judge_agrees_with_true_pictures_of_dense_prompts(pixel_judge: PixelJudge) -> None:
-    dense = dense_prompts.dense("test")[::2]
-    scenes = Scenes.cat([draw(2, np.array([k]), request=p.request, held_out=True) for k, p in enumerate(dense)])
-    graded = dpg.judge([p.rows() for p in dense], render(scenes), pixel_judge)
-    assert dpg.scores(graded)["overall"] > 0.98
-    other = dpg.judge([p.rows() for p in dense], render(scenes).roll(7, 0), pixel_judge)
-    assert dpg.scores(other)["overall"] < 0.5
+    items = DPG.synthetic("test")[::2]
+    scenes = Scenes.cat([draw(2, np.array([k]), request=p.request, held_out=True) for k, p in enumerate(items)])
+    judges = {"answerer": pixel_judge}
+    assert DPG.scores(items, DPG.judge(items, render(scenes), judges))["overall"] > 0.98
+    assert DPG.scores(items, DPG.judge(items, render(scenes).roll(7, 0), judges))["overall"] < 0.5
 
 
 def test_the_judge_agrees_with_true_pictures_of_every_task(pixel_judge: PixelJudge) -> None:
-    chosen = short_prompts.geneval("dev")[::3]
-    scenes = Scenes.cat(
-        [draw(2, np.array([k]), request=short_prompts.request(p), held_out=True) for k, p in enumerate(chosen)]
-    )
-    lines = [p.line() for p in chosen]
-    scores = geneval.scores(geneval.judge(lines, render(scenes), pixel_judge, pixel_judge))
+    items = synthetic_prompts("dev")[::3]
+    scenes = Scenes.cat([draw(2, np.array([k]), request=p.request, held_out=True) for k, p in enumerate(items)])
+    judges = {"detector": pixel_judge, "colours": pixel_judge}
+    scores = GENEVAL.scores(items, GENEVAL.judge(items, render(scenes), judges))
     assert min(scores.values()) > 0.97
-    wrong = geneval.scores(geneval.judge(lines, torch.roll(render(scenes), 50, 0), pixel_judge, pixel_judge))
+    wrong = GENEVAL.scores(items, GENEVAL.judge(items, torch.roll(render(scenes), 50, 0), judges))
     assert wrong["overall"] < 0.3
 
 

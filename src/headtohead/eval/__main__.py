@@ -5,22 +5,20 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from headtohead.eval.folders import options as told
-from headtohead.utils import compute
+from headtohead.eval.folders import options
 from headtohead.utils.cli import GOES_ON, Parser, say
 
-SHOWN = 10  # troubles that are printed; the result holds all
+SHOWN = 10  # lines on what is missing or damaged that are printed; the result holds all
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = Parser("headtohead.eval", __doc__)
-    return parser.concluded(lambda: _asked(parser, arguments), "stopped")
+    return parser.concluded(lambda: _parsed(parser, arguments), "stopped")
 
 
-def _asked(parser: Parser, arguments: list[str] | None) -> int:
+def _parsed(parser: Parser, arguments: list[str] | None) -> int:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_sub)  # type: ignore[call-overload]
     for name, (run, add, what) in COMMANDS.items():
         own = commands.add_parser(name, help=what)
@@ -31,6 +29,7 @@ def _asked(parser: Parser, arguments: list[str] | None) -> int:
 
 
 def _run(given: argparse.Namespace) -> int:
+    options.check(given)
     from headtohead.pretrained.loading.by_name import without_bars
 
     if getattr(given, "quiet", False):
@@ -44,64 +43,71 @@ def _sub(**given: Any) -> Parser:
     return Parser(f"headtohead.eval {name}", COMMANDS[name][2])
 
 
-def _geneval(options: argparse.Namespace) -> int:
-    from headtohead.eval.benchmarks import geneval_files
+def _geneval(given: argparse.Namespace) -> int:
+    from headtohead.eval.benchmarks import geneval
     from headtohead.eval.folders import layouts, score
     from headtohead.eval.judges import colours, mask2former
 
-    names = geneval_files.class_names(options.names, "--names")
-    prompts = geneval_files.prompts(options.prompts, names) if options.prompts else None
-    listed = layouts.geneval(options.images, prompts, names)
-    how, device = _how(options), _device(options)
-    detector = mask2former.load(options.detector, names, device, options.short)
-    classifier = colours.load(options.colours, device)
-    return _told([score.score_geneval(listed, detector, classifier, how=how, device=device)], options)
+    names = mask2former.class_names(given.names, "--names")
+    prompts = geneval.prompts(given.prompts, names) if given.prompts else None
+    listed = layouts.geneval(given.images, prompts, names)
+    how = _how(given)
+    detector = mask2former.load(given.detector, names, how.device, given.short)
+    judges = {"detector": detector, "colours": colours.load(given.colours, how.device)}
+    return _report([score.by_picture(geneval.GENEVAL, listed, judges, detector.settings, how)], given)
 
 
-def _dpg(options: argparse.Namespace) -> int:
-    from headtohead.eval.benchmarks import dpg
+def _dpg(given: argparse.Namespace) -> int:
+    from headtohead.eval.benchmarks.dpg import DPG, questions
     from headtohead.eval.folders import layouts, score
     from headtohead.eval.judges import vqa
 
-    listed = layouts.dpg(options.images, dpg.questions(options.prompts))
-    modes: tuple[Any, ...] = ("official", "fixed") if options.mode == "both" else (options.mode,)
-    how = _how(options, modes)
-    answerer = vqa.load(options.judge, _device(options))
-    return _told(score.score_dpg(listed, answerer, tiles=options.tiles, modes=modes, how=how), options)
+    listed = layouts.dpg(given.images, questions(given.prompts))
+    modes: tuple[Any, ...] = options.DPG_MODES if given.mode == "both" else (given.mode,)
+    how = _how(given, modes)
+    answerer = vqa.load(given.judge, how.device)
+    return _report(score.by_answers(DPG, listed, answerer, tiles=given.tiles, modes=modes, how=how), given)
 
 
-def _fid(options: argparse.Namespace) -> int:
+def _fid(given: argparse.Namespace) -> int:
     from headtohead.eval.folders import layouts, score_sets
-    from headtohead.eval.folders.images import FolderError
     from headtohead.eval.folders.resume import writable
 
-    meta = layouts.categories(options.prompts) if options.prompts else None
-    found = layouts.mjhq(options.images, meta)
-    how = _how(options)
-    if options.reference.is_dir():
-        layouts.mjhq(options.reference, flag="--reference")
-        writable(options.cache / "statistics", "--cache")
-    elif not options.reference.exists():
-        raise FolderError(f"--reference {options.reference}: no such file or folder")
-    net = _net(options)
-    result = score_sets.score_fid(found, options.reference, net, cache=options.cache, how=how, draws=options.draws)
-    return _told([result], options)
+    meta = layouts.categories(given.prompts) if given.prompts else None
+    found = layouts.mjhq(given.images, meta)
+    if given.reference.is_dir():
+        layouts.mjhq(given.reference, flag="--reference")
+        writable(given.cache / "statistics", "--cache")
+    how = _how(given)
+    net = _net(given, how.device)
+    return _report(
+        [score_sets.score_fid(found, given.reference, net, cache=given.cache, how=how, draws=given.draws)], given
+    )
 
 
-def _diversity(options: argparse.Namespace) -> int:
+def _diversity(given: argparse.Namespace) -> int:
     from headtohead.eval.folders import layouts, score_sets
 
-    listed = layouts.geneval(options.images)
-    accepted = score_sets.Accepted.of(options.accepted, listed) if options.accepted else None
-    how = _how(options)
-    return _told([score_sets.score_diversity(listed, _net(options), accepted, how)], options)
+    listed = layouts.geneval(given.images)
+    accepted = score_sets.Accepted.of(given.accepted, listed) if given.accepted else None
+    how = _how(given)
+    return _report([score_sets.score_diversity(listed, _net(given, how.device), accepted, how)], given)
 
 
-def _compare(options: argparse.Namespace) -> int:
+def _world(given: argparse.Namespace) -> int:
+    from headtohead.eval.folders import world
+    from headtohead.eval.judges import pixels
+
+    score = world.listed(given.images, given.prompts, given.split, given.tiles)
+    how = _how(given)
+    return _report(score(pixels.load(how.device), how), given)
+
+
+def _compare(given: argparse.Namespace) -> int:
     from headtohead.eval.folders.compare import compare
     from headtohead.eval.folders.uncertainty import LABEL
 
-    c = compare(options.a, options.b)
+    c = compare(given.a, given.b)
     print(f"{c.metric}: B - A = {c.difference:+.4f}, {c.interval.low:+.4f} to {c.interval.high:+.4f}, p = {c.p:.3g}")
     print(f"  over {c.prompts:,} shared prompts; {LABEL}")
     for note in c.notes:
@@ -109,63 +115,49 @@ def _compare(options: argparse.Namespace) -> int:
     return 0
 
 
-def _device(options: argparse.Namespace) -> str:
-
-    return options.device or compute.best_device()
-
-
-def _net(options: argparse.Namespace) -> Any:
+def _net(given: argparse.Namespace, device: str) -> Any:
     from headtohead.eval.judges import features
-    from headtohead.pretrained.loading.by_name import ModelError
 
-    if options.mode and options.space != "inception":
-        raise ModelError(f"--mode {options.mode}: resizers belong to --space inception, not {options.space}")
-    return features.load(options.space, _device(options), options.mode or "clean", options.weights)
+    return features.load(given.space, device, given.mode or "clean", given.weights)
 
 
-def _how(options: argparse.Namespace, modes: tuple[str, ...] = ("",)) -> Any:
-    """Asked for before any model is loaded: what could not be written would be found out last."""
+def _how(given: argparse.Namespace, modes: tuple[str, ...] = ("",)) -> Any:
+    """How to score, once pictures and prompts are checked; tries to write before any model is loaded."""
     from headtohead.eval.folders.resume import How, writable
+    from headtohead.utils.compute import best_device
 
-    for path in _outs(options.out, modes) if options.out else ():
+    for path in options.outs(given.out, modes):
         writable(path, "--out")
-    return How(options.batch, options.out, options.quiet)
+    return How(given.batch, given.out, given.quiet, given.device or best_device())
 
 
-def _outs(out: Path, modes: tuple[str, ...]) -> list[Path]:
-    """Several modes go to files of their own."""
-    if len(modes) == 1:
-        return [out]
-    stem = out.name.removesuffix(".json")
-    return [out.with_name(f"{stem}.{mode}.json") for mode in modes]
-
-
-def _told(results: list[Any], options: argparse.Namespace) -> int:
-    """Print the table and troubles, write results; what was kept for an interruption goes last."""
+def _report(results: list[Any], given: argparse.Namespace) -> int:
+    """Print the table and what is missing or damaged, write results, then delete what was kept for an interruption."""
     from headtohead.eval.folders.result import table
     from headtohead.eval.folders.resume import features_beside, forget, rows_of
 
     print(table(results))
-    if options.out:
-        for r, path in zip(results, _outs(options.out, tuple(r.mode for r in results)), strict=True):
+    if given.out:
+        for r, path in zip(results, options.outs(given.out, [r.mode for r in results]), strict=True):
             r.write(path)
             print(f"  {path}")
-        rows_of(options.out).unlink(missing_ok=True)
-        forget(features_beside(options.out))
+        rows_of(given.out).unlink(missing_ok=True)
+        forget(features_beside(given.out))
     troubles = results[0].troubles
     for line in troubles[:SHOWN]:
         say(f"eval: {line}")
     if troubles:
-        say(f"eval: {len(troubles)} missing or damaged" + (" (all are in the result)" if options.out else ""))
-    return 1 if troubles and not options.allow_missing else 0
+        say(f"eval: {len(troubles)} missing or damaged" + (" (all are in the result)" if given.out else ""))
+    return 1 if troubles and not given.allow_missing else 0
 
 
 COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], Callable[[Parser], None], str]] = {
-    "geneval": (_geneval, told.geneval, "GenEval: six tasks, by a detector and a colour classifier"),
-    "dpg": (_dpg, told.dpg, "DPG-Bench: dense prompts, by a model that answers questions"),
-    "fid": (_fid, told.fid, "Fréchet distance to a reference, in Inception, DINOv2 or CLIP features"),
-    "diversity": (_diversity, told.diversity, "how different the pictures of one prompt are"),
-    "compare": (_compare, told.compare, "the paired difference of two results"),
+    "geneval": (_geneval, options.geneval, "GenEval: six tasks, by a detector and a colour classifier"),
+    "dpg": (_dpg, options.dpg, "DPG-Bench: dense prompts, by a model that answers questions"),
+    "fid": (_fid, options.fid, "Fréchet distance to a reference, in Inception, DINOv2 or CLIP features"),
+    "diversity": (_diversity, options.diversity, "how different the pictures of one prompt are"),
+    "world": (_world, options.world, "GenEval's or DPG-Bench's layout about the embedded dataset, by its own judge"),
+    "compare": (_compare, options.compare, "the paired difference of two results"),
 }
 
 if __name__ == "__main__":

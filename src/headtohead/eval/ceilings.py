@@ -1,7 +1,7 @@
-"""What no head can beat, and what every head should: ceilings and floors, measured on pictures by the judge.
+"""Ceilings that no head can beat and floors that every head should, measured on pictures by the embedded judge.
 
 A ceiling sends true renders of the test prompts through a representation and back. A floor answers the same prompts
-with pictures that know nothing of them.
+with pictures that do not depend on them.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from headtohead.eval.benchmarks.fid import Reference
 from headtohead.eval.curve_points.prompts import SEED, Exam, exam
-from headtohead.eval.curve_points.score import Features, Judge, features_of, score
+from headtohead.eval.curve_points.score import features_of, score
 from headtohead.eval.judges import pixels
+from headtohead.eval.judges.pixels import PixelJudge
 from headtohead.pretrained.loading import shipped
 from headtohead.pretrained.making.recipes import TOWERS
 from headtohead.records.ceilings import Row
@@ -31,21 +33,26 @@ Route = Callable[[Tensor], Tensor]
 
 @torch.no_grad()
 def through(pictures: Tensor, route: Route, batch: int = 128) -> Tensor:
+    """Pictures (B, 3, H, W) after a route, batch by batch."""
     return torch.cat([route(part) for part in pictures.split(batch)])
 
 
 def psnr(a: Tensor, b: Tensor) -> float:
-    """Mean over pictures, in decibel."""
+    """Mean over pictures (B, 3, H, W) in [0, 1], in decibels."""
     mse = (a - b).pow(2).flatten(1).mean(1).clamp(min=1e-10)
     return float((-10 * mse.log10()).mean())
 
 
-def _row(test: Exam, pictures: Tensor, detector: Judge, net: nn.Module, reference: Features) -> Row:
+def _row(test: Exam, pictures: Tensor, detector: PixelJudge, net: nn.Module, reference: Reference) -> Row:
     return {**score(test, pictures, detector, net, reference).values, "n": len(pictures)}
 
 
 def ceilings(test: Exam, device: str = "cpu", towers: tuple[str, ...] = TOWERS) -> dict[str, Row]:
-    """Renders, then each representation's round trip."""
+    """Scores of renders and of each representation's round trip, by its name.
+
+    test    prompts with true pictures
+    towers  the CLIP towers whose round trips are measured, beside the VAE's
+    """
     detector, net = pixels.load(device), shipped.feature_net(device)
     reference = _reference(test, net)
     vae = shipped.vae(device)
@@ -60,14 +67,14 @@ def ceilings(test: Exam, device: str = "cpu", towers: tuple[str, ...] = TOWERS) 
     return out
 
 
-def _reference(test: Exam, net: nn.Module) -> Features:
+def _reference(test: Exam, net: nn.Module) -> Reference:
     """Features of independent renders of the same prompts."""
     other = exam(seed=SEED + 1, device=str(test.pictures.device))
-    return features_of(other.pictures, net)
+    return Reference.of(features_of(other.pictures, net))
 
 
 def floors(test: Exam, device: str = "cpu") -> dict[str, Row]:
-    """Pictures that know nothing of their prompt, and the training picture whose caption is nearest to it."""
+    """Scores of pictures that do not depend on their prompt, and of the training picture with the nearest caption."""
     detector, net = pixels.load(device), shipped.feature_net(device)
     reference, n = _reference(test, net), len(test.pictures)
     generator = torch.Generator().manual_seed(SEED)
@@ -88,11 +95,11 @@ def _words(text: str) -> list[str]:
 
 
 def _nearest(texts: list[str], device: str) -> Tensor:
-    """For each prompt the training picture whose caption shares most words with it, in proportion to all."""
+    """For each prompt the training picture whose caption has the largest share of words in common with it."""
     index = np.arange(POOL)
     scenes = draw(0, index)
-    told = captions(scenes, 0, index, (0.5, 0.0, 0.5))
-    words = sorted({w for text in (*told, *texts) for w in _words(text)})
+    texts_of = captions(scenes, 0, index, (0.5, 0.0, 0.5))
+    words = sorted({w for text in (*texts_of, *texts) for w in _words(text)})
     place = {w: k for k, w in enumerate(words)}
 
     def bags(rows: list[str]) -> NDArray[np.float64]:
@@ -102,7 +109,7 @@ def _nearest(texts: list[str], device: str) -> Tensor:
                 out[k, place[w]] += 1
         return out
 
-    prompt, caption = bags(texts), bags(told)
+    prompt, caption = bags(texts), bags(texts_of)
     best = []
     for row in prompt:
         shared = np.minimum(row, caption).sum(1)

@@ -104,11 +104,13 @@ def duration(seconds: float) -> str:
 
 
 def _device(text: str) -> str:
-    import torch
-
     if text not in ("cpu", "cuda"):
         raise argparse.ArgumentTypeError(f"expected cpu or cuda, got {text!r}")
-    if text == "cuda" and not torch.cuda.is_available():
+    if text == "cpu":
+        return text
+    import torch
+
+    if not torch.cuda.is_available():
         raise argparse.ArgumentTypeError("cuda: this machine has none that torch can use")
     return text
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from on_disk import COLUMNS, LINES, questions, questions_file
 
-from headtohead.eval.benchmarks import dpg, geneval_files
-from headtohead.eval.benchmarks.geneval_files import exam
+from headtohead.eval.benchmarks import dpg, geneval
+from headtohead.eval.benchmarks.geneval import prompts_hash
 from headtohead.eval.benchmarks.published import GENEVAL, GENEVAL_NAMES, GENEVAL_PROMPTS, SHA256
 from headtohead.eval.folders.images import FolderError
-from headtohead.eval.judges.mask2former import names_hash
+from headtohead.eval.judges.mask2former import class_names, names_hash
 
 
 def test_the_official_files_of_geneval(capsys: pytest.CaptureFixture[str]) -> None:
@@ -21,34 +21,34 @@ def test_the_official_files_of_geneval(capsys: pytest.CaptureFixture[str]) -> No
     folder = Path(os.environ.get("HEADTOHEAD_GENEVAL", "nowhere"))
     if not (folder / GENEVAL_PROMPTS).exists() or not (folder / GENEVAL_NAMES).exists():
         pytest.skip(f"set HEADTOHEAD_GENEVAL to a folder with {GENEVAL_PROMPTS} and {GENEVAL_NAMES}; from {GENEVAL}")
-    names = geneval_files.class_names(folder / GENEVAL_NAMES, "--names")
-    lines = geneval_files.prompts(folder / GENEVAL_PROMPTS, names)
+    names = class_names(folder / GENEVAL_NAMES, "--names")
+    lines = geneval.prompts(folder / GENEVAL_PROMPTS, names)
     assert capsys.readouterr().err == ""  # both are the published ones
     assert (len(names), len(lines), len({line["prompt"] for line in lines})) == (80, 553, 553)
     assert Counter(line["tag"] for line in lines) == {
         "single_object": 80, "two_object": 99, "counting": 80, "colors": 94, "position": 100, "color_attr": 100,
     }  # fmt: skip
-    assert exam(lines) == SHA256[GENEVAL_PROMPTS]
+    assert prompts_hash(lines) == SHA256[GENEVAL_PROMPTS]
     assert names_hash(names) == SHA256[GENEVAL_NAMES]
-    assert exam({k: line[k] for k in reversed(line)} for line in lines) == SHA256[GENEVAL_PROMPTS]
-    assert exam(lines[1:]) != SHA256[GENEVAL_PROMPTS]
+    assert prompts_hash({k: line[k] for k in reversed(line)} for line in lines) == SHA256[GENEVAL_PROMPTS]
+    assert prompts_hash(lines[1:]) != SHA256[GENEVAL_PROMPTS]
 
 
 def test_files_of_the_official_name_and_other_content_are_said_to_be_other(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / GENEVAL_NAMES).write_text("dog\ncat\n")
-    assert geneval_files.class_names(tmp_path / GENEVAL_NAMES, "--names") == ["dog", "cat"]
+    assert class_names(tmp_path / GENEVAL_NAMES, "--names") == ["dog", "cat"]
     assert "is not the published file" in capsys.readouterr().err
 
 
 def test_names_and_prompts_are_text(tmp_path: Path) -> None:
     (tmp_path / "names.txt").write_bytes(b"caf\xe9\n")
     with pytest.raises(FolderError, match=r"--names .*names.txt: is no text in UTF-8"):
-        geneval_files.class_names(tmp_path / "names.txt", "--names")
-    (tmp_path / "p.jsonl").write_text(f"{geneval_files.text(LINES[0])}\n{{}}\n")
+        class_names(tmp_path / "names.txt", "--names")
+    (tmp_path / "p.jsonl").write_text(f"{geneval.text(LINES[0])}\n{{}}\n")
     with pytest.raises(FolderError, match=r"p.jsonl: line 2: tag: expected one of"):
-        geneval_files.prompts(tmp_path / "p.jsonl")
+        geneval.prompts(tmp_path / "p.jsonl")
 
 
 def test_questions_are_read_in_the_files_order(tmp_path: Path) -> None:

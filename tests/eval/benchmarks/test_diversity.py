@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from headtohead.eval.benchmarks.diversity import pairwise
+from headtohead.eval.benchmarks.diversity import Diversity
+
+
+def pairwise(features: np.ndarray, accepted: np.ndarray) -> tuple[float, int]:
+    metric = Diversity()
+    metric.update(features, accepted)
+    return float(metric.compute()), metric.prompts
+
 
 X = np.array([[[0.0, 0.0], [3.0, 4.0], [0.0, 0.0]], [[1.0, 1.0], [1.0, 1.0], [9.0, 9.0]]])
 

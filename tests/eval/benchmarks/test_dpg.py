@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from headtohead.eval.benchmarks import dpg
+from headtohead.eval.benchmarks.dpg import DPG
 
 EXPECTED = Path(__file__).parent / "expected" / "dpg_scores.json.gz"
 
@@ -44,7 +45,7 @@ def test_a_circle_of_dependencies_is_refused() -> None:
 def test_overall_weighs_pictures_and_categories_weigh_questions() -> None:
     a = dpg.grade(rows("0", "0", "0", "0"), ["yes"] * 4)
     b = dpg.grade(rows("0", category="other"), ["no"])
-    assert dpg.scores([a, b]) == {"entity": 1.0, "other": 0.0, "overall": 0.5}
+    assert DPG.by_prompt([[a], [b]]) == {"entity": 1.0, "other": 0.0, "overall": 0.5}
 
 
 def test_official_scores_are_those_of_the_official_scorer() -> None:
@@ -67,7 +68,7 @@ def test_official_scores_are_those_of_the_official_scorer() -> None:
             kept.append(graded)
             checked += 1
         if kept:
-            got = dpg.by_prompt(kept, "official", subcategories=True)
+            got = DPG.by_prompt(kept, "official", subcategories=True)
             assert got.pop("overall") == pytest.approx(study["overall"], abs=1e-12)
             assert got == pytest.approx({**study["detailed"], **study["broad"]}, abs=1e-12)
     assert checked > 150

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from headtohead.eval.benchmarks.geneval import Verdict, scores, verdict
+from headtohead.eval.benchmarks.geneval import GENEVAL, Verdict, verdict
 from headtohead.utils.boxes import Detection
 
 EXPECTED = Path(__file__).parent / "expected" / "geneval_verdicts.json.gz"
@@ -86,7 +86,7 @@ def test_at_most_sixteen_objects_of_a_class_count() -> None:
 
 def test_overall_is_the_mean_of_the_tasks_not_of_the_pictures() -> None:
     verdicts = [Verdict("colors", True)] * 9 + [Verdict("position", False)]
-    assert scores(verdicts) == {"colors": 1.0, "position": 0.0, "overall": 0.5}
+    assert GENEVAL.scores([], verdicts) == {"colors": 1.0, "position": 0.0, "overall": 0.5}
 
 
 def test_verdicts_are_those_of_the_official_scorer() -> None:

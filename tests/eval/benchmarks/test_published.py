@@ -7,9 +7,13 @@ from typing import Any
 import pytest
 
 from headtohead.config.run_config import COLOURS, DETECTOR, INCEPTION
-from headtohead.eval.benchmarks.published import GENEVAL_NAMES, GENEVAL_PROMPTS, SHA256, held_against
+from headtohead.eval.benchmarks.base import with_differences
+from headtohead.eval.benchmarks.dpg import DPG
+from headtohead.eval.benchmarks.geneval import GENEVAL
+from headtohead.eval.benchmarks.published import GENEVAL_NAMES, GENEVAL_PROMPTS, SHA256
 from headtohead.eval.folders.images import FolderError
 from headtohead.eval.folders.result import Result
+from headtohead.eval.folders.score_sets import fid_differences
 
 FOUR = [{"id": "0", "score": 1.0, "pictures": [{}] * 4}]
 
@@ -26,18 +30,21 @@ def geneval(**more: Any) -> Result:
     judge = {"detector": {"name": DETECTOR}, "colours": {"name": COLOURS}}
     settings = {"short": 800, "names": SHA256[GENEVAL_NAMES]}
     official = {"judge": judge, "settings": settings, "exam": SHA256[GENEVAL_PROMPTS], "prompts": FOUR}
-    return held_against(result("geneval", **{**official, **more}))
+    own = result("geneval", **{**official, **more})
+    return with_differences(own, GENEVAL.differences(own))
 
 
 def fid(**more: Any) -> Result:
     official = {"judge": {"features": {"name": INCEPTION}}, "resizer": "clean", "reference": {"n": 30_000},
                 "n": {"fid": 30_000}}  # fmt: skip
-    return held_against(result(more.pop("metric", "fid-inception"), **{**official, **more}))
+    own = result(more.pop("metric", "fid-inception"), **{**official, **more})
+    return with_differences(own, fid_differences(own))
 
 
 def dpg(**more: Any) -> Result:
     official = {"judge": {"answerer": {"name": "blip"}}, "settings": {"tiles": 4}, "prompts": FOUR * 1065}
-    return held_against(result("dpg", **{**official, **more}))
+    own = result("dpg", **{**official, **more})
+    return with_differences(own, DPG.differences(own))
 
 
 @pytest.mark.parametrize(

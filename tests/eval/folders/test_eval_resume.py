@@ -52,7 +52,7 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
 
 def test_geneval_goes_on(place: Place, tmp_path: Path, watch: Watch, capsys: pytest.CaptureFixture[str]) -> None:
     asked = place.geneval("--batch", "2", "--out", tmp_path / "a.v1")
-    calls = watch(score, "_detected", 0)
+    calls = watch(score, "_judged", 2)
     calls.anew(stop_at=2)
     assert main(asked) == 130
     assert "goes on from here" in capsys.readouterr().err
@@ -69,7 +69,7 @@ def test_other_settings_and_changed_pictures_are_scored_again(
     images, out = geneval_folder(tmp_path / "own"), tmp_path / "a.json"
     (images / "00000" / "samples" / "0000.png").write_bytes(b"damaged")
     asked = place.geneval("--batch", "2", "--allow-missing", "--out", out, images=images)
-    calls = watch(score, "_detected", 0)
+    calls = watch(score, "_judged", 2)
     calls.anew(stop_at=3)
     assert main(asked) == 130
     save(images / "00000" / "samples" / "0000.png")  # repaired
@@ -138,7 +138,7 @@ def test_an_unwritable_result_loses_nothing(place: Place, tmp_path: Path, monkey
     assert main(asked) == 2
     assert (tmp_path / "a.json.partial.jsonl").exists()
     monkeypatch.undo()
-    monkeypatch.setattr(score, "_detected", lambda *_: pytest.fail("worked out again"))
+    monkeypatch.setattr(score, "_judged", lambda *_: pytest.fail("worked out again"))
     assert main(asked) == 0
 
 

@@ -27,7 +27,7 @@ def test_geneval_names_prompts_with_fewer_pictures_and_files_that_do_not_count(t
     shutil.copytree(root / "00002", root / "00007")
     shutil.copytree(root / "00002", root / "old_00002")
     listed = layouts.geneval(root)
-    assert [(a.id, len(a.pictures)) for a in listed.prompts] == [("00000", 4), ("00001", 2), ("00002", 4)]
+    assert [(a.id, len(a.files)) for a in listed.items] == [("00000", 4), ("00001", 2), ("00002", 4)]
     assert said(listed) == [
         "00001/samples/0003.PNG: is no sample (0000.png, 0001.png, ...), and does not count",
         "00001/samples/0004.jpg: is no sample (0000.png, 0001.png, ...), and does not count",
@@ -44,7 +44,7 @@ def test_geneval_is_held_against_its_prompts(tmp_path: Path) -> None:
     other = {**LINES[1], "include": [{"class": "class 9", "count": 1}]}
     assert said(layouts.geneval(root, [LINES[0], LINES[0], LINES[1]])) == []
     listed = layouts.geneval(root, [LINES[0], LINES[0], other])
-    assert [a.id for a in listed.prompts] == ["00000", "00001"]
+    assert [a.id for a in listed.items] == ["00000", "00001"]
     assert said(listed) == [
         "00002/metadata.jsonl: asks nothing that --prompts holds, and does not count",
         "no pictures of 'a photo of a class 2'",
@@ -77,7 +77,7 @@ def test_malformed_metadata_is_named_with_its_key(line: object, says: str, tmp_p
     text = line if isinstance(line, str) else json.dumps({**LINES[0], **line})  # type: ignore[dict-item]
     (root / "00000" / "metadata.jsonl").write_text(text)
     listed = layouts.geneval(root, names=[f"class {k}" for k in range(80)])
-    assert [a.id for a in listed.prompts] == ["00001"]
+    assert [a.id for a in listed.items] == ["00001"]
     with pytest.raises(FolderError, match=says):
         raise FolderError(said(listed)[0])
     assert said(listed)[0].startswith("00000/metadata.jsonl: is no line of GenEval's")
@@ -88,7 +88,7 @@ def test_dpg_takes_one_picture_an_item(tmp_path: Path) -> None:
         save(tmp_path / name)
     row = {"text": "", "item_id": "x"}
     listed = layouts.dpg(tmp_path, dict.fromkeys(("p0", "p1", "p2"), (row,)))
-    assert [(a.id, a.pictures[0].name) for a in listed.prompts] == [("p0", "p0.jpg"), ("p1", "p1.png")]
+    assert [(a.id, a.files[0].name) for a in listed.items] == [("p0", "p0.jpg"), ("p1", "p1.png")]
     assert said(listed) == [
         "p2.bmp: is not read: pictures end in .png, .jpg, .jpeg, .webp",
         "p0.png: has the name of p0.jpg, and does not count",

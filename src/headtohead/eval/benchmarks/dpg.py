@@ -1,33 +1,43 @@
-"""DPG-Bench's scoring: yes-or-no answers to a graph of questions, where a failed parent zeroes what hangs on it.
+"""DPG-Bench: yes-or-no answers to a graph of questions; a question scores 0 when one that it depends on does.
 
-Two modes. `fixed` is the rule as it is described. `official` is what the published scorer computes, with those of its
-errors that move a score: the first question of the file is lost, zeros run once through the questions in the order of
-the file, a prompt whose question hangs on a lost one is dropped, categories are the last picture's before zeroing.
+Mode `fixed` is the rule as described. `official` is what the published scorer computes, with the errors that move a
+score: the file's first question is lost, zeros run once through the questions in the file's order, a prompt that
+depends on the lost question is dropped, categories are the last picture's before zeroing.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+import torch
 from torch import Tensor
 
-from headtohead.eval.folders import images
+from headtohead.config.run_config import ExamConfig
+from headtohead.eval.benchmarks import base, published
+from headtohead.eval.benchmarks.base import Item, PictureFile
+from headtohead.eval.benchmarks.metric import Counted, doubles
+from headtohead.eval.folders import images, score
 from headtohead.eval.folders.images import FolderError
-from headtohead.eval.judges.base import Answerer
+from headtohead.eval.folders.result import Result
+from headtohead.eval.folders.resume import How
+from headtohead.eval.judges import vqa
+from headtohead.synthetic.prompts import dense_prompts
+from headtohead.synthetic.prompts.short_prompts import Split
 
+CATEGORIES = ("attribute", "entity", "global", "other", "relation")
 Row = Mapping[str, str]  # one line of the CSV
 Mode = Literal["official", "fixed"]
 
 
 class Lost(ValueError):
-    """A question hangs on one that was not asked, or none was: the official scorer drops its prompt."""
+    """A question depends on one that was not asked, or none was: the official scorer drops its prompt."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +54,7 @@ class Graded:
 
 
 def parents(row: Row) -> tuple[int, ...]:
-    """The propositions a question hangs on; 0 stands for none."""
+    """The propositions that a question depends on; 0 stands for none."""
     return tuple(int(p) for p in row["dependency"].split(",") if int(p) != 0)
 
 
@@ -58,7 +68,7 @@ def broad(category: str) -> str:
 
 
 def grade(rows: Sequence[Row], answers: Sequence[str], mode: Mode = "fixed") -> Graded:
-    """Exactly `yes` scores 1; a question is zeroed when one that it hangs on scored 0."""
+    """Exactly `yes` scores 1; a question is zeroed when one that it depends on scored 0."""
     if not rows:
         raise Lost("its only question is the lost one")
     raw = {int(row["proposition_id"]): float(a == "yes") for row, a in zip(rows, answers, strict=True)}
@@ -91,33 +101,41 @@ def _one_pass(raw: dict[int, float], above: dict[int, tuple[int, ...]]) -> dict[
     return points
 
 
-def judge(prompts: Sequence[Sequence[Row]], pictures: Tensor, answerer: Answerer) -> list[Graded]:
-    """One grade a picture; picture k answers the rows of prompt k."""
-    answers = answerer.answers(pictures, [[row["question_natural_language"] for row in rows] for rows in prompts])
-    return [grade(rows, said) for rows, said in zip(prompts, answers, strict=True)]
+class DpgScore(Counted):
+    """DPG-Bench's scores in [0, 1]: a mean over questions for each category, and `overall`.
 
+    overall is the mean over questions, then over a prompt's pictures, then over prompts.
 
-def scores(graded: Iterable[Graded]) -> dict[str, float]:
-    """Of prompts with one picture each."""
-    return by_prompt([[g] for g in graded])
+    categories  that are listed, such as "entity", or "attribute - color" for a subcategory
+    mode        of the grades: official ones give categories the last picture's answers before zeroing
+    """
 
+    points: Tensor
+    questions: Tensor
 
-def by_prompt(
-    prompts: Iterable[Sequence[Graded]], mode: Mode = "fixed", *, subcategories: bool = False
-) -> dict[str, float]:
-    """In [0, 1]. Overall: mean over questions, then a prompt's pictures, then prompts; categories: over questions."""
-    prompts = list(prompts)
-    by: dict[str, list[float]] = {}
-    for pictures in prompts:
-        for g in pictures[-1:] if mode == "official" else pictures:
-            for number, points in (g.raw if mode == "official" else g.points).items():
-                name = g.detailed[number]
-                for key in {broad(name), name} if subcategories else {broad(name)}:
-                    by.setdefault(key, []).append(points)
-    return {
-        **{name: float(np.mean(by[name])) for name in sorted(by)},
-        "overall": float(np.mean([np.mean([g.score for g in pictures]) for pictures in prompts])),
-    }
+    def __init__(self, categories: Iterable[str] = CATEGORIES, mode: Mode = "fixed", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.categories, self.mode = sorted(set(categories)), mode
+        self.sums("points", "questions", shape=[len(self.categories)])
+        self.lists("prompts")
+
+    def update(self, graded: Sequence[Graded], a_prompt: int = 1) -> None:
+        """Take whole prompts: the `a_prompt` pictures of a prompt follow one another."""
+        prompts = [graded[k : k + a_prompt] for k in range(0, len(graded), a_prompt)]
+        self.append("prompts", [np.mean([g.score for g in pictures]) for pictures in prompts])
+        right, asked = Counter[str](), Counter[str]()
+        for g in (g for own in prompts for g in (own[-1:] if self.mode == "official" else own)):
+            for number, points in (g.raw if self.mode == "official" else g.points).items():
+                for name in {broad(g.detailed[number]), g.detailed[number]}:
+                    right[name] += int(points)
+                    asked[name] += 1
+        self.points += torch.tensor([right[name] for name in self.categories], device=self.device)
+        self.questions += torch.tensor([asked[name] for name in self.categories], device=self.device)
+
+    def compute(self) -> dict[str, Tensor]:
+        rows = zip(self.categories, self.points.tolist(), self.questions.tolist(), strict=True)
+        shares = {name: points / number for name, points, number in rows if number}
+        return doubles({**shares, "overall": np.mean(self.joined("prompts"))})
 
 
 COLUMNS = ("item_id", "proposition_id", "dependency", "tuple", "question_natural_language")
@@ -125,40 +143,24 @@ COLUMNS = ("item_id", "proposition_id", "dependency", "tuple", "question_natural
 
 def questions(path: Path) -> dict[str, tuple[Row, ...]]:
     """By item, in the file's order."""
-    table = csv.DictReader(io.StringIO(images.text(path), newline=""))
     out: dict[str, list[Row]] = {}
-    try:
-        if missing := [c for c in COLUMNS if c not in (table.fieldnames or ())]:
-            raise FolderError(f"{path}: no column {missing[0]}")
-        for row in table:
-            _checked(row, f"{path}: line {table.line_num}")
-            own = out.setdefault(row["item_id"], [])
-            if row["proposition_id"] in {other["proposition_id"] for other in own}:
-                told = f"proposition_id {row['proposition_id']} of {row['item_id']} stands there twice"
-                raise FolderError(f"{path}: line {table.line_num}: {told}")
-            own.append({name: value for name, value in row.items() if isinstance(value, str)})
-    except csv.Error as error:
-        raise FolderError(f"{path}: line {table.line_num + 1}: {error}") from None
+    for place, row in images.table(path, COLUMNS):
+        for column in ("proposition_id", "dependency"):
+            parts = row[column].split(",") if column == "dependency" else [row[column]]
+            if not all(part.strip().isdecimal() for part in parts):
+                raise FolderError(f"{place}: {column}: {row[column]!r} is no whole number")
+        row["proposition_id"] = str(int(row["proposition_id"]))
+        if row["proposition_id"] == "0":
+            raise FolderError(f"{place}: proposition_id: 0 stands for no parent")
+        own = out.setdefault(row["item_id"], [])
+        if row["proposition_id"] in {other["proposition_id"] for other in own}:
+            raise FolderError(f"{place}: proposition_id {row['proposition_id']} of {row['item_id']} stands there twice")
+        own.append(row)
     if not out:
         raise FolderError(f"{path}: holds no questions")
     for item, rows in out.items():
         _acyclic(rows, f"{path}: {item}")
     return {item: tuple(own) for item, own in out.items()}
-
-
-def _checked(row: dict[str, str | None], place: str) -> None:
-    for column in COLUMNS:
-        if not (row[column] or "").strip():
-            raise FolderError(f"{place}: {column} is missing")
-    if None in row:
-        raise FolderError(f"{place}: holds more fields than there are columns")
-    for column in ("proposition_id", "dependency"):
-        told = (row[column] or "").split(",") if column == "dependency" else [row[column] or ""]
-        if not all(part.strip().isdecimal() for part in told):
-            raise FolderError(f"{place}: {column}: {row[column]!r} is no whole number")
-    row["proposition_id"] = str(int(row["proposition_id"] or ""))
-    if row["proposition_id"] == "0":
-        raise FolderError(f"{place}: proposition_id: 0 stands for no parent")
 
 
 def _acyclic(rows: list[Row], place: str) -> None:
@@ -168,3 +170,83 @@ def _acyclic(rows: list[Row], place: str) -> None:
     except CycleError as error:
         circle = " -> ".join(str(number) for number in error.args[1])
         raise FolderError(f"{place}: dependency: questions hang on themselves ({circle})") from None
+
+
+class Dpg(base.Benchmark):
+    name, setting, published = "dpg", "dpg", published.DPG_PROMPTS
+
+    def synthetic(self, split: Split, pictures: int = 0) -> list[Item]:
+        items = synthetic_prompts(split)
+        return base.spread(items, pictures) if pictures else items
+
+    def read(self, path: Path) -> list[Item]:
+        asked = questions(path)
+        return [Item(item, rows[0].get("text", ""), rows, self.name) for item, rows in asked.items()]
+
+    def pictures(self, exam: ExamConfig) -> int:
+        return published.A_PROMPT
+
+    def files(self, k: int, item: Item, exam: ExamConfig) -> list[PictureFile]:
+        return [PictureFile(f"dpg/{item.id}.png", item.prompt, 100_000 + published.A_PROMPT * k, published.A_PROMPT)]
+
+    def judges(self, exam: ExamConfig, device: str) -> dict[str, Any]:
+        return {"answerer": vqa.load(exam.answerer, device)}
+
+    def judge(self, items: Sequence[Item], pictures: Tensor, judges: base.Judges) -> list[Graded]:
+        asked = [[row["question_natural_language"] for row in item.rule] for item in items]
+        answers = judges["answerer"].answers(pictures, asked)
+        return [grade(item.rule, said) for item, said in zip(items, answers, strict=True)]
+
+    def metric(self, items: Sequence[Item] = (), **kwargs: Any) -> DpgScore:
+        found = {broad(detailed(row)) for item in items for row in item.rule}
+        return DpgScore(found or CATEGORIES, **kwargs)
+
+    def score_files(
+        self, listed: base.Listed, judges: base.Judges, exam: ExamConfig, how: How, cache: Path
+    ) -> list[Result]:
+        return score.by_answers(self, listed, judges["answerer"], tiles=published.A_PROMPT, modes=("fixed",), how=how)
+
+    def by_prompt(
+        self, prompts: Sequence[Sequence[Graded]], mode: Mode = "fixed", *, subcategories: bool = False
+    ) -> dict[str, float]:
+        """Of the pictures of each prompt."""
+        names = {name for own in prompts for g in own for name in g.detailed.values()}
+        metric = DpgScore({broad(n) for n in names} | (names if subcategories else set()), mode, sync_on_compute=False)
+        for own in prompts:
+            metric.update(own, len(own))
+        return metric.values()
+
+    def graded(
+        self, items: Sequence[Item], answers: Mapping[str, Any], first: str, mode: Mode
+    ) -> tuple[dict[str, list[Graded]], list[str]]:
+        """Grades of each prompt's pictures, and which prompts the official scorer drops.
+
+        answers  by item: a list for each picture, one answer a question
+        first    the file's first item, of which the official scorer loses a question
+        """
+        out, dropped = dict[str, list[Graded]](), list[str]()
+        for item in items:
+            lost = 1 if mode == "official" and item.id == first else 0
+            try:
+                out[item.id] = [grade(item.rule[lost:], said[lost:], mode) for said in answers[item.id]]
+            except Lost as error:
+                dropped.append(f"{item.id} is dropped, as the official scorer does: {error}")
+        return out, dropped
+
+    def differences(self, r: Result) -> Iterator[str]:
+        yield f"the published judge is mPLUG-large, not {r.judge['answerer']['name']}"
+        if r.mode != "official":
+            yield "published scores hold the official scorer's errors"
+        if r.settings["tiles"] != published.A_PROMPT:
+            yield f"pictures a prompt: {r.settings['tiles']}, not {published.A_PROMPT}"
+        if len(r.prompts) != published.DPG_PROMPTS:
+            yield f"{len(r.prompts):,} prompts, not {published.DPG_PROMPTS:,}"
+
+
+@cache
+def synthetic_prompts(split: Split) -> list[Item]:
+    """DPG-Bench's prompts about the embedded dataset."""
+    return [Item(p.item_id, p.text, tuple(p.rows()), "dpg", p.seen, p.request) for p in dense_prompts.dense(split)]
+
+
+DPG = Dpg()

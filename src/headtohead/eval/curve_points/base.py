@@ -1,4 +1,4 @@
-"""What an evaluation gives back, and the loss on pictures that no run trains on."""
+"""What measuring a point gives, the protocol of those who measure it, and the held-out loss that all of them take."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from headtohead.config.run_config import WORLD, RunConfig
 from headtohead.data import build
+from headtohead.eval.benchmarks.held_out_loss import HeldOutLoss
 from headtohead.eval.curve_points.score import Point
 from headtohead.models.build import Parts
 from headtohead.models.generator import PICTURES, Generator, pixels
@@ -26,17 +27,28 @@ HELD_OUT = 102  # the stream of pictures on which the loss is measured
 
 @dataclass(frozen=True)
 class HeldOut:
-    told: list[str]
-    x_1: Tensor  # (B, N, D)
+    """Samples that no run trains on.
+
+    prompts  one a sample
+    x_1      (B, N, D) their image tokens
+    """
+
+    prompts: list[str]
+    x_1: Tensor
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One evaluation: its numbers, what was asked, and pictures to look at."""
+    """One evaluation.
+
+    point  its numbers
+    asked  a row a score: prompt, task, whether training shows what it asks for
+    grids  sample grids (3, H, W) by kind
+    """
 
     point: Point
-    asked: list[dict[str, Any]]  # a row a score: prompt, task, whether training shows what it asks for
-    grids: dict[str, Tensor]  # (3, H, W) by kind
+    asked: list[dict[str, Any]]
+    grids: dict[str, Tensor]
 
 
 class Examiner(Protocol):
@@ -47,43 +59,48 @@ class Examiner(Protocol):
 
     @property
     def name(self) -> str:
-        """Of the judge."""
+        """The judges' names."""
         ...
 
     @property
     def about(self) -> dict[str, Any]:
-        """What a record says of it once."""
+        """What a finished run records of its evaluations."""
         ...
 
     def trial(self, generator: Generator) -> None:
-        """What TRIED pictures of a point take, to be timed."""
+        """Paint and judge TRIED pictures, to be timed."""
         ...
 
     def measure(self, generator: Generator, last: bool, step: int) -> Measured | None:
-        """All processes of a training paint; the first one judges, the others get nothing."""
+        """Measure one point. All processes of a training paint; the first one judges, the others get None.
+
+        last  whether it is the last point, which asks more prompts
+        step  optimizer steps so far
+        """
         ...
 
 
 def held_out(config: RunConfig, parts: Parts, device: str) -> HeldOut:
-    """Of what the run trains on, but never shown to it: other pictures of the world, or samples of its corpora."""
+    """Samples of what the run trains on that it never sees: other scenes, or the held-out samples of its corpora."""
     if config.data.mix == WORLD:
         index = np.arange(config.evaluation.held_out)
         scenes = draw(HELD_OUT, index)
         return HeldOut(captions(scenes, HELD_OUT, index), parts.codec.encode(render(scenes, device)))
-    told, x_1 = build.held_out(config, parts.codec)
+    prompts, x_1 = build.held_out(config, parts.codec)
     if x_1.dim() == PICTURES:
-        some = x_1.split(config.evaluation.batch)
-        return HeldOut(told, torch.cat([parts.codec.encode(pixels(shown.to(device))) for shown in some]))
-    return HeldOut(told, x_1.to(device))
+        batches = x_1.split(config.evaluation.batch)
+        return HeldOut(prompts, torch.cat([parts.codec.encode(pixels(batch.to(device))) for batch in batches]))
+    return HeldOut(prompts, x_1.to(device))
 
 
 def losses(config: RunConfig, generator: Generator, held_out: HeldOut, device: str) -> dict[str, float]:
-    """With one draw of noise for the whole run."""
+    """The held-out loss, part by part, with the same noise at every point of a run."""
     x_1 = held_out.x_1
     x_0 = noise(HELD_OUT, np.arange(len(x_1)), *x_1.shape[1:]).to(x_1)
+    metric = HeldOutLoss(sync_on_compute=False)
     was_training = generator.training
     generator.eval()
     with torch.no_grad(), autocast(config.compute.precision, device):
-        parts = generator.generation.held_out(x_1, x_0, generator.condition(held_out.told))
+        metric.update(generator.generation.held_out(x_1, x_0, generator.condition(held_out.prompts)), len(x_1))
     generator.train(was_training)
-    return {f"loss/{name}": value for name, value in parts.items()}
+    return {f"loss/{name}": value for name, value in metric.values().items()}

@@ -1,4 +1,4 @@
-"""Who examines a run, as its configuration says."""
+"""The examiner of a run, as its configuration says."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from pathlib import Path
 
 from headtohead.config.run_config import RunConfig
 from headtohead.eval.curve_points.base import Examiner
-from headtohead.eval.curve_points.benchmarks import Official
+from headtohead.eval.curve_points.official import Official
 from headtohead.eval.curve_points.synthetic import Meter
 from headtohead.models.build import Parts
 
-PICTURES = "pictures"  # of points that are judged from files, below a run's folder
+PICTURES = "pictures"  # of points that are scored from files, below a run's folder
 
 
 def build(config: RunConfig, parts: Parts, device: str, folder: Path) -> Examiner:

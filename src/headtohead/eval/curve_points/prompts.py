@@ -1,44 +1,58 @@
-"""An exam: what is asked of a model, and true pictures of it. Every design of a study sits the same one."""
+"""The prompts that a point of the embedded dataset asks, and true pictures of them; the same for every design."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from headtohead.synthetic.prompts import dense_prompts, short_prompts
+from headtohead.config.run_config import EvalConfig
+from headtohead.eval.benchmarks.base import Item, spread
+from headtohead.eval.benchmarks.declared import BENCHMARKS
+from headtohead.synthetic.prompts import short_prompts
 from headtohead.synthetic.render import render
 from headtohead.synthetic.scenes import Scenes, draw
 from headtohead.utils.files import fingerprint
 
 SEED = 7_000_000  # of the test scenes; training streams stay far below
-A_PROMPT = {"single_object": 8, "counting": 3}  # pictures a prompt where a task has few; one elsewhere
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Exam:
-    """Prompts with true pictures of them: GenEval's lines first, then DPG-Bench's questions."""
+    """Prompts, benchmark by benchmark, with true pictures of them.
 
-    lines: list[dict[str, Any]]  # one a picture
-    questions: list[list[dict[str, str]]]  # one list a picture
-    texts: list[str]
-    seen: NDArray[np.bool_]
+    parts     items by the name of their benchmark, one for each picture
+    scenes    of the items that have one, in the order of the parts
+    pictures  (n, 3, H, W) renders of the scenes, in [0, 1]
+    """
+
+    parts: dict[str, list[Item]]
     scenes: Scenes
     pictures: Tensor
+
+    @cached_property
+    def items(self) -> list[Item]:
+        return [item for items in self.parts.values() for item in items]
+
+    @property
+    def texts(self) -> list[str]:
+        return [item.prompt for item in self.items]
+
+    @property
+    def rendered(self) -> NDArray[np.bool_]:
+        """Which items have a scene, and so a true picture."""
+        return np.array([item.request is not None for item in self.items])
 
     @property
     def asked(self) -> list[dict[str, Any]]:
         """A row a picture: the prompt, its task, and whether training shows what it asks for."""
-        tasks = [*(line["tag"] for line in self.lines), *("dpg" for _ in self.questions)]
-        return [
-            {"prompt": text, "task": task, "seen": bool(seen)}
-            for text, task, seen in zip(self.texts, tasks, self.seen, strict=True)
-        ]
+        return [{"prompt": item.prompt, "task": item.task, "seen": item.seen} for item in self.items]
 
     @property
     def id(self) -> str:
@@ -46,38 +60,32 @@ class Exam:
 
 
 def exam(
-    split: short_prompts.Split = "test", seed: int = SEED, *, limit: tuple[int, int] | None = None, device: str = "cpu"
+    split: short_prompts.Split = "test",
+    seed: int = SEED,
+    *,
+    pictures: Mapping[str, int] | None = None,
+    device: str = "cpu",
 ) -> Exam:
-    """Every prompt of the split with independent renders of it, several where a task has few prompts.
+    """Prompts of a split with independent renders of them.
 
-    `limit` asks for so many pictures of GenEval's prompts, shared evenly by the tasks, and of DPG's.
+    seed      of the renders
+    pictures  how many by the name of a benchmark, 0 for all its prompts; all of every benchmark when not given
     """
-    short, dense = short_prompts.geneval(split), dense_prompts.dense(split)
-    if limit is None:
-        short = [p for p in short for _ in range(A_PROMPT.get(p.tag, 1))]
-    else:
-        tasks = [[p for p in short if p.tag == task] for task in short_prompts.TASKS]
-        short = [p for rows in tasks for p in _thinned(rows, limit[0] // len(tasks))]
-        dense = _thinned(dense, limit[1])
-    requests = [*map(short_prompts.request, short), *(p.request for p in dense)]
+    wanted = dict.fromkeys(BENCHMARKS, 0) if pictures is None else pictures
+    parts = {name: BENCHMARKS[name].synthetic(split, number) for name, number in wanted.items()}
+    requests = [item.request for items in parts.values() for item in items if item.request is not None]
     scenes = Scenes.cat([draw(seed, np.array([k]), request=r, held_out=True) for k, r in enumerate(requests)])
-    return Exam(
-        lines=[p.line() for p in short],
-        questions=[p.rows() for p in dense],
-        texts=[*(p.prompt for p in short), *(p.text for p in dense)],
-        seen=np.array([*(p.seen for p in short), *(p.seen for p in dense)]),
-        scenes=scenes,
-        pictures=torch.cat([render(scenes[k : k + 512], device) for k in range(0, len(scenes), 512)]),
-    )
+    rendered = torch.cat([render(scenes[k : k + 512], device) for k in range(0, len(scenes), 512)])
+    return Exam({name: items for name, items in parts.items() if items}, scenes, rendered)
 
 
-def _thinned(rows: list[T], limit: int) -> list[T]:
-    """Evenly spread; some twice when there are fewer."""
-    return [rows[k] for k in np.linspace(0, len(rows) - 1, limit).astype(int)]
+def wanted(e: EvalConfig, last: bool) -> dict[str, int]:
+    """How many pictures a point asks of each benchmark; 0 for all its prompts."""
+    return {name: benchmark.limit(e, last) for name, benchmark in BENCHMARKS.items()}
 
 
 def shown(split: short_prompts.Split, a_task: int) -> list[str]:
-    """A few prompts of each of GenEval's tasks, to be looked at."""
-    short = short_prompts.geneval(split)
-    tasks = [[p.prompt for p in short if p.tag == task] for task in short_prompts.TASKS]
-    return [text for rows in tasks for text in _thinned(rows, a_task + 2)[1:-1]]
+    """A few prompts of each task of the first benchmark, for a grid of samples."""
+    items = next(iter(BENCHMARKS.values())).synthetic(split)
+    tasks = {item.task: list(dict.fromkeys(i.prompt for i in items if i.task == item.task)) for item in items}
+    return [text for texts in tasks.values() for text in spread(texts, a_task + 2)[1:-1]]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -127,3 +129,20 @@ def text(path: Path, flag: str = "") -> str:
         raise FolderError(f"{told}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise FolderError(f"{told}: is no text in UTF-8") from None
+
+
+def table(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
+    """The rows of a CSV file that must fill these columns, each with its place for errors."""
+    rows = csv.DictReader(io.StringIO(text(path), newline=""))
+    try:
+        if missing := [c for c in columns if c not in (rows.fieldnames or ())]:
+            raise FolderError(f"{path}: no column {missing[0]}")
+        for row in rows:
+            place = f"{path}: line {rows.line_num}"
+            if empty := [c for c in columns if not (row[c] or "").strip()]:
+                raise FolderError(f"{place}: {empty[0]} is missing")
+            if None in row:
+                raise FolderError(f"{place}: holds more fields than there are columns")
+            yield place, {name: value for name, value in row.items() if isinstance(value, str)}
+    except csv.Error as error:
+        raise FolderError(f"{path}: line {rows.line_num + 1}: {error}") from None

@@ -11,38 +11,19 @@ import json
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from headtohead.eval.benchmarks import geneval_files
+from headtohead.eval.benchmarks import geneval as geneval_rules
+from headtohead.eval.benchmarks.base import Item, Listed
 from headtohead.eval.benchmarks.dpg import Row
 from headtohead.eval.benchmarks.published import MJHQ_META
 from headtohead.eval.folders import images
 from headtohead.eval.folders.images import FolderError, Troubles
+from headtohead.eval.judges.colours import COLOURS
 
 SAMPLE = re.compile(r"\d+\.png")  # what the official scorer reads
-
-
-@dataclass(frozen=True)
-class Asked:
-    """One prompt with the pictures that answer it."""
-
-    id: str
-    prompt: str
-    pictures: tuple[Path, ...]
-    line: dict[str, Any] = field(default_factory=dict)  # GenEval's
-    rows: tuple[Row, ...] = ()  # DPG-Bench's
-
-
-@dataclass(frozen=True)
-class Listed:
-    """A folder's prompts, known before any judge is loaded."""
-
-    folder: Path
-    prompts: list[Asked]
-    troubles: Troubles
-    first: str = ""  # DPG-Bench's first item, of which the official scorer loses a question
 
 
 @dataclass(frozen=True)
@@ -60,10 +41,15 @@ def _folder(folder: Path, flag: str = "--images") -> Path:
     return folder
 
 
-def geneval(folder: Path, prompts: Sequence[dict[str, Any]] | None = None, names: Collection[str] = ()) -> Listed:
+def geneval(
+    folder: Path,
+    prompts: Sequence[dict[str, Any]] | None = None,
+    names: Collection[str] = (),
+    colours: Collection[str] = COLOURS,
+) -> Listed:
     """Every numbered folder with its metadata; `prompts` say which are due, and how often."""
-    troubles, out = Troubles(), list[Asked]()
-    due = Counter(geneval_files.text(line) for line in prompts or ())
+    troubles, out = Troubles(), list[Item]()
+    due = Counter(geneval_rules.text(line) for line in prompts or ())
     met = dict[str, list[str]]()
     for own in sorted(p for p in _folder(folder).iterdir() if p.is_dir()):
         path = own / "metadata.jsonl"
@@ -72,14 +58,14 @@ def geneval(folder: Path, prompts: Sequence[dict[str, Any]] | None = None, names
                 troubles.add(own, "is not numbered (00000, 00001, ...)")
             continue
         try:
-            line = geneval_files.line(images.text(path), names)
+            line = geneval_rules.line(images.text(path), names, colours)
         except FolderError as error:
             troubles.said.append(str(error))
             continue
         except ValueError as error:
             troubles.add(path, f"is no line of GenEval's ({error})")
             continue
-        asks = geneval_files.text(line)
+        asks = geneval_rules.text(line)
         if prompts is not None and asks not in due:
             troubles.add(path, "asks nothing that --prompts holds, and does not count")
             continue
@@ -88,14 +74,14 @@ def geneval(folder: Path, prompts: Sequence[dict[str, Any]] | None = None, names
             continue
         before.append(own.name)
         if samples := _samples(own / "samples", troubles):
-            out.append(Asked(own.name, line["prompt"], samples, line=line))
+            out.append(Item(own.name, line["prompt"], line, line["tag"], files=samples))
     for asks, many in due.items():
         for _ in range(many - len(met.get(asks, ()))):
             troubles.add(folder, f"no pictures of {json.loads(asks)['prompt']!r}")
-    most = max((len(a.pictures) for a in out), default=0)
+    most = max((len(a.files) for a in out), default=0)
     for a in out:
-        if len(a.pictures) < most:
-            troubles.add(folder / a.id / "samples", f"pictures: {len(a.pictures)}, where other prompts have {most}")
+        if len(a.files) < most:
+            troubles.add(folder / a.id / "samples", f"pictures: {len(a.files)}, where other prompts have {most}")
     return Listed(folder, _some(out, folder, "numbered folders with metadata.jsonl and samples/", troubles), troubles)
 
 
@@ -119,7 +105,9 @@ def dpg(folder: Path, asked: Mapping[str, tuple[Row, ...]]) -> Listed:
     for item in asked:
         if item not in there:
             troubles.add(folder, f"no picture of {item}")
-    found = [Asked(i, rows[0].get("text", ""), (there[i],), rows=rows) for i, rows in asked.items() if i in there]
+    found = [
+        Item(i, rows[0].get("text", ""), rows, "dpg", files=(there[i],)) for i, rows in asked.items() if i in there
+    ]
     found = _some(found, folder, "pictures named after items (item.png)", troubles)
     return Listed(folder, found, troubles, next(iter(asked)))
 
@@ -182,7 +170,7 @@ def categories(path: Path) -> dict[str, str]:
         raise FolderError(f"{path}: is no object of names with their category") from None
 
 
-def _some(found: list[Asked], folder: Path, wanted: str, troubles: Troubles) -> list[Asked]:
+def _some(found: list[Item], folder: Path, wanted: str, troubles: Troubles) -> list[Item]:
     if not found:
         more = f"; {troubles.said[0]}" if troubles.said else ""
         raise FolderError(f"--images {folder}: holds no {wanted}{more}")

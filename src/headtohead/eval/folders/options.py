@@ -1,13 +1,18 @@
-"""What each command of headtohead.eval is told, and what is wrong with it before anything is loaded."""
+"""The options of each command of headtohead.eval, and the checks on them that need no torch."""
 
 from __future__ import annotations
 
 import argparse
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from headtohead.config.run_config import ANSWERER, COLOURS, DETECTOR, RESIZERS, SPACES
-from headtohead.eval.benchmarks.published import DPG, GENEVAL, MJHQ
+from headtohead.eval.benchmarks.published import DPG, GENEVAL, MJHQ, NAMES_NEEDED
 from headtohead.utils.cli import Parser, positive
+from headtohead.utils.errors import InputError
+
+DPG_MODES = ("official", "fixed")
 
 
 def _common(parser: Parser) -> None:
@@ -64,6 +69,16 @@ def diversity(parser: Parser) -> None:
     parser.add_argument("--accepted", type=Path, help="a geneval result: only pictures that it found right count")
 
 
+def world(parser: Parser) -> None:
+    _common(parser)
+    parser.add_argument("--prompts", type=Path,
+                        help="GenEval's lines (.jsonl) or DPG-Bench's questions (.csv) about the embedded dataset; "
+                        "the shipped ones of --split when not given")  # fmt: skip
+    parser.add_argument("--split", choices=("dev", "test"), default="test", help="of the shipped prompts")
+    parser.add_argument("--tiles", type=int, choices=(1, 4), default=4,
+                        help="pictures in a file of DPG-Bench's layout: a 2 x 2 grid, or one")  # fmt: skip
+
+
 def compare(parser: Parser) -> None:
     parser.add_argument("a", type=Path)
     parser.add_argument("b", type=Path)
@@ -73,3 +88,43 @@ def _draws(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) == 1:
         raise argparse.ArgumentTypeError(f"expected 0, or a whole number from 2 on, got {text!r}")
     return int(text)
+
+
+def outs(out: Path | None, modes: Sequence[str] = ("",)) -> list[Path]:
+    """The files of the results; several modes go to files of their own."""
+    if out is None or len(modes) == 1:
+        return [out] if out else []
+    stem = out.name.removesuffix(".json")
+    return [out.with_name(f"{stem}.{mode}.json") for mode in modes]
+
+
+def check(given: argparse.Namespace) -> None:
+    """Refuse paths and combinations that cannot work; makes nothing on the disk."""
+    named = vars(given)
+    both = given.command == "dpg" and given.mode == "both"
+    for path in outs(named.get("out"), DPG_MODES if both else ("",)):
+        _writable(path, "--out")
+    if given.command == "geneval" and given.names is None:
+        raise InputError(f"--names: {NAMES_NEEDED}")
+    for flag in ("names", "prompts", "accepted", "a", "b"):
+        if (file := named.get(flag)) and not file.exists():
+            raise InputError(f"{f'--{flag} ' if len(flag) > 1 else ''}{file}: No such file or directory")
+    if "images" in named and not given.images.is_dir():
+        what = "is a file, not a folder" if given.images.exists() else "no such folder"
+        raise InputError(f"--images {given.images}: {what}")
+    if "reference" in named and not given.reference.exists():
+        raise InputError(f"--reference {given.reference}: no such file or folder")
+    if "cache" in named and given.reference.is_dir():
+        _writable(given.cache / "statistics", "--cache")
+    if named.get("space", "inception") != "inception" and given.mode:
+        raise InputError(f"--mode {given.mode}: resizers belong to --space inception, not {given.space}")
+
+
+def _writable(path: Path, flag: str) -> None:
+    if path.is_dir():
+        raise InputError(f"{flag} {path}: is a folder, not a file")
+    there = next(place for place in (path, *path.absolute().parents) if place.exists())
+    if there != path and not there.is_dir():
+        raise InputError(f"{flag} {path}: cannot be written ({there} is no folder)")
+    if not os.access(there, os.W_OK):
+        raise InputError(f"{flag} {path}: cannot be written (no permission for {there})")

@@ -31,11 +31,18 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class How:
-    """What a user chooses beside pictures and judge."""
+    """How a folder is scored: what a user chooses beside pictures and judges.
 
-    batch: int = 16  # pictures at once
+    batch   pictures at once
+    out     file of the result; what is done is kept beside it, for an interrupted command to go on
+    quiet   no progress bars
+    device  on which judges take pictures
+    """
+
+    batch: int = 16
     out: Path | None = None
     quiet: bool = False
+    device: str = "cpu"
 
 
 def rows_of(out: Path) -> Path:
@@ -47,9 +54,7 @@ def features_beside(out: Path) -> Path:
 
 
 def writable(path: Path, flag: str) -> None:
-    """Before anything is computed for it."""
-    if path.is_dir():
-        raise FolderError(f"{flag} {path}: is a folder, not a file")
+    """Make the folder of a file and try to write there, before anything is computed for it."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         probe = path.with_name(f"{path.name}.{os.getpid()}.part")

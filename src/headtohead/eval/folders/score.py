@@ -1,177 +1,175 @@
-"""GenEval and DPG-Bench on a folder of pictures, by the rules that the library's own curves use."""
+"""Score the pictures of prompts in a folder by a benchmark's rules, the same that a curve's points use."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from torch import Tensor
 
-from headtohead.eval.benchmarks import dpg, geneval, geneval_files
-from headtohead.eval.benchmarks.published import held_against
+from headtohead.eval.benchmarks.base import Benchmark, Item, Judged, Judges, Listed, with_differences
 from headtohead.eval.folders import images
 from headtohead.eval.folders.images import FolderError, Troubles
-from headtohead.eval.folders.layouts import Asked, Listed
 from headtohead.eval.folders.result import Result, interval, packages
 from headtohead.eval.folders.resume import Done, How, Row, batches, digest, watched
 from headtohead.eval.folders.uncertainty import LABEL, over_prompts
 from headtohead.eval.judges.base import Answerer
-from headtohead.eval.judges.colours import ClipColours
-from headtohead.eval.judges.mask2former import Mask2Former
 from headtohead.pretrained.loading.by_name import Identity
-from headtohead.utils.boxes import Detection
+
+if TYPE_CHECKING:
+    from headtohead.eval.benchmarks.dpg import Dpg, Mode
 
 
 class KnownAnswerer(Answerer, Protocol):
     identity: Identity
 
 
-def score_geneval(listed: Listed, detector: Mask2Former, colours: ClipColours, *, how: How, device: str) -> Result:
-    asked, troubles = listed.prompts, Troubles([*listed.troubles.said])
-    judge = {"detector": detector.identity.plain(), "colours": colours.identity.plain()}
-    head = {"metric": "geneval", "judge": judge, "settings": detector.settings, "packages": packages()}
-    done = Done(how.out, head, {a.id: _made_of(a) for a in asked})
-    todo = [a for a in asked if a.id not in done.rows]
-    total, left = (sum(map(_pictures, part)) for part in (asked, todo))
+@dataclass(frozen=True)
+class Verdict:
+    """A picture's verdict as a result holds it."""
+
+    task: str
+    score: float
+
+
+def by_picture(benchmark: Benchmark, listed: Listed, judges: Judges, settings: dict[str, Any], how: How) -> Result:
+    """One verdict a picture: tasks, `overall`, and the score if any picture of a prompt counted.
+
+    judges    by role, each with its identity
+    settings  of the judges that move scores beside their weights
+    """
+    items, troubles = listed.items, Troubles([*listed.troubles.said])
+    judge = {role: own.identity.plain() for role, own in judges.items()}
+    head = {"metric": benchmark.name, "judge": judge, "settings": settings, "packages": packages()}
+    done = Done(how.out, head, {item.id: _made_of(item) for item in items})
+    todo = [item for item in items if item.id not in done.rows]
+    total, left = (sum(map(_pictures, part)) for part in (items, todo))
     groups = batches(todo, how.batch, _pictures)
     for group in watched(groups, total, how, size=_pictures, done=total - left):
-        done.add(_verdicts(group, detector, colours, device))
-    every = [done.rows[a.id] for a in asked]
+        done.add(_verdicts(benchmark, group, judges, how.device))
+    every = [done.rows[item.id] for item in items]
     troubles.said += [line for row in every for line in row["damaged"]]
     rows = [
-        {**{k: v for k, v in row.items() if k != "damaged"}, "score": float(np.mean([p["correct"] for p in told]))}
+        {**{k: v for k, v in row.items() if k != "damaged"}, "score": float(np.mean([p["correct"] for p in own]))}
         for row in every
-        if (told := row["pictures"])
+        if (own := row["pictures"])
     ]
     if not rows:
         raise FolderError(f"--images {listed.folder}: none of its pictures can be read; {troubles.said[-1]}")
-    verdicts = [geneval.Verdict(row["task"], p["correct"]) for row in rows for p in row["pictures"]]
-    any_of = [geneval.Verdict(row["task"], row["score"] > 0) for row in rows]
+    verdicts = [Verdict(row["task"], p["correct"]) for row in rows for p in row["pictures"]]
+    any_of = [Verdict(row["task"], row["score"] > 0) for row in rows]
     tasks = [row["task"] for row in rows]
     kinds = sorted(set(tasks))
     spans = {"overall": over_prompts([r["score"] for r in rows], [kinds.index(t) for t in tasks])}
     spans |= {t: over_prompts([r["score"] for r in rows if r["task"] == t]) for t in kinds}
     scored = {row["id"] for row in rows}
-    return held_against(
-        Result(
-            metric="geneval",
-            mode="official",
-            judge=judge,
-            settings=detector.settings,
-            images=str(listed.folder),
-            scores=geneval.scores(verdicts) | {"any picture of a prompt": geneval.scores(any_of)["overall"]},
-            intervals={name: interval(span) for name, span in spans.items()},
-            interval_is=LABEL,
-            n={"overall": len(verdicts), **{t: sum(v.tag == t for v in verdicts) for t in kinds}},
-            picture_size=sorted({p["size"] for row in rows for p in row["pictures"]}),
-            exam=geneval_files.exam(a.line for a in asked if a.id in scored),
-            prompts=rows,
-            troubles=troubles.said,
-        )
+    whole, best = benchmark.scores(items, verdicts), benchmark.scores(items, any_of)
+    result = Result(
+        metric=benchmark.name,
+        mode="official",
+        judge=judge,
+        settings=settings,
+        images=str(listed.folder),
+        scores=whole | {"any picture of a prompt": best["overall"]},
+        intervals={name: interval(span) for name, span in spans.items()},
+        interval_is=LABEL,
+        n={"overall": len(verdicts), **{t: sum(v.task == t for v in verdicts) for t in kinds}},
+        picture_size=sorted({p["size"] for row in rows for p in row["pictures"]}),
+        exam=benchmark.identify(item for item in items if item.id in scored),
+        prompts=rows,
+        troubles=troubles.said,
     )
+    return with_differences(result, benchmark.differences(result))
 
 
-def _pictures(a: Asked) -> int:
-    return len(a.pictures)
+def _pictures(item: Item) -> int:
+    return len(item.files)
 
 
-def _made_of(a: Asked) -> str:
+def _made_of(item: Item) -> str:
     """Everything of a prompt that its row depends on."""
-    return digest([a.prompt, a.line, a.rows, [images.stamp(path) for path in a.pictures]])
+    return digest([item.prompt, item.rule, [images.stamp(path) for path in item.files]])
 
 
-def _verdicts(group: list[Asked], detector: Mask2Former, colours: ClipColours, device: str) -> list[Row]:
+def _verdicts(benchmark: Benchmark, group: list[Item], judges: Judges, device: str) -> list[Row]:
     rows: list[Row] = []
-    shown: list[tuple[Row, Asked, Path, Tensor]] = []
-    for a in group:
+    shown: list[tuple[Row, Item, Path, Tensor]] = []
+    for item in group:
         own = Troubles()
-        row: Row = {"id": a.id, "prompt": a.prompt, "task": a.line["tag"], "pictures": [], "damaged": own.said}
-        shown += [(row, a, *pair) for pair in images.read(a.pictures, own)]
+        row: Row = {"id": item.id, "prompt": item.prompt, "task": item.task, "pictures": [], "damaged": own.said}
+        shown += [(row, item, *pair) for pair in images.read(item.files, own)]
         rows.append(row)
-    found = _detected([p.to(device) for *_, p in shown], detector, colours)
-    for (row, a, path, picture), objects in zip(shown, found, strict=True):
-        v = geneval.verdict(a.line, objects)
+    judged = _judged(benchmark, [item for _, item, *_ in shown], [p.to(device) for *_, p in shown], judges)
+    for (row, _, path, picture), found in zip(shown, judged, strict=True):
         row["pictures"].append(
             {
                 "file": path.name,
                 "sha256": images.content(path),
                 "size": images.size(picture),
-                "correct": v.correct,
-                "why": "; ".join(v.reasons),
+                "correct": bool(found.score),
+                "why": getattr(found, "reason", ""),
             }
         )
     return rows
 
 
-def _detected(shown: list[Tensor], detector: Mask2Former, colours: ClipColours) -> list[list[tuple[Detection, str]]]:
-    out: list[list[tuple[Detection, str]]] = [[] for _ in shown]
-    for rows, batch in images.stacked(shown):
-        found = detector.detect(batch)
-        named = colours.colours(batch, found)
-        for k, objects, names in zip(rows, found, named, strict=True):
-            out[k] = list(zip(objects, names, strict=True))
-    return out
+def _judged(benchmark: Benchmark, items: list[Item], pictures: list[Tensor], judges: Judges) -> list[Judged]:
+    """Of pictures of any sizes, batched by size."""
+    out: dict[int, Judged] = {}
+    for rows, batch in images.stacked(pictures):
+        out |= zip(rows, benchmark.judge([items[k] for k in rows], batch, judges), strict=True)
+    return [out[k] for k in range(len(pictures))]
 
 
-def score_dpg(
-    listed: Listed, answerer: KnownAnswerer, *, tiles: int, modes: tuple[dpg.Mode, ...], how: How
+def by_answers(
+    benchmark: Dpg, listed: Listed, answerer: KnownAnswerer, *, tiles: int, modes: Sequence[Mode], how: How
 ) -> list[Result]:
-    """A result for each mode, from one round of questions."""
-    asked, troubles = listed.prompts, Troubles([*listed.troubles.said])
+    """A result for each mode, from one round of questions.
+
+    tiles  pictures in a file: a square grid, or one
+    """
+    items, troubles = listed.items, Troubles([*listed.troubles.said])
     judge, settings = {"answerer": answerer.identity.plain()}, {"tiles": tiles}
-    head = {"metric": "dpg", "judge": judge, "settings": settings, "packages": packages()}
-    done = Done(how.out, head, {a.id: _made_of(a) for a in asked})
-    todo = [a for a in asked if a.id not in done.rows]
-    for (a,) in watched(batches(todo, 1), len(asked), how, done=len(asked) - len(todo)):
-        for path, picture in images.read(a.pictures, troubles):
+    head = {"metric": benchmark.name, "judge": judge, "settings": settings, "packages": packages()}
+    done = Done(how.out, head, {item.id: _made_of(item) for item in items})
+    todo = [item for item in items if item.id not in done.rows]
+    for (item,) in watched(batches(todo, 1), len(items), how, done=len(items) - len(todo)):
+        for path, picture in images.read(item.files, troubles):
             try:
                 parts = images.crops(picture, tiles, path)
             except FolderError as error:
                 troubles.said.append(str(error))
                 continue
-            texts = [row["question_natural_language"] for row in a.rows]
+            texts = [row["question_natural_language"] for row in item.rule]
             said = answerer.answers(parts, [texts] * len(parts))
-            done.add([{"id": a.id, "size": images.size(parts[0]), "answers": said}])
-    kept = [a for a in asked if a.id in done.rows]
+            done.add([{"id": item.id, "size": images.size(parts[0]), "answers": said}])
+    kept = [item for item in items if item.id in done.rows]
     if not kept:
         raise FolderError(f"--images {listed.folder}: none of its pictures can be scored; {troubles.said[-1]}")
     results = []
     for mode in modes:
-        graded, notes = _graded(kept, done.rows, listed.first, mode)
+        graded, notes = benchmark.graded(kept, {i: row["answers"] for i, row in done.rows.items()}, listed.first, mode)
         if not graded:
             raise FolderError(f"--images {listed.folder}: no prompt is left to score; {notes[0]}")
-        scores = {item: float(np.mean([g.score for g in own])) for item, own in graded.items()}
+        by_item = {item: float(np.mean([g.score for g in own])) for item, own in graded.items()}
         result = Result(
-            metric="dpg",
+            metric=benchmark.name,
             mode=mode,
             judge=judge,
             settings=settings,
             images=str(listed.folder),
-            scores=dpg.by_prompt(graded.values(), mode, subcategories=True),
-            intervals={"overall": interval(over_prompts(list(scores.values())))},
+            scores=benchmark.by_prompt(list(graded.values()), mode, subcategories=True),
+            intervals={"overall": interval(over_prompts(list(by_item.values())))},
             interval_is=LABEL,
-            n={"overall": len(scores)},
-            picture_size=sorted({done.rows[a.id]["size"] for a in kept}),
-            exam=digest([[a.id, a.rows] for a in kept if a.id in scores]),
-            prompts=[{"id": a.id, "prompt": a.prompt, "score": scores[a.id]} for a in kept if a.id in scores],
+            n={"overall": len(by_item)},
+            picture_size=sorted({done.rows[item.id]["size"] for item in kept}),
+            exam=benchmark.identify(item for item in kept if item.id in by_item),
+            prompts=[{"id": i.id, "prompt": i.prompt, "score": by_item[i.id]} for i in kept if i.id in by_item],
             troubles=troubles.said,
             notes=notes,
         )
-        results.append(held_against(result))
+        results.append(with_differences(result, benchmark.differences(result)))
     return results
-
-
-def _graded(
-    asked: list[Asked], answers: dict[str, Row], first: str, mode: dpg.Mode
-) -> tuple[dict[str, list[dpg.Graded]], list[str]]:
-    """By prompt, and what the official scorer drops."""
-    graded: dict[str, list[dpg.Graded]] = {}
-    dropped = []
-    for a in asked:
-        lost = 1 if mode == "official" and a.id == first else 0
-        try:
-            graded[a.id] = [dpg.grade(a.rows[lost:], said[lost:], mode) for said in answers[a.id]["answers"]]
-        except dpg.Lost as error:
-            dropped.append(f"{a.id} is dropped, as the official scorer does: {error}")
-    return graded, dropped

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from headtohead.eval.benchmarks import geneval_files
-from headtohead.eval.benchmarks.diversity import pairwise
-from headtohead.eval.benchmarks.fid import infinity
-from headtohead.eval.benchmarks.published import held_against
-from headtohead.eval.folders import images, result
+from headtohead.config.run_config import INCEPTION
+from headtohead.eval.benchmarks import published
+from headtohead.eval.benchmarks.base import Listed, with_differences
+from headtohead.eval.benchmarks.diversity import mean_distances
+from headtohead.eval.benchmarks.fid import Array, FrechetDistance, Reference, infinity
+from headtohead.eval.benchmarks.geneval import prompts_hash
+from headtohead.eval.folders import images
+from headtohead.eval.folders import result as results
 from headtohead.eval.folders.images import FolderError
-from headtohead.eval.folders.layouts import Listed, Sorted
+from headtohead.eval.folders.layouts import Sorted
 from headtohead.eval.folders.references import features_of, reference
 from headtohead.eval.folders.result import Result, interval
 from headtohead.eval.folders.resume import How, features_beside
@@ -35,13 +39,13 @@ def score_fid(found: Sorted, place: Path, net: Features, *, cache: Path, how: Ho
     categories = np.array([found.categories[p] for p in kept])
     scores, n, notes = {}, {}, []
     whole = against.parts[""]
-    scores["fid"], n["fid"] = whole.distance(rows), len(rows)
+    scores["fid"], n["fid"] = _distance(whole, rows), len(rows)
     if len(rows) >= LEAST_FOR_INFINITY:
         scores["fid infinity"] = infinity(whole, rows)
     for name in sorted({*against.parts, *map(str, categories)} - {""}):
         own = rows[categories == name]
         if name in against.parts and len(own) > 1:
-            scores[name], n[name] = against.parts[name].distance(own), len(own)
+            scores[name], n[name] = _distance(against.parts[name], own), len(own)
         elif (categories != "").any():
             there = against.parts[name].n if name in against.parts else 0
             notes.append(f"{name}: no distance, of {len(own)} pictures to {there} of the reference's")
@@ -50,24 +54,43 @@ def score_fid(found: Sorted, place: Path, net: Features, *, cache: Path, how: Ho
     if net.space == "clip":
         notes.append("CLIP features favour designs that predict CLIP features")
     span = over_pictures(rows, whole.distance, draws, how.quiet) if draws else None
-    return held_against(
-        Result(
-            metric=f"fid-{net.space}",
-            mode=net.resizer,
-            judge={"features": net.identity.plain()},
-            settings={},
-            images=str(found.folder),
-            scores=scores,
-            intervals={"fid": interval(span)} if span else {},
-            interval_is=LABEL_PICTURES,
-            n=n,
-            picture_size=sizes,
-            resizer=net.resizer,
-            reference=against.told,
-            troubles=troubles,
-            notes=notes,
-        )
+    result = Result(
+        metric=f"fid-{net.space}",
+        mode=net.resizer,
+        judge={"features": net.identity.plain()},
+        settings={},
+        images=str(found.folder),
+        scores=scores,
+        intervals={"fid": interval(span)} if span else {},
+        interval_is=LABEL_PICTURES,
+        n=n,
+        picture_size=sizes,
+        resizer=net.resizer,
+        reference=against.told,
+        troubles=troubles,
+        notes=notes,
     )
+    return with_differences(result, fid_differences(result))
+
+
+def _distance(reference: Reference, features: Array) -> float:
+    metric = FrechetDistance(reference, exact=len(features), sync_on_compute=False)
+    metric.update(features)
+    return float(metric.compute())
+
+
+def fid_differences(r: Result) -> Iterator[str]:
+    """Each way in which a Fréchet distance differs from the published ones on MJHQ-30k."""
+    yield "the reference: no checksum of MJHQ-30k is published against which its pictures could be held"
+    if r.metric != "fid-inception":
+        yield f"{r.metric.split('-')[1]} features, not Inception's"
+    elif r.resizer != "clean":
+        yield f"resizer {r.resizer}, not clean"
+    elif r.judge["features"]["name"] != INCEPTION:
+        yield f"Inception of one's own: {r.judge['features']['name']}"
+    for what, number in (("pictures in the reference", r.reference["n"]), ("pictures", r.n["fid"])):
+        if number != published.MJHQ_PICTURES:
+            yield f"{number:,} {what}, not {published.MJHQ_PICTURES:,}"
 
 
 @dataclass(frozen=True)
@@ -80,14 +103,14 @@ class Accepted:
     @staticmethod
     def of(path: Path, listed: Listed) -> Accepted:
         """Refused where the result is of other pictures."""
-        told = result.read(path)
+        told = results.read(path)
         if told["metric"] != "geneval":
             raise FolderError(f"--accepted {path}: is a result of {told['metric']}, not of geneval")
         rows = {row["id"]: {p["file"]: p for p in row.get("pictures", ())} for row in told["prompts"]}
         right = dict[str, list[Path]]()
-        for a in listed.prompts:
+        for a in listed.items:
             right[a.id] = []
-            for own in a.pictures:
+            for own in a.files:
                 judged = rows.get(a.id, {}).get(own.name, {})
                 if judged.get("sha256") != images.content(own):
                     raise FolderError(f"--accepted {path}: has judged other pictures ({a.id}/{own.name} differs)")
@@ -98,7 +121,7 @@ class Accepted:
 
 def score_diversity(listed: Listed, net: Features, accepted: Accepted | None, how: How) -> Result:
     """Pictures of one prompt, in GenEval's layout."""
-    counting = accepted.pictures if accepted else {a.id: list(a.pictures) for a in listed.prompts}
+    counting = accepted.pictures if accepted else {a.id: list(a.files) for a in listed.items}
     pairs = {item: paths for item, paths in counting.items() if len(paths) > 1}
     if not pairs:
         raise FolderError(f"--images {listed.folder}: no prompt has two pictures that count")
@@ -108,33 +131,32 @@ def score_diversity(listed: Listed, net: Features, accepted: Accepted | None, ho
     features = dict(zip(kept, every, strict=True))
     rows: list[dict[str, Any]] = []
     used = 0
-    for a in listed.prompts:
+    for a in listed.items:
         own = [features[p] for p in pairs.get(a.id, ()) if p in features]
         if len(own) > 1:
-            value, _ = pairwise(np.stack(own)[None], np.ones((1, len(own)), bool))
+            (value,) = mean_distances(np.stack(own)[None], np.ones((1, len(own)), bool))
             rows.append({"id": a.id, "prompt": a.prompt, "score": value})
             used += len(own)
     if not rows:
         raise FolderError(f"--images {listed.folder}: no prompt has two pictures with features; {troubles[-1]}")
     notes = [] if accepted else ["every picture counts, wrong ones too: --accepted takes a geneval result"]
     name, scores, scored = "mean pairwise distance", [float(r["score"]) for r in rows], {r["id"] for r in rows}
-    return held_against(
-        Result(
-            metric=f"diversity-{net.space}",
-            mode="accepted pictures" if accepted else "every picture",
-            judge={"features": net.identity.plain()},
-            settings={},
-            images=str(listed.folder),
-            scores={name: float(np.mean(scores))},
-            intervals={name: interval(over_prompts(scores))},
-            interval_is=LABEL,
-            n={name: used},
-            picture_size=sizes,
-            exam=geneval_files.exam(a.line for a in listed.prompts if a.id in scored),
-            resizer=net.resizer,
-            accepted=accepted.told if accepted else {},
-            prompts=rows,
-            troubles=troubles,
-            notes=notes,
-        )
+    result = Result(
+        metric=f"diversity-{net.space}",
+        mode="accepted pictures" if accepted else "every picture",
+        judge={"features": net.identity.plain()},
+        settings={},
+        images=str(listed.folder),
+        scores={name: float(np.mean(scores))},
+        intervals={name: interval(over_prompts(scores))},
+        interval_is=LABEL,
+        n={name: used},
+        picture_size=sizes,
+        exam=prompts_hash(a.rule for a in listed.items if a.id in scored),
+        resizer=net.resizer,
+        accepted=accepted.told if accepted else {},
+        prompts=rows,
+        troubles=troubles,
+        notes=notes,
     )
+    return with_differences(result, ["nobody publishes this measure"])

@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from headtohead.eval.benchmarks import published
+from headtohead.eval.folders import images
+from headtohead.eval.folders.images import FolderError
 from headtohead.pretrained.loading.by_name import Identity, ModelError, complete, fetched, weights_hash
 from headtohead.utils.boxes import Detection
 
@@ -83,6 +87,18 @@ def normalised(pictures: Tensor) -> Tensor:
 def names_hash(names: Sequence[str]) -> str:
     """The sha256 of the file that holds them, a name a line."""
     return hashlib.sha256("".join(f"{name}\n" for name in names).encode()).hexdigest()
+
+
+def class_names(path: Path | None, flag: str) -> list[str]:
+    """The 80 classes of GenEval's object_names.txt, in the order of the detector's.
+
+    flag  the option or setting that names the file, for errors
+    """
+    if path is None:
+        raise FolderError(f"{flag}: {published.NAMES_NEEDED}")
+    names = [name.strip() for name in images.text(path, flag).split("\n") if name.strip()]
+    published.check(path, published.GENEVAL_NAMES, names_hash(names))
+    return names
 
 
 def load(name: str, names: Sequence[str], device: str, short: int = SHORT) -> Mask2Former:

@@ -52,7 +52,7 @@ def test_points_are_scored_from_files_in_the_official_layouts(bench: dict[str, o
 def test_a_point_that_was_cut_paints_only_what_is_missing(
     bench: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from headtohead.eval.curve_points import benchmarks
+    from headtohead.eval.curve_points import official
     from headtohead.eval.curve_points.build import build
     from headtohead.models.build import assemble
 
@@ -64,13 +64,13 @@ def test_a_point_that_was_cut_paints_only_what_is_missing(
     before = np.asarray(Image.open(gone), int)
     gone.unlink()
     painted: list[str] = []
-    real = benchmarks.paint
+    real = official.paint
 
     def watched(generator: Any, codec: Any, prompts: list[str], *a: Any, **k: Any) -> Any:
         painted.extend(prompts)
         return real(generator, codec, prompts, *a, **k)
 
-    monkeypatch.setattr(benchmarks, "paint", watched)
+    monkeypatch.setattr(official, "paint", watched)
     again = examiner.measure(parts.generator, last=True, step=6)
     assert painted == ["a photo of a square, single_object"]
     assert np.abs(np.asarray(Image.open(gone), int) - before).max() <= 1  # alone in its batch now: rounding
@@ -83,7 +83,7 @@ def test_a_point_that_was_cut_paints_only_what_is_missing(
     ("change", "what"),
     [
         ({"exam.geneval": "", "exam.dpg": "", "exam.mjhq": ""}, "exam.source=official: needs exam.geneval"),
-        ({"exam.dpg": "/nowhere.csv"}, "exam.dpg: /nowhere.csv: no such file"),
+        ({"exam.dpg": "/nowhere.csv"}, "exam.dpg: /nowhere.csv: No such file"),
     ],
 )
 def test_missing_files_are_said_before_anything_is_trained(
