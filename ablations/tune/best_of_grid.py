@@ -1,4 +1,4 @@
-"""What a grid found best for each design, on dev prompts, as a table."""
+"""The best value of a sweep's grid for each design, by its score on dev prompts."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from headtohead.records.json_files import RecordError, write
 from headtohead.records.read import Run
 from headtohead.utils.cli import Parser
 
-METRICS = tuple(m.key for m in metrics.alignment())  # their mean decides: short prompts and dense ones
+METRICS = tuple(m.key for m in metrics.alignment())  # the score is their mean: short prompts and dense ones
 OBJECTIVE = f"mean of {' and '.join(m.name for m in metrics.alignment())} at the last point, on dev prompts"
 CHOSEN = "chosen.json"
 
 
 def score(numbers: Mapping[str, float]) -> float:
-    """What decides, of one point's numbers by metric."""
+    """The score that searches maximize, from one point's numbers by metric."""
     return sum(numbers[metric] for metric in METRICS) / len(METRICS)
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One design with its axes: every value of the grid with its score, and the best of them."""
+    """One design: the score of every value of the grid, and the best value."""
 
     design: str
     scores: dict[str, float]  # by variant, such as train.lr=0.004; mean over seeds of the final point
@@ -37,6 +37,7 @@ class Choice:
 
 
 def choices(results: Path) -> list[Choice]:
+    """Scores of a results folder's grid."""
     found, curves = read(results)
     _dev_only(results, found)
     by: dict[str, dict[str, dict[str, float]]] = {}
@@ -54,7 +55,7 @@ def choices(results: Path) -> list[Choice]:
 
 
 def _dev_only(results: Path, found: list[Run]) -> None:
-    """Settings that were chosen on test prompts would flatter every test score."""
+    """Refuse runs measured on test prompts: test scores of settings chosen there would be too high."""
     for run in found:
         split = run.config.get("evaluation", {}).get("split")
         if split != "dev":

@@ -1,7 +1,8 @@
-"""Whether somebody still works on a trial; clocks of two machines are never compared.
+"""Whether a running trial still has a worker, decided without comparing the clocks of two machines.
 
-Where the worker's process can be seen, it is asked for. Where its run's folder is shared, the run's claim tells whether
-it is trained. Else the worker's sign in the storage is watched: it changes every few seconds, or nobody is there.
+On the worker's own machine its process is looked up. In a shared folder the run's lease counts (records/leases.py).
+Otherwise the worker's heartbeat in the storage has to change: one that stays the same for TIMEOUT seconds is a dead
+worker's.
 """
 
 from __future__ import annotations
@@ -18,57 +19,60 @@ from optuna.trial import FrozenTrial
 
 from headtohead.records import leases
 
-BY, RUN = "by", "run"  # what a trial says of itself: its worker's sign, and its folder
-BEAT, LOST = 15.0, 120.0  # seconds between two signs, and of one that stays the same before its worker is given up
-LOOK = 5.0  # seconds between two looks at the signs of others
+BY, RUN = "by", "run"  # a trial's attributes in the storage: its worker's heartbeat, and the folder of its run
+INTERVAL, TIMEOUT = 15.0, 120.0  # seconds between heartbeats; of an unchanged one, until its worker counts as dead
+POLL = 5.0  # seconds between two looks at other workers' heartbeats
 
 
-class Standing(Enum):
-    AT_WORK = auto()
-    GONE = auto()
-    UNSURE = auto()  # until it has been watched for a while
+class Liveness(Enum):
+    ALIVE = auto()
+    DEAD = auto()
+    UNKNOWN = auto()  # until its heartbeat has been watched for a while
 
 
-def sign() -> dict[str, Any]:
-    """Of this worker at this moment: what others go by is that it changes, not what it says."""
+def heartbeat() -> dict[str, Any]:
+    """This worker and the time, for its trial in the storage; other workers only compare it with the one before."""
     here = {"place": leases.place(), "host": socket.gethostname(), "pid": os.getpid()}
     return {**here, "thread": threading.get_native_id(), "seen": time.time()}
 
 
-class Watch:
-    """What one worker knows of the others, who may lay their runs into a folder that it does not see."""
+class Monitor:
+    """Watches the trials of other workers.
+
+    folder  of the study's runs; other workers may use another one, on a disk that this process does not see
+    """
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder
-        self._seen: dict[int, tuple[Any, float, bool]] = {}  # sign, since when, whether it changed before our eyes
-        self._left: set[int] = set()
+        self._heartbeats: dict[int, tuple[Any, float, bool]] = {}  # last one, since when, whether it was seen to change
+        self._deferred: set[int] = set()
 
-    def leave(self, number: int) -> None:
-        """To whoever holds its run: the sign is ours by now, and tells nothing."""
-        self._left.add(number)
+    def defer(self, number: int) -> None:
+        """Leave a trial to the process that holds its run; this worker's own heartbeat on it no longer counts."""
+        self._deferred.add(number)
 
-    def standing(self, trial: FrozenTrial) -> Standing:
+    def state(self, trial: FrozenTrial) -> Liveness:
         by = trial.user_attrs.get(BY) or {}
-        worker, held = self._worker(trial.number, by), self._holder(trial)
-        if trial.number in self._left:
-            return Standing.AT_WORK if held and held.alive else Standing.GONE
-        if held is None or held.place != by.get("place") or worker is Standing.AT_WORK:
+        worker, holder = self._worker(trial.number, by), self._holder(trial)
+        if trial.number in self._deferred:
+            return Liveness.ALIVE if holder and holder.alive else Liveness.DEAD
+        if holder is None or holder.place != by.get("place") or worker is Liveness.ALIVE:
             return worker
-        if held.alive:  # one whose worker was killed saves, and ends by itself
-            return Standing.UNSURE if worker is Standing.GONE else Standing.AT_WORK
-        return worker if held.released else Standing.GONE
+        if holder.alive:  # the training process of a killed worker saves, and then ends by itself
+            return Liveness.UNKNOWN if worker is Liveness.DEAD else Liveness.ALIVE
+        return worker if holder.released else Liveness.DEAD
 
-    def _worker(self, number: int, by: dict[str, Any]) -> Standing:
+    def _worker(self, number: int, by: dict[str, Any]) -> Liveness:
         if by.get("place") == leases.place():
-            return Standing.AT_WORK if leases.lives(by["pid"]) else Standing.GONE
+            return Liveness.ALIVE if leases.lives(by["pid"]) else Liveness.DEAD
         now = time.monotonic()
-        last, since, changed = self._seen.get(number, (by, now, False))
+        last, since, changed = self._heartbeats.get(number, (by, now, False))
         if by != last:
             since, changed = now, True
-        self._seen[number] = by, since, changed
-        if now - since > LOST:
-            return Standing.GONE
-        return Standing.AT_WORK if changed else Standing.UNSURE
+        self._heartbeats[number] = by, since, changed
+        if now - since > TIMEOUT:
+            return Liveness.DEAD
+        return Liveness.ALIVE if changed else Liveness.UNKNOWN
 
     def _holder(self, trial: FrozenTrial) -> leases.Holder | None:
         if self.folder is None or RUN not in trial.user_attrs:

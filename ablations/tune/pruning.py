@@ -1,4 +1,4 @@
-"""A run's points told to its trial: one that trails behind the others at the same step is given up."""
+"""Report a training's points to its trial, and end it where its score is below the median of others at that step."""
 
 from __future__ import annotations
 
@@ -17,7 +17,13 @@ from headtohead.utils.errors import GivenUp
 
 @dataclass(frozen=True)
 class Pruning:
-    """How the process that trains finds its trial; `steps` is where a run ends, and nothing is given up there."""
+    """Makes the logger that reports to a trial, in the process that trains.
+
+    storage  address of the study's database
+    study    the study's name there
+    number   the trial's number
+    steps    of the whole run; at its last step nothing is pruned, as nothing would be saved
+    """
 
     storage: str
     study: str
@@ -29,11 +35,11 @@ class Pruning:
             study_name=self.study, storage=open_storage(self.storage), pruner=optuna.pruners.MedianPruner()
         )
         own = study.get_trials(deepcopy=False)[self.number]
-        return [_Teller(Trial(study, own._trial_id), self.steps)]
+        return [_PruningLogger(Trial(study, own._trial_id), self.steps)]
 
 
-class _Teller(Logger):
-    """Lightning's pruning callback reports by epoch, and these trainings have but one."""
+class _PruningLogger(Logger):
+    """A logger, because Optuna's callback for Lightning reports once an epoch, and these trainings have only one."""
 
     name, version = "trial", 0
 
@@ -43,9 +49,9 @@ class _Teller(Logger):
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         if step is None or step >= self.steps or not set(best_of_grid.METRICS) <= set(metrics):
-            return  # of a step, or of the end
-        told = self.trial.study.get_trials(deepcopy=False)[self.trial.number].intermediate_values
-        if step not in told:  # else it is measured again after an interruption
+            return  # the last step, or no point
+        reported = self.trial.study.get_trials(deepcopy=False)[self.trial.number].intermediate_values
+        if step not in reported:  # a run that was interrupted measures its last point again
             self.trial.report(best_of_grid.score(metrics), step)
         if self.trial.should_prune():
             raise GivenUp(f"pruned at step {step}")

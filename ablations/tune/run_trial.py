@@ -1,4 +1,4 @@
-"""One trial of a search as a run of its own: trained where it was left, scored, told to the study; or why it failed."""
+"""Train and score one trial as a run of its own, and store its score, or why it failed, in the study."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ablations.sweep.watch import state_of
 from ablations.tune import best_of_grid
 from ablations.tune.liveness import RUN
-from ablations.tune.trials import Held, Trials
+from ablations.tune.trials import ActiveTrial, Trials
 from headtohead.config.parsing import ConfigError
 from headtohead.config.run_config import RunConfig
 from headtohead.records import json_files, leases, read, recorder
@@ -24,8 +24,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a study's trials lie and are computed."""
+class Setup:
+    """What all trials of a search are run with.
+
+    folder   of the study; each trial's run is a folder in it
+    cache    folder of encoded pictures
+    device   cpu or cuda; None = cuda where there is one
+    storage  address of the study's database
+    prune    whether trials that trail behind end early
+    """
 
     folder: Path
     cache: Path
@@ -34,68 +41,71 @@ class Place:
     prune: bool
 
 
-def named(design: str, number: int, seed: int) -> str:
-    """A trial's folder, named as a grid's runs are."""
+def run_name(design: str, number: int, seed: int) -> str:
+    """Name of a trial's folder, in the form of a grid's runs."""
     return f"{design}+trial={number:03d}-s{seed}"
 
 
-def attempt(trials: Trials, held: Held, at: Place) -> str:
-    """Why the trial failed; empty when it did not, or when another process trains its run."""
-    name = named(trials.design, held.number, trials.search.seed)
-    folder, settings = at.folder / name, written(held.values)
-    held.trial.set_user_attr(RUN, name)
+def run(trials: Trials, trial: ActiveTrial, setup: Setup) -> str:
+    """Train a trial from its last checkpoint, score it, and store the score.
+
+    Returns why it failed; empty where it did not, or where another process trains its run.
+    """
+    name = run_name(trials.design, trial.number, trials.search.seed)
+    folder, settings = setup.folder / name, described(trial.values)
+    trial.trial.set_user_attr(RUN, name)
     try:
-        config = trials.search.config(trials.design, held.values)
+        config = trials.search.config(trials.design, trial.values)
     except ConfigError as impossible:
-        return _failed(held, folder, name, f"{impossible}")
-    done = state_of(folder, config) == "finished"  # a folder of something else is no failure of this trial
+        return _failed(trial, folder, name, f"{impossible}")
+    done = state_of(folder, config) == "finished"  # raises, and fails no trial, where the folder holds another run
     try:
         if not done:
             say(f"{name}: {settings}")
-            told = _pruning(trials, held, at, config) if at.prune else None
-            isolated(_fit, config, folder, at.cache, at.device, told)
-        value = outcome(folder)
+            pruning = _pruning(trials, trial, setup, config) if setup.prune else None
+            isolated(_train, config, folder, setup.cache, setup.device, pruning)
+        value = final_score(folder)
     except GivenUp as pruned:
-        held.pruned()
+        trial.pruned()
         recorder.Recorder(folder).ended("failed", f"{pruned} by the search")
         say(f"{name}: {pruned}")
         return ""
     except leases.Taken as taken:
-        trials.watch.leave(held.number)
+        trials.monitor.defer(trial.number)
         say(f"{name}: {taken}; left to it")
         return ""
     except Exception as error:
-        return _failed(held, folder, name, f"{type(error).__name__}: {error}")
-    held.finished(value)
+        return _failed(trial, folder, name, f"{type(error).__name__}: {error}")
+    trial.finished(value)
     say(f"{name}: {value:.4f} ({settings})")
     return ""
 
 
-def _failed(held: Held, folder: Path, name: str, reason: str) -> str:
+def _failed(trial: ActiveTrial, folder: Path, name: str, reason: str) -> str:
     reason = printable(" ".join(reason.split()))[:500]
-    held.failed(reason)
+    trial.failed(reason)
     recorder.Recorder(folder).ended("failed", reason)
     say(f"{name}: failed: {reason}")
     return reason
 
 
-def _fit(config: RunConfig, folder: Path, cache: Path, device: str | None, told: Pruning | None) -> None:
+def _train(config: RunConfig, folder: Path, cache: Path, device: str | None, pruning: Pruning | None) -> None:
     # The training process alone imports torch and lightning.
     from headtohead.training.callbacks import loggers
     from headtohead.training.run import train
     from headtohead.utils import compute
 
-    train(config, folder, cache, device=device or compute.best_device(), say=say, log=told or loggers.none)
+    train(config, folder, cache, device=device or compute.best_device(), say=say, log=pruning or loggers.none)
 
 
-def _pruning(trials: Trials, held: Held, at: Place, config: RunConfig) -> Pruning:
+def _pruning(trials: Trials, trial: ActiveTrial, setup: Setup, config: RunConfig) -> Pruning:
     from ablations.tune.pruning import Pruning
 
-    return Pruning(at.storage, trials.study.study_name, held.number, config.train.steps)
+    return Pruning(setup.storage, trials.study.study_name, trial.number, config.train.steps)
 
 
-def outcome(folder: Path) -> float:
-    """What decides, of a finished run's last point."""
+def final_score(folder: Path) -> float:
+    """The score that the search maximizes, at a finished run's last point."""
     (run,) = read.runs(folder)
     lines = run.curve()
     last = max((line["step"] for line in lines), default=0)
@@ -105,5 +115,6 @@ def outcome(folder: Path) -> float:
     return best_of_grid.score(numbers)
 
 
-def written(values: Mapping[str, Any]) -> str:
+def described(values: Mapping[str, Any]) -> str:
+    """Settings for a line of text."""
     return ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in values.items())

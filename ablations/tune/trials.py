@@ -1,9 +1,8 @@
-"""A design's trials in Optuna's storage: who draws one, who works on one, which were left behind by a dead process.
+"""One design's trials in Optuna's storage: drawn, worked on by one process each, and taken over from dead ones.
 
-Any number of processes, on any number of machines that reach the storage, work through one study. A trial's draws
-depend on the seed, its number and what is known when it is drawn, so that one process that is killed and started again
-draws what it would have drawn. A trial whose worker is gone (`workers.py`) is taken up again under its own number, and
-its run goes on from its checkpoint.
+Any number of processes, on any machines that reach the storage, work on one study. A trial's settings depend on the
+seed, its number, and the results known when it is drawn, so that a single process that is killed and started again
+draws the same. A trial whose worker died (liveness.py) keeps its number, and its run continues from its checkpoint.
 """
 
 from __future__ import annotations
@@ -30,20 +29,20 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from ablations.tune import liveness
-from ablations.tune.liveness import BY, Standing, Watch, sign
+from ablations.tune.liveness import BY, Liveness, Monitor, heartbeat
 from ablations.tune.search_space import Range, Search
 from headtohead.config.parsing import differences
 from headtohead.utils.cli import say
 from headtohead.utils.errors import InputError
 
-SEARCH, REASON, VOID = "search", "reason", "void"  # what studies and trials say of themselves
-SETTLE = 1.0  # seconds in which two that take up one trial see each other
-DRIVERS = {"psycopg": "'psycopg[binary]'", "psycopg2": "psycopg2-binary"}  # packages, where named otherwise
-PATIENCE = 60.0  # seconds for which a storage that another process writes to is waited for
+SEARCH, REASON, VOID = "search", "reason", "void"  # attributes of studies and trials in the storage
+SETTLE = 1.0  # seconds after which two workers that take over the same trial see which of them was last
+DRIVERS = {"psycopg": "'psycopg[binary]'", "psycopg2": "psycopg2-binary"}  # their packages, where named otherwise
+LOCKED = 60.0  # seconds to wait while another process writes to a SQLite file
 
 
-class Repeatable(BaseSampler):
-    """TPE, its random numbers a function of seed and trial: who asks, and after how many restarts, is none."""
+class ReproducibleSampler(BaseSampler):
+    """TPE whose random numbers depend on the seed and the trial's number alone, not on the process or its restarts."""
 
     def __init__(self, seed: int) -> None:
         self.seed, self._last = seed, (-1, TPESampler(seed=seed))
@@ -63,39 +62,39 @@ class Repeatable(BaseSampler):
         return self._own(trial).sample_independent(study, trial, param_name, param_distribution)
 
 
-def shown(url: str) -> str:
-    """A storage's address without its password."""
+def without_password(url: str) -> str:
+    """A storage's address, as it may be shown."""
     return make_url(url).render_as_string(hide_password=True)
 
 
 def open_storage(url: str) -> BaseStorage:
-    """Any database that Optuna knows; SQLite's file and folder are made."""
+    """Open any database that Optuna supports; a SQLite file and its folder are created."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
-        parts = make_url(url)
+        parts, shown = make_url(url), without_password(url)
         local = parts.get_backend_name() == "sqlite"
         if local and parts.database:
             Path(parts.database).parent.mkdir(parents=True, exist_ok=True)
-        arguments = {"connect_args": {"timeout": PATIENCE}} if local else {"pool_pre_ping": True}
-        return _patiently(url, arguments)
+        arguments = {"connect_args": {"timeout": LOCKED}} if local else {"pool_pre_ping": True}
+        return _created(url, arguments)
     except ArgumentError:
         raise InputError("--storage: expected an address such as sqlite:///my.db or postgresql://host/name") from None
     except ImportError:
         install = f"pip install {DRIVERS.get(driver := parts.get_driver_name(), driver)}"
-        raise InputError(f"--storage {shown(url)}: its driver is not installed; `{install}` adds it") from None
+        raise InputError(f"--storage {shown}: its driver is not installed; `{install}` adds it") from None
     except (SQLAlchemyError, OSError, RuntimeError) as error:
-        raise InputError(f"--storage {shown(url)}: {str(error).splitlines()[0]:.200}") from None
+        raise InputError(f"--storage {shown}: {str(error).splitlines()[0]:.200}") from None
 
 
-def _patiently(url: str, arguments: dict[str, Any]) -> BaseStorage:
-    """Processes that begin at the same moment make the same tables: all but one are told that they exist."""
-    for tried in range(5):
+def _created(url: str, arguments: dict[str, Any]) -> BaseStorage:
+    """Retry: of processes that start together and create the same tables, all but one fail."""
+    for attempt in range(5):
         try:
             return RDBStorage(url, engine_kwargs=arguments)
         except DBAPIError:
-            if tried == 4:
+            if attempt == 4:
                 raise
-            time.sleep(0.2 * 2**tried)
+            time.sleep(0.2 * 2**attempt)
     raise AssertionError
 
 
@@ -109,23 +108,23 @@ def distribution(axis: Range | Sequence[Any]) -> BaseDistribution:
 
 
 @dataclass(frozen=True)
-class Held:
+class ActiveTrial:
     """A trial that this process works on."""
 
     number: int
-    values: dict[str, Any]
+    values: dict[str, Any]  # of the searched settings
     study: optuna.Study
     trial: Trial
 
     @contextmanager
-    def kept(self) -> Iterator[None]:
-        """Says that somebody works on it, until the block ends."""
+    def heartbeats(self) -> Iterator[None]:
+        """Store a heartbeat every few seconds until the block ends."""
         over = threading.Event()
 
         def beat() -> None:
-            while not over.wait(liveness.BEAT):
-                with suppress(Exception):  # a storage that is away comes back, or the silence says it
-                    self.trial.set_user_attr(BY, sign())
+            while not over.wait(liveness.INTERVAL):
+                with suppress(Exception):  # the storage may be away for a while; if it stays away, the trial fails
+                    self.trial.set_user_attr(BY, heartbeat())
 
         thread = threading.Thread(target=beat, daemon=True)
         thread.start()
@@ -148,7 +147,16 @@ class Held:
 
 
 class Trials:
-    """One design's study, of so many trials, whose runs lie in a folder that other workers may share."""
+    """One design's study.
+
+    storage  database that workers share
+    name     of the study there
+    search   the space, and what is the same for every trial
+    design   name of a declared design
+    budget   trials that count, failed and pruned ones included
+    prune    whether trials that trail behind others end early
+    folder   of the trials' runs, which other workers may share
+    """
 
     def __init__(
         self,
@@ -156,73 +164,72 @@ class Trials:
         name: str,
         search: Search,
         design: str,
-        most: int,
+        budget: int,
         prune: bool,
         folder: Path | None = None,
     ) -> None:
-        self.search, self.design, self.most, self.watch = search, design, most, Watch(folder)
+        self.search, self.design, self.budget, self.monitor = search, design, budget, Monitor(folder)
         self.study = optuna.create_study(
             storage=storage,
             study_name=name,
             direction="maximize",
             load_if_exists=True,
-            sampler=Repeatable(search.seed),
+            sampler=ReproducibleSampler(search.seed),
             pruner=optuna.pruners.MedianPruner() if prune else optuna.pruners.NopPruner(),
         )
-        own, there = search.plain(design), self.study.user_attrs.get(SEARCH)
-        if there is None:
+        own, stored = search.plain(design), self.study.user_attrs.get(SEARCH)
+        if stored is None:
             self.study.set_user_attr(SEARCH, own)
-        elif there != own:
+        elif stored != own:
             raise InputError(
-                f"study {name}: holds another search ({differences(there, own)}); --study gives it another name"
+                f"study {name}: holds another search ({differences(stored, own)}); --study gives it another name"
             )
 
     def all(self) -> list[FrozenTrial]:
-        """Those that count, by number."""
+        """Trials that count, by number."""
         return [t for t in self.study.get_trials(deepcopy=False) if VOID not in t.user_attrs]
 
-    def next(self) -> Held | None:
-        """A trial that nobody works on, or a new one while there are too few; none when nothing is left to begin."""
-        told = False
+    def next(self) -> ActiveTrial | None:
+        """A dead worker's trial, or a new one within the budget; None when nothing is left to start."""
+        announced = False
         while True:
-            others = [(t, self.watch.standing(t)) for t in self.running()]
-            for left in (t for t, standing in others if standing is Standing.GONE):
-                if held := self._take_over(left):
-                    return held
-            if len(self.all()) < self.most:
+            others = [(t, self.monitor.state(t)) for t in self.running()]
+            for abandoned in (t for t, state in others if state is Liveness.DEAD):
+                if trial := self._take_over(abandoned):
+                    return trial
+            if len(self.all()) < self.budget:
                 return self._new()
-            unsure = [t.number for t, standing in others if standing is Standing.UNSURE]
-            if not unsure:
+            unknown = [t.number for t, state in others if state is Liveness.UNKNOWN]
+            if not unknown:
                 return None
-            if not told:
-                say(
-                    f"{self.design}: looking for up to {liveness.LOST:.0f} s whether {len(unsure)} trials have a worker"
-                )
-                told = True
-            time.sleep(liveness.LOOK)
+            if not announced:
+                say(f"{self.design}: waiting up to {liveness.TIMEOUT:.0f} s for heartbeats of {len(unknown)} trials")
+                announced = True
+            time.sleep(liveness.POLL)
 
-    def _new(self) -> Held | None:
+    def _new(self) -> ActiveTrial | None:
         trial = self.study.ask({key: distribution(axis) for key, axis in self.search.space.items()})
-        trial.set_user_attr(BY, sign())
-        if sum(t.number < trial.number for t in self.all()) >= self.most:  # somebody else was faster
+        trial.set_user_attr(BY, heartbeat())
+        if sum(t.number < trial.number for t in self.all()) >= self.budget:  # another worker was faster
             self._void(trial)
             return None
-        return Held(trial.number, trial.params, self.study, trial)
+        return ActiveTrial(trial.number, trial.params, self.study, trial)
 
-    def _take_over(self, left: FrozenTrial) -> Held | None:
-        trial = Trial(self.study, left._trial_id)
-        if set(left.params) != set(self.search.space):  # it ended while it was drawn
+    def _take_over(self, abandoned: FrozenTrial) -> ActiveTrial | None:
+        trial = Trial(self.study, abandoned._trial_id)
+        if set(abandoned.params) != set(self.search.space):  # its worker died while its settings were drawn
             self._void(trial)
             return None
-        own = sign()
+        own = heartbeat()
         trial.set_user_attr(BY, own)
         time.sleep(SETTLE)
-        now = self.study.get_trials(deepcopy=False)[left.number]
+        now = self.study.get_trials(deepcopy=False)[abandoned.number]
         if now.state is not TrialState.RUNNING or now.user_attrs.get(BY) != own:
             return None
-        return Held(left.number, dict(left.params), self.study, trial)
+        return ActiveTrial(abandoned.number, dict(abandoned.params), self.study, trial)
 
     def _void(self, trial: Trial) -> None:
+        """End a trial that does not count."""
         trial.set_user_attr(VOID, True)
         self.study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
 

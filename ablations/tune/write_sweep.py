@@ -1,6 +1,6 @@
-"""What a search chose, as a sweep file: each design with its best trial's settings, and what the search was allowed.
+"""Write a search's result as a sweep file: each design with its best trial's settings and what the search spent.
 
-Designs that the same study searched before keep what was chosen for them: a file compares what lies in one study.
+A design that the same study searched before, and not now, keeps its settings in the file.
 """
 
 from __future__ import annotations
@@ -19,20 +19,27 @@ from headtohead.records.sweep_folder import Tuned
 from headtohead.utils import files
 
 FROM = "# Chosen by study "
-SEEDS = 3  # of each design
+SEEDS = 3  # runs of each design
 
 
 def check(path: Path, study: str, designs: Iterable[str], scale: str, kept: Mapping[str, Any]) -> None:
-    """Refuses what people or another study wrote, and what holds other designs' choices under other settings."""
+    """Refuse to overwrite a file of a person or another study, or other designs' results under other settings.
+
+    path     the sweep file, which need not exist
+    study    name of the study
+    designs  that are searched now
+    scale    preset of the search
+    kept     settings that a sweep of the chosen ones needs as well
+    """
     if not path.exists():
         return
     if not path.read_text(errors="replace").startswith(f"{FROM}{study} "):
         raise ConfigError(f"{path}: is there already and not of study {study}; --write gives another name")
     before = sweep_file.read(path)
     there, here = ({"scale": s, "set": dict(k)} for s, k in ((before.scale, before.set), (scale, kept)))
-    others, apart = [d for d in before.chosen if d not in set(designs)], differences(there, here)
-    if others and apart:
-        raise ConfigError(f"{path}: has {', '.join(others)} of another search ({apart}); --write gives another name")
+    others, unlike = [d for d in before.chosen if d not in set(designs)], differences(there, here)
+    if others and unlike:
+        raise ConfigError(f"{path}: has {', '.join(others)} of another search ({unlike}); --write gives another name")
 
 
 def write(
@@ -43,7 +50,15 @@ def write(
     chosen: Mapping[str, Mapping[str, Any]],
     kept: Mapping[str, Any],
 ) -> dict[str, Tuned]:
-    """What every design in the file was allowed."""
+    """Write the file, and return the search of every design in it.
+
+    path     the sweep file; designs that are in it already and not in `chosen` stay
+    tuned    each design's search, by design
+    command  that makes the same search
+    scale    preset of the search
+    chosen   settings of the best trial, by design
+    kept     settings that a sweep of the chosen ones needs as well
+    """
     if path.exists():
         before = sweep_file.read(path)
         chosen, tuned = {**before.chosen, **chosen}, {**before.tuned, **tuned}
@@ -55,7 +70,7 @@ def write(
     last = [*tuned.values()][-1]
     text = [f"Chosen by study {last.study} in {last.storage}:"]
     text += [f"{design}: {sweep_folder.spent(search)}" for design, search in tuned.items()]
-    text += [f"No seed is {', '.join(map(str, sorted(used)))}: the search chose what is high there, by luck as well."]
+    text += [f"Not seed {', '.join(map(str, sorted(used)))}: there the search's best scores are the luckiest as well."]
     text += ["Written by", command]
     path.parent.mkdir(parents=True, exist_ok=True)
     whole = yaml.safe_dump(made, sort_keys=False, allow_unicode=True, width=110)

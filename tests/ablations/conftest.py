@@ -17,7 +17,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a search of tiny runs, in which the command is at home."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(trials, "SETTLE", 0.0)
-    monkeypatch.setattr(liveness, "LOOK", 0.05)
+    monkeypatch.setattr(liveness, "POLL", 0.05)
     (tmp_path / "sweeps" / "search").mkdir(parents=True)
     few = {"evaluation.every": 6, "evaluation.final_geneval": 6, "evaluation.final_dpg": 1}
     fixed = {key: value for key, value in (SMALL | few).items() if key not in SPACE}

@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 from searches import drawn, fit, go, unreal
 
 from ablations.tune import liveness
-from ablations.tune.liveness import Standing, Watch, sign
+from ablations.tune.liveness import Liveness, Monitor, heartbeat
 from headtohead.config.run_config import RunConfig
 from headtohead.records import leases
 from headtohead.records.json_files import write
@@ -47,25 +47,25 @@ def dead() -> int:
 
 @pytest.mark.parametrize("skew", [-1e4, 0, 1e4])
 def test_a_sign_that_changes_is_of_somebody_whatever_its_clock_says(skew: float) -> None:
-    watch, now = Watch(), time.time() + skew
-    assert watch.standing(trial(**ELSEWHERE, seen=now)) is Standing.UNSURE
-    assert watch.standing(trial(**ELSEWHERE, seen=now)) is Standing.UNSURE
-    assert watch.standing(trial(**ELSEWHERE, seen=now + 15)) is Standing.AT_WORK
+    watch, now = Monitor(), time.time() + skew
+    assert watch.state(trial(**ELSEWHERE, seen=now)) is Liveness.UNKNOWN
+    assert watch.state(trial(**ELSEWHERE, seen=now)) is Liveness.UNKNOWN
+    assert watch.state(trial(**ELSEWHERE, seen=now + 15)) is Liveness.ALIVE
 
 
 def test_a_sign_that_stays_the_same_is_of_nobody_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    watch, left = Watch(), trial(**ELSEWHERE, seen=time.time())
-    assert watch.standing(left) is Standing.UNSURE
-    monkeypatch.setattr(liveness, "LOST", -1.0)
-    assert watch.standing(left) is Standing.GONE
+    watch, left = Monitor(), trial(**ELSEWHERE, seen=time.time())
+    assert watch.state(left) is Liveness.UNKNOWN
+    monkeypatch.setattr(liveness, "TIMEOUT", -1.0)
+    assert watch.state(left) is Liveness.DEAD
 
 
 def test_a_process_counts_where_its_number_means_something(dead: int) -> None:
     """Containers of one image share a machine's name, and not its processes."""
-    here = {**sign(), "pid": dead}
-    assert Watch().standing(trial(**sign())) is Standing.AT_WORK
-    assert Watch().standing(trial(**here)) is Standing.GONE
-    assert Watch().standing(trial(**{**here, "place": "another container"})) is Standing.UNSURE
+    here = {**heartbeat(), "pid": dead}
+    assert Monitor().state(trial(**heartbeat())) is Liveness.ALIVE
+    assert Monitor().state(trial(**here)) is Liveness.DEAD
+    assert Monitor().state(trial(**{**here, "place": "another container"})) is Liveness.UNKNOWN
 
 
 def released(folder: Path) -> None:
@@ -77,21 +77,21 @@ def silent(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("made", "standing"), [(claim, Standing.AT_WORK), (silent, Standing.GONE), (released, Standing.UNSURE)]
+    ("made", "standing"), [(claim, Liveness.ALIVE), (silent, Liveness.DEAD), (released, Liveness.UNKNOWN)]
 )
 def test_in_a_shared_folder_the_runs_claim_tells(
-    made: Callable[[Path], None], standing: Standing, tmp_path: Path
+    made: Callable[[Path], None], standing: Liveness, tmp_path: Path
 ) -> None:
     made(tmp_path)
-    assert Watch(tmp_path).standing(trial(**ELSEWHERE)) is standing
+    assert Monitor(tmp_path).state(trial(**ELSEWHERE)) is standing
     somebody = {**ELSEWHERE, "place": "a third machine"}  # whose folder is another: this claim is not of its run
-    assert Watch(tmp_path).standing(trial(**somebody)) is Standing.UNSURE
+    assert Monitor(tmp_path).state(trial(**somebody)) is Liveness.UNKNOWN
 
 
 def test_what_a_killed_worker_left_running_is_waited_for(tmp_path: Path, dead: int) -> None:
     with leases.claimed(tmp_path / NAME):
-        assert Watch(tmp_path).standing(trial(**{**sign(), "pid": dead})) is Standing.UNSURE
-    assert Watch(tmp_path).standing(trial(**{**sign(), "pid": dead})) is Standing.GONE
+        assert Monitor(tmp_path).state(trial(**{**heartbeat(), "pid": dead})) is Liveness.UNKNOWN
+    assert Monitor(tmp_path).state(trial(**{**heartbeat(), "pid": dead})) is Liveness.DEAD
 
 
 def test_a_run_that_somebody_holds_is_left_and_the_search_goes_on(

@@ -112,13 +112,13 @@ def test_what_another_worker_is_at_is_left_to_it_and_nothing_is_chosen_yet(
     assert [state.name for state, _ in drawn().values()] == ["RUNNING", "COMPLETE", "COMPLETE", "COMPLETE"]
     assert not (place / "sweeps" / "tuned-tiny.yaml").exists()
     held.trial.set_user_attr(liveness.BY, {"host": "gone", "pid": 1, "thread": 1, "seen": 1.0})
-    monkeypatch.setattr(liveness, "LOST", 0.2)
+    monkeypatch.setattr(liveness, "TIMEOUT", 0.2)
     assert go() == 0
     assert {state.name for state, _ in drawn().values()} == {"COMPLETE"}
 
 
 def test_a_trial_that_ended_while_it_was_drawn_does_not_count(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(liveness, "LOST", 0.2)
+    monkeypatch.setattr(liveness, "TIMEOUT", 0.2)
     own = Trials(open_storage("sqlite:///half.db"), "half", search_space.read("tiny"), "clip_mse", 2, False)
     half = own.study.ask({"train.lr": trials.distribution(own.search.space["train.lr"])})
     half.set_user_attr(liveness.BY, {"host": "gone", "pid": 1, "thread": 1, "seen": 1.0})

@@ -31,7 +31,7 @@ def test_two_real_trials_end_to_end(place: Path, capsys: pytest.CaptureFixture[s
     assert {run.state["state"] for run in found.values()} == {"finished"}
     settings = {number: params for number, (_, params) in drawn().items()}
     assert [run.config["train"]["lr"] for run in found.values()] == [settings[k]["train.lr"] for k in (0, 1)]
-    scores = [run_trial.outcome(run.folder) for run in found.values()]
+    scores = [run_trial.final_score(run.folder) for run in found.values()]
     best = scores.index(max(scores))
     written = sweep_file.read(place / "sweeps" / "tuned-tiny.yaml")
     assert written.chosen == {"clip_mse": settings[best]}
