@@ -48,7 +48,7 @@ status: $(READY)  ## How far every run is, who works on it, what failed, when al
 	@$(PY) -m ablations.sweep.status "$$RESULTS" $(call opt,watch,WATCH)
 
 # sweeps/search/micro.yaml is the space; the same command on other machines shares the trials through STORAGE.
-tune: $(READY)  ## Search settings on dev prompts: DESIGN="clip_flow vae_flow" TRIALS=20 [SPACE=micro] [STORAGE=postgresql://...] [PRUNE=1]
+tune: $(READY)  ## Search settings on dev prompts: DESIGN="clip_flow vae_flow" TRIALS=20 [SPACE=micro] [STORAGE=postgresql://...] [PRUNE=1] [WRITE=name]
 	@$(PY) -m ablations.tune $(call opt,design,DESIGN) $(call opt,trials,TRIALS) \
 		$(call opt,space,SPACE) $(call opt,study,STUDY) $(call opt,storage,STORAGE) \
 		$(call opt,steps,STEPS) $(call opt,set,SET) $(call flag,prune,PRUNE) \

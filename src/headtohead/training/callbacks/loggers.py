@@ -1,6 +1,6 @@
-"""Training as others draw it: Lightning's loggers for TensorBoard and Weights & Biases, beside a run's own record.
+"""Lightning's loggers for TensorBoard and Weights & Biases, beside a run's own record.
 
-They are no property of an experiment: which are asked for stands in no configuration and changes no hash.
+They are no part of a run's configuration and do not change its hash.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     import lightning as L
     from lightning.pytorch.loggers import Logger
 
-Loggers = Callable[[int], "Sequence[Logger]"]  # given the step that a training goes on from
+Loggers = Callable[[int], "Sequence[Logger]"]  # takes the step that training continues from
 
-EVERY = 10  # steps between two values of what a step tells
+EVERY = 10  # steps between two logged values of loss, gradient norm and speed
 
 
 def none(start: int) -> Sequence[Logger]:
@@ -30,7 +30,7 @@ def none(start: int) -> Sequence[Logger]:
 
 
 def attach(trainer: L.Trainer, loggers: Sequence[Logger]) -> None:
-    """What a step tells, its learning rate, and the numbers of every point go to each of them."""
+    """Send loss, gradient norm, speed and learning rate of steps, and the metrics of every point, to each logger."""
     from lightning.pytorch.callbacks import LearningRateMonitor
 
     trainer.loggers = list(loggers)
@@ -44,7 +44,7 @@ def add(parser: Parser) -> None:
 
 
 def checked(names: Sequence[str]) -> tuple[str, ...]:
-    """The names, before anything is spent on a run whose logger cannot be made."""
+    """The names without repetitions, each of a logger whose package is installed."""
     for name in names:
         known(name, MAKERS, "logger", "--log")
         if find_spec(name) is None:
@@ -53,7 +53,12 @@ def checked(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def chosen(names: Sequence[str], folder: Path, config: RunConfig) -> Loggers:
-    """Can be sent to another process."""
+    """Makes a run's loggers; can be pickled for the process that trains.
+
+    names   of loggers, see `checked`
+    folder  of the run
+    config  of the run
+    """
     return partial(_made, tuple(names), folder, config)
 
 
@@ -62,14 +67,14 @@ def _made(names: tuple[str, ...], folder: Path, config: RunConfig, start: int) -
 
 
 def _tensorboard(folder: Path, config: RunConfig, start: int) -> Logger:
-    """`tensorboard --logdir results` shows every run by its folder; what a cut run said behind `start` is dropped."""
+    """For `tensorboard --logdir results`. Steps after `start`, which an interrupted run logged, are hidden."""
     from lightning.pytorch.loggers import TensorBoardLogger
 
     return TensorBoardLogger(folder, name="", version="tensorboard", purge_step=start + 1 if start else 0)
 
 
 def _wandb(folder: Path, config: RunConfig, start: int) -> Logger:
-    """The same folder and configuration are the same run there, however often they are taken up again."""
+    """Folder and configuration make the run's id, so that a resumed run stays one run there."""
     from lightning.pytorch.loggers import WandbLogger
 
     own = hashlib.sha256(f"{folder.resolve()} {config.hash}".encode()).hexdigest()[:16]
