@@ -1,4 +1,4 @@
-"""What a run trains on, as its configuration says: the embedded world, or corpora in tar shards."""
+"""The training data of a run, from its configuration: the synthetic dataset, or corpora in tar shards."""
 
 from __future__ import annotations
 
@@ -26,27 +26,39 @@ from headtohead.utils.files import fingerprint
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Batches from any step on, and what a record says of where they come from."""
+    """Batches of a run, and their origin.
+
+    batches  from a step to an iterable of batches that begins there
+    about    what a run's record says of the data
+    """
 
     batches: Callable[[int], Iterable[Any]]
     about: Callable[[], dict[str, Any]]
 
     @property
     def fingerprint(self) -> str:
-        """Another one is other data: a run does not go on with it."""
+        """Hash of the data; a run resumes only on data with the same one."""
         return str(self.about()["data"]["fingerprint"])
 
 
 def build(
     config: RunConfig, portion: Portion, codec: Codec, cache: Path, device: str, say: Callable[[str], None]
 ) -> TrainingData:
+    """The training data that a configuration names.
+
+    portion  rows of each global batch for this rank
+    codec    pictures to image tokens
+    cache    folder in which the synthetic dataset's tokens are kept
+    device   on which they are computed
+    say      called with lines for the user
+    """
     if config.data.mix == WORLD:
         return _world(config, portion, codec, cache, device, say)
-    return from_shards(shown(config, codec), config.data, config.train, config.seed, portion)
+    return from_shards(training_mix(config, codec), config.data, config.train, config.seed, portion)
 
 
-def shown(config: RunConfig, codec: Codec) -> Mix:
-    """The mix as a run reads it, pictures or features, without what is held out."""
+def training_mix(config: RunConfig, codec: Codec) -> Mix:
+    """The mix that a run reads, as pictures or cached features, with its held-out samples set aside."""
     mix = opened(config.data, codec.side)
     if config.data.features:
         mix = read.as_features(mix, recipes(mix, codec), config.data.features)
@@ -54,8 +66,8 @@ def shown(config: RunConfig, codec: Codec) -> Mix:
 
 
 def held_out(config: RunConfig, codec: Codec) -> tuple[list[str], Tensor]:
-    """Captions and what they tell of, of the mix's samples that no run trains on: pictures, or features of them."""
-    reading = shard_batches.Reading(shown(config, codec), 0)
+    """Captions and pictures (B, 3, H, W), or features (B, N, D), of the mix's samples that no run trains on."""
+    reading = shard_batches.Reading(training_mix(config, codec), 0)
     try:
         samples = reading.held_out()
     finally:
@@ -66,17 +78,18 @@ def held_out(config: RunConfig, codec: Codec) -> tuple[list[str], Tensor]:
 
 
 def from_shards(mix: Mix, data: DataConfig, train: TrainConfig, seed: int, portion: Portion) -> TrainingData:
+    """Training data from a mix of corpora; failed samples are counted and end the run above `max_damaged`."""
     tally = shard_batches.Tally(mixture.read(data.mix).max_damaged)
 
     def batches(start: int) -> Iterable[Any]:
-        nonlocal tally  # of what is read from now on: whoever looks at a batch beforehand does not count
+        nonlocal tally  # counts from here: batches that were read before training are not part of the record
         tally = shard_batches.Tally(tally.most)
         steps = shard_batches.Steps(mix, seed=seed, batch=train.batch, start=start, stop=train.steps, portion=portion)
         return shard_batches.Loader(steps, tally, workers=data.workers)
 
     known = {source.corpus.name: source.corpus.fingerprint for source in mix.sources}
     about = {
-        "mix": data.mix, "corpora": known, "samples": mix.samples, "held_out": sum(mix.apart),
+        "mix": data.mix, "corpora": known, "samples": mix.samples, "held_out": sum(mix.held_out_counts),
         "fingerprint": fingerprint(known),
     }  # fmt: skip
     return TrainingData(batches, lambda: {"data": {**about, **tally.plain()}})
@@ -104,16 +117,17 @@ def _world(
 
 
 def opened(data: DataConfig, side: int) -> Mix:
-    """The declared mix as pictures of the size that is wanted."""
+    """The mix of a configuration as square pictures of `side` pixels."""
     return mixture.opened(replace(mixture.read(data.mix), size=side))
 
 
 def recipes(mix: Mix, codec: Codec) -> list[Recipe]:
+    """What the cached features of each corpus are computed from."""
     return [Recipe(source.corpus, codec.key, codec.side, torch.bfloat16) for source in mix.sources]
 
 
 def cache(config: RunConfig, codec: Codec, folder: Path, device: str, say: Callable[[str], None]) -> None:
-    """Encode every corpus of the mix once, for all runs that predict this representation, as they would on the way."""
+    """Encode every corpus of the mix once, as a run would during training; all runs of this representation share it."""
 
     def encode(pictures: Tensor) -> Tensor:
         with autocast(config.compute.precision, device):

@@ -1,4 +1,4 @@
-"""A declared mix with its corpora opened and checked."""
+"""The mix of corpora that a mix file declares, with its corpora opened and checked."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from headtohead.data.shards.locations import ShardError
 
 
 class Source(Protocol):
-    """A corpus, with which of its captions and as what: pictures, or features of them."""
+    """A corpus with a choice of its captions, read as pictures or as features of them."""
 
     @property
     def corpus(self) -> Corpus: ...
@@ -31,42 +31,50 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Mix:
+    """Corpora and the shares in which training shows them.
+
+    weights          relative shares of the samples
+    block            shards of a corpus among which samples are shuffled
+    random_crop      crop squares at random instead of at the centre
+    held_out_counts  samples of each corpus that are never trained on
+    """
+
     sources: Sequence[Source]
     weights: Sequence[float]
     block: int
     random_crop: bool = False
-    apart: Sequence[int] = ()  # samples of each source that are never trained on
+    held_out_counts: Sequence[int] = ()
 
     @property
     def samples(self) -> int:
         return sum(source.corpus.samples for source in self.sources)
 
     def trained(self, source: int) -> list[int]:
-        """Samples of each shard of a source that are trained on: its first ones. What is held out is spread evenly."""
+        """How many samples of each shard are trained on: its first ones. The held-out rest is spread evenly."""
         corpus = self.sources[source].corpus
-        share = Fraction(self.apart[source] if self.apart else 0, max(corpus.samples, 1))
+        share = Fraction(self.held_out_counts[source] if self.held_out_counts else 0, max(corpus.samples, 1))
         ends = [0, *accumulate(corpus.counts)]
         return [n - before(end, share) + before(end - n, share) for n, end in zip(corpus.counts, ends[1:], strict=True)]
 
     def held_out(self, source: int) -> list[tuple[int, int]]:
-        """Shard and row of each sample that is not."""
+        """Shard and row of each held-out sample of a source."""
         pairs = zip(self.sources[source].corpus.counts, self.trained(source), strict=True)
         return [(shard, row) for shard, (whole, first) in enumerate(pairs) for row in range(first, whole)]
 
     def holding_out(self, number: int) -> Mix:
-        """So many samples are taken from training, of every corpus by its weight: the same ones for every run."""
+        """The mix with `number` samples held out, from each corpus by its weight; the same ones for every run."""
         exact = [Fraction(str(weight)) for weight in self.weights]
         ends = [number * end // sum(exact) for end in accumulate(exact)]
-        apart = [int(end - begin) for begin, end in zip([0, *ends], ends, strict=False)]
-        for source, own in zip(self.sources, apart, strict=True):
+        counts = [int(end - begin) for begin, end in zip([0, *ends], ends, strict=False)]
+        for source, own in zip(self.sources, counts, strict=True):
             if own >= source.corpus.samples and own:
-                told = f"corpus {source.corpus.name} would give {own:,}, and has {source.corpus.samples:,} samples"
-                raise ShardError(f"evaluation.held_out={number}: {told}")
-        return replace(self, apart=apart)
+                reason = f"corpus {source.corpus.name} would give {own:,}, and has {source.corpus.samples:,} samples"
+                raise ShardError(f"evaluation.held_out={number}: {reason}")
+        return replace(self, held_out_counts=counts)
 
 
 def opened(config: MixConfig) -> Mix:
-    """The mix as pictures; corpora without an index, older than their shards or too damaged are refused here."""
+    """The mix as pictures. Raises for a corpus without an index, with an outdated one, or with too much damage."""
     found = {
         name: corpora.opened(name, own.data, own.index, config.max_damaged) for name, own in config.corpora.items()
     }
@@ -81,7 +89,8 @@ def opened(config: MixConfig) -> Mix:
 
 
 def short_share(config: MixConfig, weights: dict[str, float]) -> Fraction:
-    """What share of the corpora with short captions tells them, so that it is `short` of the whole mix."""
+    """The share of samples that show a short caption in the corpora that have them, so that it is `config.short` of
+    the whole mix. `weights` are the corpora's, by name."""
     if not config.short:
         return Fraction(0)
     exact = {name: Fraction(str(weight)) for name, weight in weights.items()}
@@ -97,21 +106,25 @@ def short_share(config: MixConfig, weights: dict[str, float]) -> Fraction:
 
 @dataclass(frozen=True, kw_only=True)
 class CorpusConfig:
+    """A corpus of a mix file; sweeps/mixes/example.yaml shows every key."""
+
     data: tuple[str, ...]  # folders, globs, brace patterns, fsspec addresses
-    index: str = ""  # the folder of its indices; beside the shards when empty
-    captions: str = "txt"  # `txt`, or `json:KEY`
-    short_captions: str = ""  # the same, for short ones; empty = it has none
-    weight: float = 0.0  # 0 = as many as it has samples
+    index: str = ""  # folder of the indices; empty: beside the shards
+    captions: str = "txt"  # `txt`, or `json:KEY` with a string or a list of them
+    short_captions: str = ""  # the same for short captions; empty: none
+    weight: float = 0.0  # 0: as many as it has samples
 
 
 @dataclass(frozen=True, kw_only=True)
 class MixConfig:
+    """A mix file."""
+
     corpora: dict[str, CorpusConfig]
-    size: int = 448  # pixels
+    size: int = 448  # side of the pictures in pixels; a run replaces it by what its encoder takes
     crop: Literal["centre", "random"] = "centre"
-    short: Share = 0.0  # share of all samples that are shown with a short caption
-    block: int = 16  # shards among which samples are shuffled, and which a process has open, of each corpus
-    max_damaged: Share = 0.01
+    short: Share = 0.0  # share of all samples that show a short caption
+    block: int = 16  # shards of a corpus among which samples are shuffled, and which a process holds open
+    max_damaged: Share = 0.01  # share of samples that may be damaged
 
     def __post_init__(self) -> None:
         for name, corpus in self.corpora.items():
@@ -125,12 +138,12 @@ class MixConfig:
 
 
 def mix(given: Any, where: str = "") -> MixConfig:
-    """A mix from plain data, as YAML and JSON hold it; anything unknown or impossible is one clear line."""
+    """A mix from plain data, as YAML and JSON hold it; `where` names the file in errors."""
     return build(MixConfig, given, where)
 
 
 def read(path: str) -> MixConfig:
-    """The file that data.mix names."""
+    """The mix file that data.mix names."""
     try:
         return mix(yaml.safe_load(Path(path).read_text()), path)
     except OSError as error:

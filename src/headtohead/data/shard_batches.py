@@ -1,8 +1,8 @@
-"""Training data of a run from shards: what step k shows is a function of (seed, k), whoever reads it.
+"""Training batches from shards. The samples of step k are a function of the seed and k alone.
 
-The global batch of step k is positions k B to (k + 1) B of the mix. A device takes its portion of them, a worker every
-so many of its device's batches: neither moves a sample from one step to another, so a run goes on at any step with
-another number of either.
+The global batch of step k is positions k B to (k + 1) B of the mix. Each device takes its portion of them, each worker
+every n-th batch of its device. Neither moves a sample to another step, so a run can resume at any step on another
+number of devices or workers.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from headtohead.data.shards.index import Trouble
 from headtohead.data.shards.locations import ShardError
 from headtohead.utils.random import keys, uniform
 
-IN_A_ROW = 100  # samples that may fail one after the other before there is nothing to go on with
-AT_FIRST = 1000  # samples before which a share says little
+IN_A_ROW = 100  # failed samples in a row after which the run ends
+AT_FIRST = 1000  # samples that the share of failures is taken of at least
 CROP, CAPTION = 11, 12  # salts
 
 
@@ -33,11 +33,16 @@ class ShardBatch(NamedTuple):  # Lightning moves tuples to the device, frozen da
     captions: list[str]
     x_1: Tensor  # (B, 3, H, W) bytes, or (B, N, D) features
     start: int  # of its rows in the step's global batch
-    troubles: list[Trouble]  # samples that failed and were replaced
+    troubles: list[Trouble]  # damaged samples, which were replaced
 
 
 class Steps(IterableDataset[ShardBatch]):
-    """A device's batches from step `start` on; several a step, when gradients are accumulated."""
+    """One device's batches; several a step when gradients are accumulated.
+
+    batch        samples of a step, over all devices
+    start, stop  first step and the step after the last
+    portion      the device's rows of each step's batch; all of them when None
+    """
 
     def __init__(
         self, mix: Mix, *, seed: int, batch: int, start: int, stop: int, portion: Portion | None = None
@@ -47,10 +52,11 @@ class Steps(IterableDataset[ShardBatch]):
 
     @property
     def parts(self) -> int:
+        """Batches of a step on this device."""
         return len(self.portion.starts)
 
     def positions(self, unit: int) -> tuple[int, list[int]]:
-        """Where part `unit % parts` of step `unit // parts` begins in its batch, and its positions in the mix."""
+        """First row in the global batch and positions in the mix of part `unit % parts` of step `unit // parts`."""
         step, part = divmod(unit, self.parts)
         first = self.portion.starts[part]
         begin = step * self.batch + first
@@ -69,7 +75,7 @@ class Steps(IterableDataset[ShardBatch]):
 
 
 class Reading:
-    """A mix as one process reads it: its orders, its open shards."""
+    """A mix read by one process: the order of each corpus, and its open shards."""
 
     def __init__(self, mix: Mix, seed: int) -> None:
         self.mix, self.seed = mix, seed
@@ -78,8 +84,11 @@ class Reading:
         self.views = [source.view(mix.block) for source in mix.sources]
 
     def batch(self, positions: Sequence[int], first: int = 0) -> ShardBatch:
-        """What these positions show. Where a sample fails, its corpus's next stands in for it: the same one whoever
-        reads, from shards that are open anyway, and without keeping account of what was replaced."""
+        """The samples at these positions of the mix; `first` is their first row in the global batch.
+
+        A damaged sample is replaced by its corpus's next one, which lies in shards that are open already and is the
+        same for every number of devices and workers.
+        """
         turns = [self.turns.at(p) for p in positions]
         shown: list[Sample | None] = [None] * len(turns)
         troubles: list[Trouble] = []
@@ -98,15 +107,16 @@ class Reading:
         raise ShardError(f"{troubles[-1]}; so are {IN_A_ROW - 1} before it, one after the other")
 
     def held_out(self) -> list[Sample]:
-        """What no step shows; a sample that fails is left out, and the others are the same whoever reads."""
+        """The samples that no step shows; damaged ones are left out."""
         out: list[Sample] = []
         for corpus, view in enumerate(self.views):
-            told, places = self.mix.sources[corpus].captions, self.mix.held_out(corpus)
-            wanted = [Wanted(shard, row, told.source(k)) for k, (shard, row) in enumerate(places)]
+            captions, places = self.mix.sources[corpus].captions, self.mix.held_out(corpus)
+            wanted = [Wanted(shard, row, captions.source(k)) for k, (shard, row) in enumerate(places)]
             out += [found for found in view.read(wanted) if not isinstance(found, Trouble)]
         return out
 
     def wanted(self, corpus: int, position: int) -> Wanted:
+        """The sample at a position of a corpus's order, with its crop and caption."""
         place = self.orders[corpus].at(position)
         x = y = 0.5
         if self.mix.random_crop:
@@ -121,12 +131,12 @@ class Reading:
 
 @dataclass
 class Tally:
-    """How many samples were shown and which of them failed, for the run's record; more than a share ends the run."""
+    """Samples shown and samples that failed, for the run's record; raises when more than the share `most` failed."""
 
     most: float
     shown: int = 0
     failed: int = 0
-    troubles: dict[Trouble, int] = field(default_factory=dict)  # a sample fails again in each epoch
+    troubles: dict[Trouble, int] = field(default_factory=dict)  # with how often: a sample fails in every epoch
 
     def add(self, batch: ShardBatch) -> None:
         self.shown += len(batch.captions)
@@ -145,7 +155,10 @@ class Tally:
 
 
 class Loader:
-    """Steps read ahead by workers, in their order, and tallied here, where all of a rank's failures meet."""
+    """Batches of `steps` in order, read ahead by `workers` processes; `tally` counts the failures of all of them.
+
+    context  how the processes start (`fork`, `spawn`); chosen by where the shards lie when None
+    """
 
     def __init__(self, steps: Steps, tally: Tally, *, workers: int = 0, context: str | None = None) -> None:
         self.steps, self.tally = steps, tally
@@ -161,7 +174,7 @@ class Loader:
             for batch in self.loader:
                 self.tally.add(batch)
                 yield batch
-        except ShardError as error:  # of a worker: its traceback is left out, the line at its end is what matters
+        except ShardError as error:  # a worker's error holds its traceback; only the last line is for users
             raise ShardError(str(error).strip().splitlines()[-1].rpartition("ShardError: ")[2]) from None
 
     def __len__(self) -> int:

@@ -1,6 +1,6 @@
-"""Training data of a run: pictures encoded once and kept, captions told anew at every epoch.
+"""Training batches of the synthetic dataset: pictures are encoded once and cached, captions differ in every epoch.
 
-What step k shows is a function of (seed, k): a run resumes at any step without having counted its way there.
+The samples of step k are a function of the seed and k, so a run can resume at any step.
 """
 
 from __future__ import annotations
@@ -25,14 +25,19 @@ from headtohead.synthetic.scenes import draw
 from headtohead.utils import files
 from headtohead.utils.files import fingerprint
 
-STREAM = 101  # the training pictures of every run; foundations learn from other streams
+STREAM = 101  # seed of every run's training pictures; pretrained models use other ones
 AT_ONCE = 256
 Encode = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
 class Source:
-    """What was encoded by what, in which precision: the key of the cache."""
+    """The key of the cache.
+
+    encoder   its key: name and hash of its weights
+    pictures  number of pictures of STREAM
+    dtype     in which their tokens are kept
+    """
 
     encoder: str
     pictures: int
@@ -44,7 +49,13 @@ class Source:
 
 
 def encoded(source: Source, encode: Encode, folder: Path, device: str, say: Callable[[str], None]) -> Tensor:
-    """(pictures, N, D) from the cache, or computed and kept there."""
+    """Tokens (pictures, N, D), read from the cache or computed and written there.
+
+    encode  pictures (B, 3, H, W) in [0, 1] to tokens (B, N, D)
+    folder  of the cache
+    device  on which pictures are rendered
+    say     called with progress lines
+    """
     path = folder / f"{source.key}.safetensors"
     if not path.exists():
         say(f"encoding {source.pictures:,} pictures once -> {path}")
@@ -69,7 +80,14 @@ class StepBatch(NamedTuple):  # Lightning moves tuples to the device, frozen dat
 
 
 class Steps(IterableDataset[StepBatch]):
-    """Batches from step `start` on, in an order that only the seed decides."""
+    """Batches in an order that depends on the seed alone.
+
+    tokens       (pictures, N, D)
+    batch        samples of a step, over all devices
+    start, stop  first step and the step after the last
+    dense        share of dense captions; the others are short
+    portion      the device's rows of each step's batch; all of them when None
+    """
 
     def __init__(
         self,
@@ -90,17 +108,18 @@ class Steps(IterableDataset[StepBatch]):
         self.scenes = draw(STREAM, np.arange(len(tokens)))
 
     def rows(self, step: int) -> tuple[int, np.ndarray]:
-        """The epoch of a step and the pictures it shows; an incomplete last batch of an epoch is left out."""
+        """The epoch of a step and its pictures; an incomplete last batch of an epoch is left out."""
         a_epoch = len(self.tokens) // self.batch
         epoch, at = divmod(step, a_epoch)
         order = np.random.default_rng((self.seed, epoch)).permutation(len(self.tokens))
         return epoch, order[at * self.batch : (at + 1) * self.batch]
 
     def at(self, step: int, first: int = 0) -> StepBatch:
+        """The part of a step's batch that begins at row `first`."""
         epoch, rows = self.rows(step)
         rows = rows[first : first + self.portion.at_once]
-        told = captions(self.scenes[rows], self.seed * 100_003 + epoch, rows, self.shares)
-        return StepBatch(told, self.tokens[torch.from_numpy(rows)].float(), first)
+        texts = captions(self.scenes[rows], self.seed * 100_003 + epoch, rows, self.shares)
+        return StepBatch(texts, self.tokens[torch.from_numpy(rows)].float(), first)
 
     def __iter__(self) -> Iterator[StepBatch]:
         for step in range(self.start, self.stop):

@@ -82,7 +82,7 @@ def test_an_interrupted_cache_goes_on_and_ranks_share_it(tmp_path: Path) -> None
         cache_features(recipe, breaks, tmp_path / "cache", say=silent, batch=4)
     own = tmp_path / "cache" / recipe.key
     assert sorted(p.name for p in own.iterdir()) == ["000000.safetensors", "about.json"]
-    with pytest.raises(ShardError, match="1 of 3 files are there; make cache goes on"):
+    with pytest.raises(ShardError, match="1 of 3 files are there; make cache makes the others"):
         read.as_features(mix(tmp_path / "data"), [recipe], str(tmp_path / "cache"))
     for rank, there in ((0, [0, 2]), (1, [0, 1, 2])):
         assert cache_features(recipe, breaks, tmp_path / "cache", say=silent, batch=4, rank=rank, ranks=2) == own
@@ -150,7 +150,7 @@ def test_a_disk_without_room_is_noticed_before_anything_is_encoded(
     recipe = Recipe(small(tmp_path / "data"), "mean", 8)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(400))
     calls = []
-    with pytest.raises(ShardError, match=r"\d+ B are needed there, and 400 B are free"):
+    with pytest.raises(ShardError, match=r"\d+ B are needed there, but 400 B are free"):
         cache_features(recipe, lambda p: calls.append(len(p)) or encode(p), tmp_path / "cache", say=silent)  # type: ignore[func-returns-value]
     assert calls == [1]  # the one that told the shape
     assert not (tmp_path / "cache").exists()

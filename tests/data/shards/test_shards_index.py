@@ -200,7 +200,7 @@ def test_a_file_that_is_no_whole_number_of_blocks_lost_something(tmp_path: Path)
     at, data = made.header_of(path, "000002.jpg"), path.read_bytes()
     path.write_bytes(data[:at] + data[made.header_of(path, "000002.txt") + 512 + 100 :])  # the rest is zeros
     assert sorted(pairs(path)) == [made.told(0), made.told(1)]
-    assert "no whole number of tar's blocks" in members.read(str(path)).troubles[0].told
+    assert "not a whole number of tar blocks" in members.read(str(path)).troubles[0].told
 
 
 def test_an_index_takes_24_bytes_a_sample_and_comes_back_as_it_was(tmp_path: Path) -> None:

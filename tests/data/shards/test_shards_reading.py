@@ -230,7 +230,7 @@ def test_a_shard_that_was_indexed_anew_under_a_run_is_refused(tmp_path: Path) ->
     reader = Reader(corpus.opened("a", [path]), 1)
     made.write(Path(path), made.members(range(3)))
     build([path])
-    with pytest.raises(ShardError, match="indexed anew"):
+    with pytest.raises(ShardError, match="indexed again"):
         reader.fetch([(0, 0)], ("picture",))
 
 

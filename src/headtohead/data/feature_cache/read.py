@@ -1,6 +1,6 @@
-"""Cached features read at random, in the order in which their pictures would be read: captions still come from the tar.
+"""Random access to cached features, in the order in which their pictures would be read; captions come from the shards.
 
-A folder of features may lie anywhere that shards may.
+A folder of features may lie on any file system that shards may.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from headtohead.data.shards.reader import File, Range, Reader, Recent
 
 @dataclass(frozen=True)
 class Features:
-    """A corpus as features of its pictures."""
+    """A corpus as features (N, D) of its pictures."""
 
     corpus: Corpus
     captions: Captions
@@ -38,27 +38,35 @@ class Features:
 
 
 def opened(recipe: Recipe, captions: Captions, folder: str) -> Features:
-    """The features of a recipe, which have to be there whole."""
+    """Open the cached features of a recipe; raises when some are missing.
+
+    captions  which of the corpus's captions to read
+    folder    that `make cache` wrote
+    """
     own = f"{folder.rstrip('/')}/{recipe.key}"
     about = locations.read(f"{own}/{ABOUT}")
     if about is None:
         raise ShardError(f"{own}: no features of this encoder, size, dtype and corpus; make cache makes them")
     try:
-        told = json.loads(about)
-        shape = Shape(told["tokens"], told["dim"], recipe.dtype)
+        plain = json.loads(about)
+        shape = Shape(plain["tokens"], plain["dim"], recipe.dtype)
     except (ValueError, KeyError, TypeError):
-        raise ShardError(f"{own}/{ABOUT}: is damaged; remove it, and make cache goes on") from None
+        raise ShardError(f"{own}/{ABOUT}: is damaged; remove it, and make cache continues") from None
     fs, path = locations.resolve(own)
     there = {str(name).rsplit("/", 1)[-1] for name in fs.ls(path, detail=False)}
     missing = [k for k in range(len(recipe.corpus.shards)) if file("", k)[1:] not in there]
     if missing:
         made = len(recipe.corpus.shards) - len(missing)
-        raise ShardError(f"{own}: {made} of {len(recipe.corpus.shards)} files are there; make cache goes on from there")
+        raise ShardError(f"{own}: {made} of {len(recipe.corpus.shards)} files are there; make cache makes the others")
     return Features(recipe.corpus, captions, own, shape)
 
 
 def as_features(mix: Mix, recipes: Sequence[Recipe], folder: str) -> Mix:
-    """The mix with features in the place of its pictures; a random crop has none, since features were made of one."""
+    """The mix with cached features in place of its pictures; raises for random crops, which the cache does not have.
+
+    recipes  one per corpus
+    folder   that `make cache` wrote
+    """
     if mix.random_crop:
         raise ShardError("crop: random, but cached features were made of pictures cut at the centre")
     pairs = zip(mix.sources, recipes, strict=True)
@@ -66,7 +74,7 @@ def as_features(mix: Mix, recipes: Sequence[Recipe], folder: str) -> Mix:
 
 
 class _File:
-    """An open file of features, with the checksums of its rows."""
+    """An open file of features of one shard, with the checksums of its rows."""
 
     def __init__(self, address: str, samples: int, shape: Shape) -> None:
         self.file, self.shape = File(address), shape
@@ -76,7 +84,7 @@ class _File:
         parts = [Range(self.file, 0, self.begin), Range(self.file, end, end + samples)]
         first, sound = reader.read(parts)
         if first[: len(head)] != head or len(sound) != samples:
-            raise ShardError(f"{address}: is damaged; remove it, and make cache makes it anew")
+            raise ShardError(f"{address}: is damaged; remove it, and make cache makes it again")
         self.crc = np.frombuffer(first[len(head) :], np.uint32)
         self.sound = np.frombuffer(sound, np.uint8)
 
@@ -110,7 +118,7 @@ class _Features:
         return out
 
     def _tokens(self, wanted: Sequence[Wanted]) -> list[Tensor | Trouble]:
-        """(N, D) of each; file by file, so that no more of them are open than may be, and far ones at once."""
+        """Features (N, D) of each sample. Read file by file, to bound how many are open; remote ones in parallel."""
         out: dict[int, Tensor | Trouble] = {}
         far: list[tuple[int, _File]] = []
         for k in sorted(range(len(wanted)), key=lambda k: wanted[k].shard):

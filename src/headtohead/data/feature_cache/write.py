@@ -1,7 +1,7 @@
-"""Features of a corpus, made once by a frozen encoder and kept as shards: one for each tar, a row for each sample.
+"""Features of a corpus, computed once by a frozen encoder and cached: one file per shard, one row per sample.
 
-A file is plain safetensors: `tokens` (samples, N, D), and for each row a checksum and whether there was a picture to
-encode. Its folder is named by the hash of what decides its content: encoder, preprocessing, dtype and corpus.
+A file is plain safetensors: `tokens` (samples, N, D), and for each row a checksum and whether its picture could be
+decoded. The folder is named by the hash of what determines its content: encoder, preprocessing, dtype and corpus.
 """
 
 from __future__ import annotations
@@ -35,11 +35,15 @@ DTYPES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}
 
 @dataclass(frozen=True)
 class Recipe:
-    """What decides the features of a corpus."""
+    """What determines the features of a corpus.
+
+    encoder  its key: name and hash of its weights
+    size     side in pixels of the square it encodes, cropped at the centre
+    """
 
     corpus: Corpus
-    encoder: str  # its key: name and hash of its weights
-    size: int  # pixels of the square that it sees, cut at the centre
+    encoder: str
+    size: int
     dtype: torch.dtype = torch.bfloat16
 
     @property
@@ -49,7 +53,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Shape:
-    """Of one sample's features."""
+    """Shape (tokens, dim) and dtype of one sample's features."""
 
     tokens: int
     dim: int
@@ -57,37 +61,41 @@ class Shape:
 
     @property
     def row(self) -> int:
+        """Bytes of a sample."""
         return self.tokens * self.dim * self.dtype.itemsize
 
     def header(self, samples: int) -> bytes:
-        """Of a file of so many rows; checksums stand first, so that what follows is aligned for every dtype."""
+        """The safetensors header of a file with `samples` rows; checksums come first, to keep the tokens aligned."""
         ends = np.cumsum([0, 4 * samples, samples * self.row, samples]).tolist()
         tokens = [samples, self.tokens, self.dim]
         entries = (("crc", "U32", [samples]), ("tokens", DTYPES[self.dtype], tokens), ("sound", "U8", [samples]))
-        told = {
+        plain = {
             name: {"dtype": dtype, "shape": shape, "data_offsets": ends[k : k + 2]}
             for k, (name, dtype, shape) in enumerate(entries)
         }
-        text = json.dumps(told).encode()
+        text = json.dumps(plain).encode()
         text += b" " * (-len(text) % 8)
         return struct.pack("<Q", len(text)) + text
 
     def bytes(self, samples: int) -> int:
+        """Size of a file with `samples` rows."""
         return len(self.header(samples)) + samples * (self.row + 5)
 
 
 def file(folder: str, shard: int) -> str:
+    """Path of the features of shard number `shard`."""
     return f"{folder}/{shard:06d}.safetensors"
 
 
-def size_told(corpus: Corpus, shape: Shape) -> str:
+def size_of(corpus: Corpus, shape: Shape) -> str:
+    """What the features of a corpus take, in words."""
     total = sum(shape.bytes(s.samples) for s in corpus.shards)
     dtype = str(shape.dtype).removeprefix("torch.")
     return f"features of {corpus.samples:,} pictures, {shape.tokens} x {shape.dim} in {dtype}: {in_bytes(total)}"
 
 
 def in_bytes(number: float) -> str:
-    """As one says it: 512 B, 5.73 TB."""
+    """In words: 512 B, 5.73 TB."""
     for unit in ("B", "kB", "MB", "GB"):
         if number < 999.5:
             return f"{number:.3g} {unit}"
@@ -99,13 +107,21 @@ def cache_features(
     recipe: Recipe, encode: Encode, folder: Path, *, device: str = "cpu", batch: int = 64, rank: int = 0,
     ranks: int = 1, say: Callable[[str], None] = print, quiet: bool = True,
 ) -> Path:  # fmt: skip
-    """Encode what is not encoded yet, and return the folder that holds it; `ranks` processes may share the shards."""
+    """Encode the shards of a corpus that are not cached yet, and return the folder that holds them.
+
+    encode       pictures (B, 3, H, W) in [0, 1] to features (B, N, D)
+    folder       of all caches; this one's subfolder is the recipe's key
+    batch        pictures of a forward pass
+    rank, ranks  this process's number and how many share the shards
+    say          called with lines for the user
+    quiet        no progress bar
+    """
     own = folder / recipe.key
     todo = [k for k in range(len(recipe.corpus.shards)) if not Path(file(str(own), k)).exists()]
     if not todo:
         return own
     writer = _Writer(recipe, encode, device, batch)
-    say(f"{size_told(recipe.corpus, writer.shape)} -> {own}")
+    say(f"{size_of(recipe.corpus, writer.shape)} -> {own}")
     _room(own, sum(writer.shape.bytes(recipe.corpus.shards[k].samples) for k in todo))
     own.mkdir(parents=True, exist_ok=True)
     about = {
@@ -122,11 +138,11 @@ def cache_features(
 
 
 def _room(folder: Path, needed: int) -> None:
-    """A full disk is noticed before an encoder has run for days."""
+    """Raise when the disk is too small, before the encoder has run for days."""
     above = next(parent for parent in (folder, *folder.parents) if parent.exists())
     free = shutil.disk_usage(above).free
     if needed > free:
-        raise ShardError(f"{folder}: {in_bytes(needed)} are needed there, and {in_bytes(free)} are free")
+        raise ShardError(f"{folder}: {in_bytes(needed)} are needed there, but {in_bytes(free)} are free")
 
 
 class _Writer:
@@ -137,7 +153,10 @@ class _Writer:
         self.shape = Shape(tokens.shape[1], tokens.shape[2], recipe.dtype)
 
     def write(self, shard: int, path: Path, done: Callable[[int], object]) -> list[Trouble]:
-        """One file, row by row, so that it never has to fit into memory; it gets its name once it is whole."""
+        """Write the file of one shard, batch by batch; it appears once it is complete.
+
+        done  called with the number of rows after each batch
+        """
         samples = self.recipe.corpus.shards[shard].samples
         head = self.shape.header(samples)
         crc, sound = np.zeros(samples, np.uint32), np.zeros(samples, np.uint8)
@@ -174,7 +193,7 @@ class _Writer:
         return pictures, troubles
 
     def _encoded(self, pictures: list[Tensor | None]) -> list[bytes]:
-        """A row's bytes for each; zeros where there was no picture."""
+        """The bytes of each picture's row; zeros where there is no picture."""
         sound = [p for p in pictures if p is not None]
         rows: list[bytes] = []
         if sound:
@@ -183,7 +202,7 @@ class _Writer:
             tokens = tokens.to("cpu", self.shape.dtype).contiguous()
             if tokens.shape[1:] != (self.shape.tokens, self.shape.dim):
                 raise ShardError(f"features: {tuple(tokens.shape[1:])} where others are {self.shape}")
-            if not tokens.isfinite().all():  # also what the dtype cannot hold
+            if not tokens.isfinite().all():  # also where the dtype overflows
                 raise ShardError(f"features: not finite in {self.shape.dtype}")
             rows = [row.tobytes() for row in tokens.view(torch.uint8).numpy()]
         given = iter(rows)

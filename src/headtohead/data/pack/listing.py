@@ -19,6 +19,8 @@ SHOWN = 20  # problems that are printed
 
 @dataclass(frozen=True)
 class Picture:
+    """A picture file and its captions."""
+
     path: Path
     captions: tuple[str, ...]
 

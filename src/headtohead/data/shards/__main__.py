@@ -1,4 +1,4 @@
-"""Index tar shards for reading at random, and name everything that is damaged."""
+"""Index tar shards for random access, and name everything in them that is damaged."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from headtohead.data.shards import locations
 from headtohead.data.shards.build_index import MAX_DAMAGED, Report, build, cores
 from headtohead.utils.cli import Parser, positive, say
 
-SHOWN = 20  # troubles that are printed; the indices hold all
+SHOWN = 20  # problems that are printed; the indices hold all of them
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -22,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--workers", type=positive, default=cores(), help="processes")
     parser.add_argument("--verify", action="store_true", help="decode every picture once")
     parser.add_argument("--max-damaged", type=share, default=MAX_DAMAGED, help="share of samples that may be damaged")
-    parser.add_argument("--report", type=Path, metavar="FILE", help="counts and every trouble as JSON")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="counts and every problem as JSON")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     options = parser.parse_args(arguments)
     return parser.concluded(lambda: _index(options))
@@ -31,11 +31,11 @@ def main(arguments: list[str] | None = None) -> int:
 def _index(options: argparse.Namespace) -> None:
     found = locations.shards(options.data)
     report = build(found, options.index or "", workers=options.workers, verify=options.verify, quiet=options.quiet)
-    _tell(report, options.report)
+    _print(report, options.report)
     report.check(options.max_damaged)
 
 
-def _tell(report: Report, file: Path | None) -> None:
+def _print(report: Report, file: Path | None) -> None:
     if file:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(report.plain(), indent=1) + "\n")
@@ -52,6 +52,7 @@ def _tell(report: Report, file: Path | None) -> None:
 
 
 def share(text: str) -> float:
+    """A number from 0 to 1, from the command line."""
     try:
         value = float(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Indices for many shards, by several processes; what is finished is not done again."""
+"""Index many shards with several processes, skipping those whose index is up to date."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from headtohead.data.shards.locations import ShardError
 from headtohead.utils.processes import processes
 
 MAX_DAMAGED = 0.01
-AT_ONCE = 16
+AT_ONCE = 16  # shards whose size and index are read in parallel
 
 
 def cores() -> int:
@@ -30,11 +30,17 @@ def cores() -> int:
 
 @dataclass
 class Report:
-    """What a corpus holds and what is wrong with it, shard by shard."""
+    """What the indices of a corpus hold.
+
+    summaries  one per shard
+    folder     of the indices; empty: beside the shards
+    made       shards that were indexed by this call
+    said       every problem, by shard and member
+    """
 
     summaries: list[Summary]
     folder: str = ""
-    made: int = 0  # shards that had no index before
+    made: int = 0
     said: list[Trouble] = field(default_factory=list)
 
     @property
@@ -43,7 +49,7 @@ class Report:
 
     @property
     def lost(self) -> int:
-        """Troubles, and what shards that end too early have fewer than the median of the others."""
+        """Damaged samples. A shard that ends too early is assumed to have had as many as the median of the others."""
         whole = [s.samples for s in self.summaries if not s.cut]
         usual = statistics.median(whole) if whole else 0
         short = sum(max(0, round(usual) - s.samples - s.troubles) for s in self.summaries if s.cut)
@@ -54,7 +60,7 @@ class Report:
         return self.lost / max(1, self.samples + self.lost)
 
     def plain(self) -> dict[str, Any]:
-        """For a run's record: counts, and every trouble by shard and member."""
+        """For a run's record: counts, and every problem by shard and member."""
         return {
             "shards": len(self.summaries),
             "samples": self.samples,
@@ -64,7 +70,7 @@ class Report:
         }
 
     def check(self, most: float) -> None:
-        """One line when more is damaged than may be."""
+        """Raise when more than the share `most` is damaged."""
         if not self.samples:
             raise ShardError(f"{_where(self.summaries)}: no sound sample{self._first()}")
         if self.share > most:
@@ -84,10 +90,17 @@ def _where(summaries: Sequence[Summary]) -> str:
 def build(
     shards: Sequence[str], folder: str = "", *, workers: int = 1, verify: bool = False, quiet: bool = True
 ) -> Report:
-    """Index every shard that has no index yet, or one of another content, and say what was found."""
+    """Index every shard whose index is missing or out of date.
+
+    shards   addresses
+    folder   of the indices; empty: beside the shards
+    workers  processes
+    verify   decode every picture once
+    quiet    no progress bar
+    """
     if not shards:
         raise ShardError("no shards given")
-    with ThreadPoolExecutor(AT_ONCE) as threads:  # far shards are asked for at once: each answer takes a while
+    with ThreadPoolExecutor(AT_ONCE) as threads:  # in parallel: remote file systems answer slowly
         looked = list(threads.map(lambda shard: _looked(shard, folder, verify), shards))
     done = {found.shard: found for _, found in looked if found}
     sizes = {shard: size for shard, (size, found) in zip(shards, looked, strict=True) if not found}
@@ -102,12 +115,12 @@ def build(
 
 
 def _looked(shard: str, folder: str, verify: bool) -> tuple[int, Summary | None]:
-    """A shard's size, and what its index says when that can still be used."""
+    """A shard's size, and the summary of its index if that is up to date."""
     now = locations.stamp(shard)
     try:
         found = index.summary(shard, folder)
         usable = found is not None and (found.verified or not verify) and index.current(found, now)
-    except ShardError:  # of another version, damaged, or older than its shard: made anew
+    except ShardError:  # an index of another version, damaged, or older than its shard
         usable = False
     return now.size, found if usable else None
 
@@ -122,19 +135,19 @@ def _made(todo: Sequence[str], folder: str, workers: int, verify: bool) -> Itera
             for finished in as_completed(work):
                 yield finished.result()
         except BrokenProcessPool:
-            raise ShardError("a process was killed, perhaps for want of memory; the same command goes on") from None
+            raise ShardError("a process was killed, perhaps for lack of memory; the same command continues") from None
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _one(shard: str, folder: str, verify: bool) -> Summary:
-    """In a process of its own, which an interruption from the keyboard leaves to finish its shard."""
+    """In a worker process, which ignores Ctrl-C: it finishes its shard, and the parent ends it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     return one(shard, folder, verify)
 
 
 def one(shard: str, folder: str, verify: bool) -> Summary:
-    """Index a shard; its index is there whole or not at all."""
+    """Index one shard; the index file appears once it is complete."""
     made = members.read(shard, verify)
     locations.write(locations.index_of(shard, folder), index.packed(made))
     return made.summary

@@ -1,4 +1,4 @@
-"""Shards with their indices as one numbered corpus: checked before anything is spent on them."""
+"""A corpus: shards whose indices have been checked, with their samples numbered by shard and row."""
 
 from __future__ import annotations
 
@@ -16,11 +16,14 @@ from headtohead.data.shards.locations import ShardError
 
 @dataclass(frozen=True)
 class Corpus:
-    """Samples by shard and row. Small: indices are read where and when a shard is."""
+    """Shards in order, by the summaries of their indices; an index itself is read when its shard is opened.
+
+    folder  of the indices; empty: beside the shards
+    """
 
     name: str
     shards: tuple[Summary, ...]
-    folder: str = ""  # of the indices
+    folder: str = ""
 
     @property
     def counts(self) -> list[int]:
@@ -32,18 +35,23 @@ class Corpus:
 
     @property
     def fingerprint(self) -> str:
-        """Of what it holds, wherever it lies."""
+        """Hash of the content, independent of where the shards lie."""
         held = [(s.shard.rsplit("/", 1)[-1], s.stamp.size, s.samples, s.crc) for s in self.shards]
         return hashlib.sha256(json.dumps(held).encode()).hexdigest()[:16]
 
 
 def opened(name: str, data: Sequence[str], folder: str = "", max_damaged: float = 1.0) -> Corpus:
-    """A corpus whose indices are all there, of these very shards, and not too damaged."""
+    """Open a corpus; raises when an index is missing or outdated, or when too much is damaged.
+
+    data         folders, globs, brace patterns or addresses
+    folder       of the indices; empty: beside the shards
+    max_damaged  share of samples that may be damaged
+    """
     found = locations.shards(data)
-    with ThreadPoolExecutor(AT_ONCE) as threads:  # far shards are asked for at once: each answer takes a while
+    with ThreadPoolExecutor(AT_ONCE) as threads:  # in parallel: remote file systems answer slowly
         summaries = list(threads.map(lambda shard: _summary(shard, folder), found))
     report = Report(summaries, folder)
-    if report.share > max_damaged:  # only then is it worth to read which
+    if report.share > max_damaged:  # the error names the first problem
         report.said = list(index.troubles(summaries, folder))
     report.check(max_damaged)
     return Corpus(name, tuple(summaries), folder)
@@ -58,5 +66,5 @@ def _summary(shard: str, folder: str) -> Summary:
 
 
 def report(corpus: Corpus) -> Report:
-    """With every trouble by shard and member, for a run's record."""
+    """The corpus's problems by shard and member, for a run's record."""
     return Report(list(corpus.shards), corpus.folder, said=list(index.troubles(list(corpus.shards), corpus.folder)))

@@ -1,7 +1,7 @@
-"""The index of a shard: where each sample's picture and caption lie, and everything that is wrong with the others.
+"""The index of a shard: offset and size of each sample's picture and captions, and the problems of damaged ones.
 
-24 bytes a sample: two offsets and two sizes (36 where a sample has text and JSON). It carries its shard's size and
-mark, so that a shard that changed is noticed before a wrong byte is read.
+24 bytes a sample: two offsets and two sizes (36 where a sample has text and JSON). It holds the shard's size and
+modification mark, so that a changed shard is detected before it is read.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from headtohead.data.shards import locations
 from headtohead.data.shards.locations import ShardError, Stamp
 
 VERSION = 1
-SAID = ("samples", "troubles", "crc", "cut", "verified")
-SUMMARY = 1 << 14  # bytes within which an index says what it is
+FIELDS = ("samples", "troubles", "crc", "cut", "verified")
+SUMMARY = 1 << 14  # bytes at the beginning of an index that hold its summary
 PARTS = ("picture", "txt", "json")
-AGAIN = "make index DATA=... makes it anew"
+AGAIN = "make index DATA=... makes it again"
 
 
 class Trouble(NamedTuple):
-    """One thing that is wrong, by its place."""
+    """A problem of a shard: its member, a kind for counting, and a message (`told`, as records on disk call it)."""
 
     shard: str
     member: str
@@ -42,25 +42,30 @@ class Trouble(NamedTuple):
 
 @dataclass(frozen=True)
 class Summary:
-    """What is known of a shard without reading its index whole."""
+    """The head of a shard's index."""
 
     shard: str
     stamp: Stamp
     samples: int
     troubles: int
-    crc: int  # of the offsets and sizes: what makes the samples of this shard these and no others
-    cut: bool = False  # it ends too early, so that nobody knows how many samples it lost
+    crc: int  # of offsets and sizes: identifies the samples
+    cut: bool = False  # the shard ends too early: how many samples it lost is unknown
     verified: bool = False  # every picture was decoded once
 
 
 @dataclass(frozen=True)
 class Index:
+    """A shard's index, read whole."""
+
     summary: Summary
-    columns: dict[str, NDArray[Any]]  # picture_at, picture_size, and as much of text and JSON as there is
+    columns: dict[str, NDArray[Any]]  # picture_at, picture_size; txt_ and json_ where there are such members
     troubles: list[Trouble]
 
     def part(self, name: str, row: int) -> tuple[int, int] | None:
-        """Offset and size of a part of a sample; None where it has none."""
+        """Offset and size of a member of a sample; None where it has none.
+
+        name  one of PARTS
+        """
         if f"{name}_at" not in self.columns:
             return None
         size = int(self.columns[f"{name}_size"][row])
@@ -68,6 +73,7 @@ class Index:
 
 
 def columns_of(rows: list[dict[str, tuple[int, int]]]) -> dict[str, NDArray[Any]]:
+    """An index's columns from (offset, size) by part of each sample."""
     out: dict[str, NDArray[Any]] = {}
     for part in PARTS:
         if part == "picture" or any(part in row for row in rows):
@@ -85,15 +91,17 @@ def checksum(columns: dict[str, NDArray[Any]]) -> int:
 
 
 def packed(index: Index) -> bytes:
-    said = json.dumps([t[1:] for t in index.troubles]).encode()
+    """The file of an index: safetensors, with the summary in its metadata."""
+    problems = json.dumps([t[1:] for t in index.troubles]).encode()
     s = index.summary
-    about = {"version": VERSION, "size": s.stamp.size, "mark": s.stamp.mark} | {name: getattr(s, name) for name in SAID}
-    arrays = {**index.columns, "troubles": np.frombuffer(said, np.uint8)}
+    own = {name: getattr(s, name) for name in FIELDS}
+    about = {"version": VERSION, "size": s.stamp.size, "mark": s.stamp.mark, **own}
+    arrays = {**index.columns, "troubles": np.frombuffer(problems, np.uint8)}
     return save_arrays(arrays, metadata={"headtohead": json.dumps(about)})  # one entry: several have no fixed order
 
 
 def summary(shard: str, folder: str = "") -> Summary | None:
-    """What a shard's index says of itself; None where there is none."""
+    """The summary of a shard's index; None without an index."""
     place = locations.index_of(shard, folder)
     head = locations.read(place, 0, SUMMARY)
     return None if head is None else _summary(shard, place, head)
@@ -103,7 +111,7 @@ def _summary(shard: str, place: str, head: bytes) -> Summary:
     try:
         length = int.from_bytes(head[:8], "little")
         about = json.loads(json.loads(head[8 : 8 + length])["__metadata__"]["headtohead"])
-        found = Summary(shard, Stamp(about["size"], about["mark"]), **{name: about[name] for name in SAID})
+        found = Summary(shard, Stamp(about["size"], about["mark"]), **{name: about[name] for name in FIELDS})
     except (ValueError, KeyError, TypeError):
         raise _damaged(place) from None
     if about.get("version") != VERSION:
@@ -116,6 +124,7 @@ def _damaged(place: str) -> ShardError:
 
 
 def load(shard: str, folder: str = "") -> Index:
+    """A shard's index, checked against its checksum."""
     place = locations.index_of(shard, folder)
     data = locations.read(place)
     if data is None:
@@ -123,16 +132,16 @@ def load(shard: str, folder: str = "") -> Index:
     about = _summary(shard, place, data[:SUMMARY])
     try:
         columns = load_arrays(data)
-        said = json.loads(columns.pop("troubles").tobytes())
+        problems = json.loads(columns.pop("troubles").tobytes())
     except (SafetensorError, KeyError, ValueError):
         raise _damaged(place) from None
     if checksum(columns) != about.crc or any(len(column) != about.samples for column in columns.values()):
         raise _damaged(place)
-    return Index(about, columns, [Trouble(shard, *words) for words in said])
+    return Index(about, columns, [Trouble(shard, *row) for row in problems])
 
 
 def current(found: Summary, now: Stamp) -> Summary:
-    """The summary, if its shard is still the one that it was made from."""
+    """The summary; raises when its shard has changed since it was indexed."""
     if found.stamp != now:
         what = f"{found.stamp.size:,} bytes then, {now.size:,} now" if found.stamp.size != now.size else "written since"
         raise ShardError(f"{found.shard}: has changed since its index was made ({what}); {AGAIN}")
@@ -140,7 +149,7 @@ def current(found: Summary, now: Stamp) -> Summary:
 
 
 def troubles(summaries: list[Summary], folder: str = "") -> Iterator[Trouble]:
-    """Everything that is wrong, read from the indices that say that something is."""
+    """Every problem, from the indices of the shards that have some."""
     for s in summaries:
         if s.troubles:
             yield from load(s.shard, folder).troubles

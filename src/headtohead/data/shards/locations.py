@@ -1,7 +1,7 @@
-"""Where shards lie: folders, globs, brace patterns, on this machine or behind any address that fsspec knows.
+"""Addresses of shards: folders, globs and brace patterns, on this machine or on any file system that fsspec supports.
 
-Addresses of this machine stay plain paths in every message; what a bucket needs beyond (s3fs, credentials) is the
-user's own and is configured as fsspec says.
+Local addresses stay plain paths in messages. A bucket's package (s3fs, gcsfs) and credentials are set up as fsspec
+describes.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from headtohead.utils.errors import InputError
 from headtohead.utils.files import whole
 
 ENDING = ".tar"
-STREAMED = 8 << 20  # bytes that a far shard is read by while its headers are walked
-# What file systems call the mark that changes with a file's content; the first that there is.
+STREAMED = 8 << 20  # bytes of a read while the headers of a remote shard are walked
+# Names under which file systems report a mark that changes with a file's content; the first one present counts.
 MARKS = ("ETag", "etag", "mtime", "LastModified", "last_modified", "updated", "created", "modified")
 
 
 class ShardError(InputError):
-    """Data that cannot be used: one line that begins with its address."""
+    """Data that cannot be used; the message begins with its address."""
 
 
 class Stamp(NamedTuple):
-    """What a file was when it was looked at."""
+    """Size and modification mark of a file."""
 
     size: int
     mark: str
 
 
 def braces(pattern: str) -> list[str]:
-    """`a{00..02}b{x,y}` told out, in order, as shells do."""
+    """Expand `a{00..02}b{x,y}` as a shell does, in order."""
     found = re.search(r"\{([^{}]*)\}", pattern)
     if not found:
         return [pattern]
@@ -54,7 +54,7 @@ def braces(pattern: str) -> list[str]:
 
 
 def shards(data: Sequence[str]) -> list[str]:
-    """The addresses that DATA means, each once, in sorted order."""
+    """The shards that folders, globs, brace patterns and addresses name: each once, sorted."""
     out: set[str] = set()
     for pattern in data:
         for address in braces(pattern):
@@ -67,7 +67,7 @@ def _found(address: str) -> list[str]:
     local = isinstance(fs, LocalFileSystem)
     if any(c in path for c in "*?["):
         found = [p for p in fs.glob(path) if not p.endswith(".index")]
-    elif not path.endswith(ENDING) and _answer(address, fs.isdir, path):
+    elif not path.endswith(ENDING) and _call(address, fs.isdir, path):
         found = [p for p in fs.find(path) if p.endswith(ENDING)]
     else:
         found = [path]
@@ -79,7 +79,7 @@ def _found(address: str) -> list[str]:
 
 
 def resolve(address: str) -> tuple[Any, str]:
-    """The file system of an address and the path in it; asked anew in every process, since connections do not fork."""
+    """The file system of an address and the path in it. For each process anew: connections do not survive a fork."""
     try:
         fs, path = fsspec.core.url_to_fs(address)
     except (ValueError, ImportError) as error:
@@ -87,10 +87,10 @@ def resolve(address: str) -> tuple[Any, str]:
     return fs, path
 
 
-def _answer(address: str, ask: Any, *args: Any, **kwargs: Any) -> Any:
-    """What a file system answers; its many errors become one line."""
+def _call(address: str, function: Any, *args: Any, **kwargs: Any) -> Any:
+    """Call a file system; its many kinds of errors become a ShardError."""
     try:
-        return ask(*args, **kwargs)
+        return function(*args, **kwargs)
     except FileNotFoundError:
         raise ShardError(f"{address}: no such file") from None
     except Exception as error:  # each file system has its own kinds
@@ -106,27 +106,28 @@ def is_local(address: str) -> bool:
 
 
 def stamp(address: str) -> Stamp:
+    """Size and modification mark, read without a cache."""
     fs, path = resolve(address)
     if isinstance(fs, LocalFileSystem):
-        told = _answer(address, os.stat, path)
-        return Stamp(told.st_size, str(told.st_mtime_ns))
+        stat = _call(address, os.stat, path)
+        return Stamp(stat.st_size, str(stat.st_mtime_ns))
     fs.invalidate_cache()
-    info = _answer(address, fs.info, path)
+    info = _call(address, fs.info, path)
     if info.get("size") is None:
-        raise ShardError(f"{address}: its server does not tell its size, so it cannot be read at random")
+        raise ShardError(f"{address}: its server does not report its size, so random access is impossible")
     return Stamp(int(info["size"]), next((str(info[m]) for m in MARKS if info.get(m)), ""))
 
 
 def stream(address: str) -> BinaryIO:
-    """For one walk from the beginning to the end."""
+    """Open a file for one read from beginning to end."""
     fs, path = resolve(address)
     if isinstance(fs, LocalFileSystem):
-        return cast(BinaryIO, _answer(address, open, path, "rb"))
-    return cast(BinaryIO, _answer(address, fs.open, path, "rb", block_size=STREAMED, cache_type="readahead"))
+        return cast(BinaryIO, _call(address, open, path, "rb"))
+    return cast(BinaryIO, _call(address, fs.open, path, "rb", block_size=STREAMED, cache_type="readahead"))
 
 
 def read(address: str, start: int = 0, stop: int | None = None) -> bytes | None:
-    """The bytes from start to stop, or None where there is no such file."""
+    """Bytes `start` to `stop` of a file; None if it does not exist."""
     fs, path = resolve(address)
     try:
         return cast(bytes, fs.cat_file(path, start=start, end=stop))
@@ -137,7 +138,7 @@ def read(address: str, start: int = 0, stop: int | None = None) -> bytes | None:
 
 
 def write(address: str, data: bytes) -> None:
-    """All of it or nothing: a reader never meets half a file."""
+    """Write a file atomically, where the file system can."""
     fs, path = resolve(address)
     try:
         if not isinstance(fs, LocalFileSystem):
@@ -151,7 +152,7 @@ def write(address: str, data: bytes) -> None:
 
 
 def index_of(shard: str, folder: str = "") -> str:
-    """Where a shard's index lies: beside it, or in a folder where shards of one name from two places do not meet."""
+    """Address of a shard's index: beside it, or in `folder`, under a hash of the shard's own folder."""
     if not folder:
         return shard + ".index"
     parent, _, name = shard.rpartition("/")

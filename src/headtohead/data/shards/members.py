@@ -1,6 +1,6 @@
-"""Members of a shard to samples: neighbours of one key, a picture and a caption.
+"""Group the members of a shard into samples: neighbours of one key, with a picture and a caption.
 
-A member of any other kind is named and never opened: a pickle in a shard stays bytes.
+Members of any other kind are reported and never opened, so that a pickle in a shard is never loaded.
 """
 
 from __future__ import annotations
@@ -15,14 +15,19 @@ from headtohead.data.shards.index import Index, Summary, Trouble, checksum, colu
 from headtohead.data.shards.locations import ShardError
 
 PICTURES = ("jpg", "jpeg", "png", "webp")
-MOST = 2**32 - 1  # bytes of a member: more is no picture
-MOST_TEXT = 1 << 22
+MOST = 2**32 - 1  # bytes of a picture
+MOST_TEXT = 1 << 22  # bytes of a caption's member
 COMPRESSED = {b"\x1f\x8b": "gzip", b"BZ": "bzip2", b"\xfd7": "xz", b"\x28\xb5": "zstd"}
 
 
 @dataclass
 class _Sample:
-    """The members of one key that stand together."""
+    """Consecutive members of one key.
+
+    parts  (offset, size) of the sound ones, by part
+    names  of all of them, by part
+    twice  a second member of the same part
+    """
 
     key: str
     parts: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -31,28 +36,28 @@ class _Sample:
 
 
 @dataclass
-class _Reading:
-    """A walk over one shard, and what it has found so far."""
+class _Walk:
+    """A walk over one shard, with the samples and problems found so far."""
 
     shard: str
     f: BinaryIO
     verify: bool
     rows: list[dict[str, tuple[int, int]]] = field(default_factory=list)
     troubles: list[Trouble] = field(default_factory=list)
-    met: set[str] = field(default_factory=set)
+    keys: set[str] = field(default_factory=set)
     cut: bool = False
 
-    def wrong(self, member: str, kind: str, told: str) -> None:
-        self.troubles.append(Trouble(self.shard, tar.shown(member), kind, told))
+    def wrong(self, member: str, kind: str, message: str) -> None:
+        self.troubles.append(Trouble(self.shard, tar.shown(member), kind, message))
 
     def member(self, sample: _Sample | None, member: tar.Member) -> _Sample | None:
-        """The sample that a member belongs to: the one begun, or the next."""
+        """Add a member to the sample it belongs to: the current one, or a new one, which is returned."""
         folder, _, name = member.name.rpartition("/")
         stem, dot, ending = name.partition(".")
         ending = ending.lower()
         part = "picture" if ending in PICTURES else ending
         if not member.ordinary or not stem or not dot or part not in ("picture", *tar.TEXTS):
-            self.wrong(member.name, "unexpected member", "is no picture and no caption; it was not opened")
+            self.wrong(member.name, "unexpected member", "is neither a picture nor a caption; it was not opened")
             return sample
         key = f"{folder}/{stem}" if folder else stem
         if sample is None or sample.key != key:
@@ -63,12 +68,12 @@ class _Reading:
         sample.names[part] = member.name
         if part == "picture" and not 0 < member.size <= MOST:
             self.wrong(member.name, "no picture", f"is no picture: {member.size:,} bytes")
-        elif part == "picture" or self._tells(member, part):
+        elif part == "picture" or self._readable(member, part):
             sample.parts[part] = (member.at, member.size)
         return sample
 
-    def _tells(self, member: tar.Member, part: str) -> bool:
-        """Whether a caption says anything; captions are short, so this costs a walk nothing."""
+    def _readable(self, member: tar.Member, part: str) -> bool:
+        """Whether a caption's member holds text, or a JSON object; captions are short, so this is cheap."""
         if member.size > MOST_TEXT:
             self.wrong(member.name, "no caption", f"is no caption: {member.size:,} bytes")
             return False
@@ -86,19 +91,17 @@ class _Reading:
         return True
 
     def finish(self, sample: _Sample | None) -> None:
-        """Keep a sample that is whole and the first of its key."""
+        """Keep a sample if it is complete and the first with its key."""
         if sample is None:
             return
-        known, lacks = sample.key in self.met, [p for p in ("picture", "caption") if not _has(sample, p)]
-        self.met.add(sample.key)
+        known, lacks = sample.key in self.keys, [p for p in ("picture", "caption") if not _has(sample, p)]
+        self.keys.add(sample.key)
         if sample.twice:
-            self.wrong(
-                sample.twice, "duplicate", f"stands twice in sample {tar.shown(sample.key)}: which one is meant?"
-            )
+            self.wrong(sample.twice, "duplicate", f"is a second one in sample {tar.shown(sample.key)}")
         elif known:
             self.wrong(sample.key, "duplicate", "is the key of an earlier sample too; the first one counts")
         elif lacks:
-            if len(sample.parts) == len(sample.names):  # else the damaged member was named already
+            if len(sample.parts) == len(sample.names):  # otherwise the damaged member was reported already
                 self.wrong(sample.key, f"no {lacks[0]}", f"the sample has no {lacks[0]}")
         elif not self.verify or self._decodes(sample):
             self.rows.append(sample.parts)
@@ -119,25 +122,28 @@ def _has(sample: _Sample, part: str) -> bool:
 
 
 def read(shard: str, verify: bool = False) -> Index:
-    """The index of a shard, made from the shard itself."""
+    """Index a shard.
+
+    verify  decode every picture once
+    """
     before = locations.stamp(shard)
     with locations.stream(shard) as f:
-        reading = _Reading(shard, f, verify)
+        found = _Walk(shard, f, verify)
         packed = COMPRESSED.get(f.read(2))
         if packed:
-            raise ShardError(f"{shard}: is compressed ({packed}); only plain tar can be read at random: unpack it")
+            raise ShardError(f"{shard}: is compressed ({packed}); random access needs a plain tar: unpack it")
         sample: _Sample | None = None
         for met in tar.walk(f, before.size):
             if isinstance(met, tar.Member):
-                sample = reading.member(sample, met)
+                sample = found.member(sample, met)
             else:
-                reading.cut |= met.cut
-                reading.wrong(met.name, "cut short" if met.cut else "damaged header or member", met.told)
-        reading.finish(sample)
+                found.cut |= met.cut
+                found.wrong(met.name, "cut short" if met.cut else "damaged header or member", met.message)
+        found.finish(sample)
     if locations.stamp(shard) != before:
         raise ShardError(f"{shard}: is being written while it is indexed")
-    columns = columns_of(reading.rows)
+    columns = columns_of(found.rows)
     about = Summary(
-        shard, before, len(reading.rows), len(reading.troubles), checksum(columns), cut=reading.cut, verified=verify
+        shard, before, len(found.rows), len(found.troubles), checksum(columns), cut=found.cut, verified=verify
     )
-    return Index(about, columns, reading.troubles)
+    return Index(about, columns, found.troubles)

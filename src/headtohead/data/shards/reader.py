@@ -1,7 +1,7 @@
-"""Samples of a corpus at random, from a bounded number of open shards.
+"""Random access to the samples of a corpus, with a bounded number of open shards.
 
-A read begins at a member's tar header, which is checked again: bytes that moved since they were indexed are never taken
-for a picture.
+Every read begins at the member's tar header, which is checked again: bytes that have moved since they were indexed are
+never taken for a picture.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ from headtohead.data.shards.corpus import Corpus
 from headtohead.data.shards.index import Index, Trouble
 from headtohead.data.shards.locations import ShardError
 
-BETWEEN = 1 << 16  # bytes between two parts of a sample that are read along rather than asked for separately
+BETWEEN = 1 << 16  # bytes between two members of a sample up to which both are read in one request
 
 
 class Part(NamedTuple):
+    """Offset and size of a member of a sample."""
+
     at: int
     size: int
     name: str  # picture, txt or json
@@ -29,7 +31,7 @@ class Part(NamedTuple):
 
 @dataclass
 class Found:
-    """The bytes of a sample by part, and the names of its members."""
+    """A sample that was read: bytes and member names by part (picture, txt, json)."""
 
     shard: str
     names: dict[str, str] = field(default_factory=dict)
@@ -43,7 +45,7 @@ class Shard:
         self.index, self.file = found, File(address)
 
     def runs(self, row: int, names: Sequence[str]) -> list[list[Part]]:
-        """The parts of a sample that are there, those that lie together in one run."""
+        """The members of a sample that exist, grouped into those read by one request."""
         placed = [Part(*place, name) for name in names if (place := self.index.part(name, row))]
         out: list[list[Part]] = []
         for part in sorted(placed):
@@ -62,7 +64,7 @@ def _end(run: list[Part]) -> int:
 
 
 class Reader:
-    """A corpus read at random; at most so many of its shards are open at a time."""
+    """Random access to a corpus with at most `most` open shards."""
 
     def __init__(self, corpus: Corpus, most: int) -> None:
         self.corpus = corpus
@@ -73,24 +75,28 @@ class Reader:
         found = index.load(known.shard, self.corpus.folder)
         index.current(found.summary, locations.stamp(known.shard))
         if found.summary.crc != known.crc:
-            raise ShardError(f"{known.shard}: was indexed anew since this run began")
+            raise ShardError(f"{known.shard}: was indexed again since this run began")
         return Shard(known.shard, found)
 
     def fetch(self, wanted: Sequence[tuple[int, int]], names: Sequence[str]) -> list[Found | Trouble]:
-        """The named parts of samples by shard and row; a sample that is not what its index says is a trouble."""
+        """Read samples; one that differs from its index is returned as a Trouble.
+
+        wanted  shard and row of each
+        names   parts to read: picture, txt, json
+        """
         out: list[Found | Trouble] = [Found(self.corpus.shards[shard].shard) for shard, _ in wanted]
-        # Shard by shard, so that a batch never needs more of them open than there may be.
+        # Sorted by shard, so that a batch never needs more than `most` of them open.
         order = sorted(range(len(wanted)), key=lambda k: wanted[k][0])
         far: list[tuple[int, list[Part], Range]] = []
         for k in order:
             shard = self.shards[wanted[k][0]]
             for run in shard.runs(wanted[k][1], names):
-                asked = Range(shard.file, run[0].at - tar.BLOCK, _end(run))
+                range_ = Range(shard.file, run[0].at - tar.BLOCK, _end(run))
                 if shard.file.descriptor is None:
-                    far.append((k, run, asked))
+                    far.append((k, run, range_))
                 else:
-                    out[k] = _taken(out[k], run, read([asked])[0])
-        for (k, run, _), data in zip(far, read([asked for *_, asked in far]), strict=True):
+                    out[k] = _taken(out[k], run, read([range_])[0])
+        for (k, run, _), data in zip(far, read([range_ for *_, range_ in far]), strict=True):
             out[k] = _taken(out[k], run, data)
         return out
 
@@ -99,6 +105,7 @@ class Reader:
 
 
 def _taken(found: Found | Trouble, run: list[Part], data: bytes) -> Found | Trouble:
+    """Add the members of a run, whose bytes begin at the first one's header, to a sample."""
     if isinstance(found, Trouble):
         return found
     for part in run:
@@ -106,7 +113,7 @@ def _taken(found: Found | Trouble, run: list[Part], data: bytes) -> Found | Trou
         header = tar.header(data[begin - tar.BLOCK : begin])
         name = tar.shown(header.name) if header else f"byte {part.at}"
         if header is None or len(data) < begin + part.size or header.size not in (0, part.size):
-            return Trouble(found.shard, name, "moved", "is not what its index says: the shard was damaged since")
+            return Trouble(found.shard, name, "moved", "differs from its index: the shard has been damaged since")
         found.names[part.name], found.data[part.name] = name, data[begin : begin + part.size]
     return found
 
@@ -115,7 +122,7 @@ TRIES, PAUSE = 4, 2.0  # seconds before the second try, and twice as long before
 
 
 class File:
-    """On this machine an open file; elsewhere an address, since requests for ranges need nothing open."""
+    """A local file, which is open, or a remote address, for which range requests need no open file."""
 
     def __init__(self, address: str) -> None:
         self.address = address
@@ -147,7 +154,7 @@ T = TypeVar("T", bound=Closes)
 
 
 class Recent(Generic[T]):
-    """What was opened last, so much and no more."""
+    """The `most` things that were used last, opened by `make` and closed when others take their place."""
 
     def __init__(self, most: int, make: Callable[[int], T]) -> None:
         self.most, self.make = most, make
@@ -167,34 +174,34 @@ class Recent(Generic[T]):
 
 
 def read(ranges: Sequence[Range]) -> list[bytes]:
-    """All of them, far ones at once, since each alone would take the network's time; short where the file ends."""
+    """The bytes of each range, shorter where a file ends. Remote ranges are requested in parallel."""
     out: list[bytes | None] = [None] * len(ranges)
     far: dict[int, list[int]] = {}
     for k, r in enumerate(ranges):
         if r.file.descriptor is None:
             far.setdefault(id(r.file.fs), []).append(k)
         else:
-            out[k] = _patiently(r.file.address, lambda r=r: [os.pread(r.file.descriptor, r.stop - r.start, r.start)])[0]  # type: ignore[misc]
+            out[k] = _retried(r.file.address, lambda r=r: [os.pread(r.file.descriptor, r.stop - r.start, r.start)])[0]  # type: ignore[misc]
     for members in far.values():
-        asked = [ranges[k] for k in members]
-        for k, data in zip(members, _patiently(asked[0].file.address, lambda a=asked: _far(a)), strict=True):  # type: ignore[misc]
+        own = [ranges[k] for k in members]
+        for k, data in zip(members, _retried(own[0].file.address, lambda a=own: _far(a)), strict=True):  # type: ignore[misc]
             out[k] = data
     return [data for data in out if data is not None]
 
 
-def _far(asked: Sequence[Range]) -> list[bytes]:
-    found: list[Any] = asked[0].file.fs.cat_ranges(
-        [r.file.path for r in asked], [r.start for r in asked], [r.stop for r in asked], on_error="raise"
+def _far(ranges: Sequence[Range]) -> list[bytes]:
+    found: list[Any] = ranges[0].file.fs.cat_ranges(
+        [r.file.path for r in ranges], [r.start for r in ranges], [r.stop for r in ranges], on_error="raise"
     )
     return [bytes(data) for data in found]
 
 
-def _patiently(address: str, ask: Callable[[], list[bytes]]) -> list[bytes]:
+def _retried(address: str, request: Callable[[], list[bytes]]) -> list[bytes]:
     for tried in range(TRIES):
         try:
-            return ask()
+            return request()
         except Exception as error:  # each file system has its own kinds
             if tried == TRIES - 1 or isinstance(error, FileNotFoundError):
                 raise ShardError(f"{address}: cannot be read ({' '.join(str(error).split())[:200]})") from None
         time.sleep(PAUSE * 2**tried)
-    raise AssertionError("the last try answers or raises")
+    raise AssertionError("the last try returns or raises")

@@ -1,8 +1,8 @@
-"""A walk over a tar's headers that goes on behind damage and never passes it over in silence.
+"""Walk over the headers of a tar, continuing after damage and reporting all of it.
 
-`tarfile` ends at the first header that is wrong, and takes zeros or a cut in the right place for the end. Here each
-member is given out only once what follows it is sound: a header, or the archive's end. Where it is not, either a header
-was overwritten, and the member before is whole, or bytes are missing, and it is not: its own end tells which.
+`tarfile` stops at the first bad header, and takes zeros or a cut at a block boundary for the end of the archive. Here a
+member is yielded only once what follows it is sound: a header, or the archive's end. Otherwise either the next header
+was overwritten and the member is whole, or bytes are missing and it is not; the member's last bytes decide which.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from typing import BinaryIO, NamedTuple
 
 BLOCK = 512
 CHUNK = 1 << 20
-MOST_NAMES = 1 << 20  # bytes of an extended header; more is damage
+MOST_NAMES = 1 << 20  # bytes of an extended header; a larger one counts as damage
 MAGIC, MAGIC_AT = b"ustar", 257
+# The last bytes of a sound file, by ending.
 ENDS = {"jpg": b"\xff\xd9", "jpeg": b"\xff\xd9", "png": b"IEND\xaeB`\x82"}
 TEXTS = ("txt", "json")
 ORDINARY = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE)
@@ -25,16 +26,20 @@ EXTENDED = (LONG_NAME, LONG_LINK, tarfile.XGLTYPE, *PAX)
 
 
 class Member(NamedTuple):
+    """A member of an archive."""
+
     name: str
-    at: int  # of its data
+    at: int  # offset of its data
     size: int
-    ordinary: bool = True  # a file, not a link or device
+    ordinary: bool = True  # a file, rather than a link or a device
 
 
 class Broken(NamedTuple):
-    name: str  # the member, or the place where one should be
-    told: str
-    cut: bool = False  # the archive ends too early: what is missing cannot be counted here
+    """A damaged place of an archive."""
+
+    name: str  # the member, or the offset where a header should be
+    message: str
+    cut: bool = False  # the archive ends too early, and how many members are missing is unknown
 
 
 class _Header(NamedTuple):
@@ -45,7 +50,7 @@ class _Header(NamedTuple):
 
 
 class _Damage(Exception):
-    """No sound header stands where one has to."""
+    """There is no sound header where one must be."""
 
 
 def padded(size: int) -> int:
@@ -53,12 +58,12 @@ def padded(size: int) -> int:
 
 
 def shown(name: str) -> str:
-    """A name that fits into one line, whatever bytes it is made of."""
+    """A member's name as printable text on one line."""
     return name if name.isprintable() else name.encode("unicode_escape", "backslashreplace").decode("ascii")
 
 
 def header(block: bytes) -> tarfile.TarInfo | None:
-    """A block as a tar header, when its checksum is right."""
+    """A block parsed as a tar header; None if its checksum is wrong."""
     try:
         info = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
     except tarfile.HeaderError:
@@ -67,7 +72,7 @@ def header(block: bytes) -> tarfile.TarInfo | None:
 
 
 def walk(f: BinaryIO, size: int) -> Iterator[Member | Broken]:
-    """Members and damage of an archive of `size` bytes, in the order of their place."""
+    """Members and damaged places of an archive of `size` bytes, by offset."""
     at, last, everywhere = 0, None, dict[str, str]()
     while True:
         filled = last is None or _filled(f, last)
@@ -82,13 +87,13 @@ def walk(f: BinaryIO, size: int) -> Iterator[Member | Broken]:
                 yield Broken(f"byte {at}{after}", str(damage), at + BLOCK > size)
             found = _search(f, at + 1 if whole or last is None else last.at, size)
             if found is None:
-                if at < size:  # what follows the damage holds no member: its end is unknown
+                if at < size:  # no member follows the damage
                     yield Broken(f"byte {at}", "no tar header in the rest of the file", True)
                 return
             at, last = found, None
             continue
         if last is not None:
-            yield last if filled else Broken(shown(last.name), "its last block goes on behind it: bytes are missing")
+            yield last if filled else Broken(shown(last.name), "its last block is not filled up: bytes are missing")
         if met is None:
             return
         last = None if met.kind == tarfile.DIRTYPE else Member(met.name, met.at, met.size, met.kind in ORDINARY)
@@ -96,7 +101,10 @@ def walk(f: BinaryIO, size: int) -> Iterator[Member | Broken]:
 
 
 def _next(f: BinaryIO, at: int, size: int, everywhere: dict[str, str]) -> _Header | None:
-    """The header at a place with what its extensions say of it; None at the archive's end."""
+    """The header at an offset, with its extended headers applied; None at the end of the archive.
+
+    everywhere  values of global extended headers so far
+    """
     own: dict[str, str] = {}
     while True:
         block = _read(f, at, BLOCK)
@@ -110,15 +118,15 @@ def _next(f: BinaryIO, at: int, size: int, everywhere: dict[str, str]) -> _Heade
             raise _Damage("no tar header here: it was overwritten, or bytes are missing")
         at += BLOCK
         if info.type not in EXTENDED:
-            told = {**everywhere, **own}
+            values = {**everywhere, **own}
             try:
-                length = int(told.get("size", info.size))
+                length = int(values.get("size", info.size))
             except ValueError:
                 raise _Damage("an extended header without a size that is a number") from None
             if length < 0:
                 raise _Damage("an extended header with a negative size")
             sparse = any(key.startswith("GNU.sparse") for key in own)
-            return _Header(told.get("path", info.name), at, length, tarfile.GNUTYPE_SPARSE if sparse else info.type)
+            return _Header(values.get("path", info.name), at, length, tarfile.GNUTYPE_SPARSE if sparse else info.type)
         data = _read(f, at, min(info.size, MOST_NAMES))
         if len(data) < info.size:
             raise _Damage("an extended header that is cut short")
@@ -132,14 +140,14 @@ def _next(f: BinaryIO, at: int, size: int, everywhere: dict[str, str]) -> _Heade
 
 
 def _records(data: bytes) -> dict[str, str]:
-    """A PAX header's `LENGTH KEY=VALUE\\n`, as many as there are."""
+    """The records `LENGTH KEY=VALUE\\n` of a PAX header."""
     out = {}
     while data.strip(b"\0"):
         digits = data.split(b" ", 1)[0]
         length = int(digits) if digits.isdigit() and len(digits) < 8 else 0
         record = data[len(digits) + 1 : length]
         if not record.endswith(b"\n") or b"=" not in record:
-            raise _Damage("an extended header that is no list of records")
+            raise _Damage("an extended header that is not a list of records")
         key, value = record[:-1].split(b"=", 1)
         out[key.decode("utf-8", "replace")] = value.decode("utf-8", "surrogateescape")
         data = data[length:]
@@ -147,16 +155,16 @@ def _records(data: bytes) -> dict[str, str]:
 
 
 def _end(f: BinaryIO, at: int, size: int) -> None:
-    """Zeros are the end only when nothing but zeros follows."""
+    """Check that a block of zeros is the end: only zeros may follow."""
     if size % BLOCK:
-        raise _Damage("bytes are missing before or at the end: the file is no whole number of tar's blocks")
+        raise _Damage("bytes are missing before or at the end: the file is not a whole number of tar blocks")
     for start in range(at, size, CHUNK):
         if _read(f, start, CHUNK).strip(b"\0"):
-            raise _Damage("zeros where a tar header has to be, and data behind them")
+            raise _Damage("zeros where a tar header must be, and data after them")
 
 
 def _search(f: BinaryIO, start: int, size: int) -> int | None:
-    """The next sound header: at any byte, since bytes may be missing or too many."""
+    """Offset of the next sound header, at any byte: bytes may be missing or surplus."""
     for chunk in range(start, size, CHUNK):
         data = _read(f, chunk, CHUNK + BLOCK)
         place = data.find(MAGIC)
@@ -175,11 +183,11 @@ def _beyond(member: Member, size: int) -> bool:
 def _how_broken(member: Member, size: int) -> str:
     if _beyond(member, size):
         return f"cut short: {max(0, size - member.at)} of {member.size} bytes are there"
-    return "bytes of it are missing or overwritten: nothing sound follows it, and its end is not one"
+    return "bytes of it are missing or overwritten: nothing sound follows it, and it does not end as its kind does"
 
 
 def _ends_well(f: BinaryIO, member: Member, size: int) -> bool:
-    """Whether a member's last bytes are those of its kind, and zeros fill its last block, as where none is missing."""
+    """Whether a member ends as files of its kind do, and zeros fill its last block: then no bytes are missing."""
     if _beyond(member, size) or not _filled(f, member):
         return False
     ending = member.name.lower().rpartition(".")[2]
@@ -196,7 +204,7 @@ def _ends_well(f: BinaryIO, member: Member, size: int) -> bool:
 
 
 def _filled(f: BinaryIO, member: Member) -> bool:
-    """Zeros fill a member's last block, as every writer of tar leaves it."""
+    """Whether zeros fill the rest of a member's last block, as every tar writer leaves it."""
     return not _read(f, member.at + member.size, padded(member.size) - member.size).strip(b"\0")
 
 
