@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 
 from ablations.analysis.curves import design_of, order, read
+from ablations.cli.damage import conclude
 from ablations.report.figures import drawn, folder, save
 from headtohead.config.parsing import known
+from headtohead.records.json_files import Damage
 from headtohead.utils.cli import Parser
 
 
@@ -22,12 +24,14 @@ def main(arguments: list[str] | None = None) -> int:
     return parser.concluded(lambda: _plot(options), "stopped")
 
 
-def _plot(options: argparse.Namespace) -> None:
-    runs, curves = read(options.results)
+def _plot(options: argparse.Namespace) -> int:
+    damage: Damage = {}
+    runs, curves = read(options.results, damage)
     there = sorted({c.design for c in curves}, key=order)
     shown = {known(name, dict.fromkeys(there), "design", "--design") for name in options.design or there}
     figures = drawn([r for r in runs if design_of(r) in shown], [c for c in curves if c.design in shown])
     print(*save(figures, folder(options)), sep="\n")
+    return conclude("plot", damage)
 
 
 if __name__ == "__main__":

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from headtohead.config.design import DESIGNS
-from headtohead.records.json_files import RecordError
+from headtohead.records.json_files import Damage, RecordError
 from headtohead.records.read import Run, runs
 
 Numbers = NDArray[np.float64]
+T = TypeVar("T", bound=Hashable)
 STEPS, SECONDS = "steps", "seconds"
 FINISHED = "finished"
 FLOPS, FLOPS_TOTAL = "flops", "flops_total"  # of head and language model; with encoders and decoder too
@@ -87,98 +89,100 @@ def order(design: str) -> tuple[int, str]:
     return (list(DESIGNS).index(name) if name in DESIGNS else len(DESIGNS)), design
 
 
-class _Point(NamedTuple):
-    """What a line says, without its keys: reports hold hundreds of thousands of lines at once."""
-
-    value: float
-    relative: float | None
-    terms: Terms | None  # of the judge; none where the record has no such line
-
-
-_NOTHING = _Point(np.nan, None, None)
-
 _ACCOUNTS = {STEPS: "step", FLOPS: "flops", FLOPS_TOTAL: "flops_total", SECONDS: "seconds"}
-_Costs = tuple[float | None, ...]  # of a step, in the order of _ACCOUNTS
 
 
 def curves(found: list[Run]) -> list[Curve]:
     """Every metric of every design; a step counts when each of the design's seeds that count has reached it."""
-    rows: dict[tuple[str, str, str], dict[int, dict[int, _Point]]] = {}
-    passed: dict[tuple[str, str], dict[int, dict[int, _Costs]]] = {}  # by seed and step
-    settings: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {}
-    same: dict[tuple[str, str, int], Terms] = {}  # few, for many thousands of lines
-    for run in (run for seeds in by_design(found).values() for run in counted(seeds)):
-        lines = run.curve()
-        if not lines:
-            continue
-        own = {k: v for k, v in run.config.items() if k not in ("seed", "hash")}
-        of = (run.sweep, design_of(run))
-        first, others = settings.setdefault(of, (run.name, own))
-        if own != others:
-            keys = ", ".join(sorted(key for key in {*own, *others} if own.get(key) != others.get(key)))
-            raise RecordError(
-                f"{run.folder}: its settings differ from {first}'s ({keys}): seeds of one design share them"
-            )
-        seed = run.config.get("seed", 0)
-        if seed in passed.get(of, {}):
-            raise RecordError(f"{run.folder}: seed {seed} of {of[1]} stands in another folder too")
-        costs = passed.setdefault(of, {}).setdefault(seed, {})
-        own_rows: dict[str, dict[int, _Point]] = {}
-        for line in lines:
-            step, metric = line["step"], line["metric"]
-            told = (str(line.get("judge", "")), str(line.get("mode", "")), line["n"])
-            if (terms := same.get(told)) is None:
-                terms = same[told] = Terms(*told)
-            if metric not in own_rows:
-                own_rows[metric] = rows.setdefault((*of, metric), {}).setdefault(seed, {})
-            own_rows[metric][step] = _Point(line["value"], line.get("relative"), terms)
-            if step not in costs:
-                costs[step] = tuple(map(line.get, _ACCOUNTS.values()))
-    out = []
-    shared = {key: set.intersection(*(set(own) for own in seeds.values())) for key, seeds in passed.items()}
-    spent: dict[tuple[str, str, tuple[int, ...]], dict[str, Numbers]] = {}  # most metrics of a design share theirs
-    for (sweep, design, metric), measured in rows.items():
-        seeds = passed[sweep, design]
-        steps = sorted(shared[sweep, design] & {step for own in measured.values() for step in own})
-        if not steps:
-            continue
-        points = [[measured.get(seed, {}).get(step, _NOTHING) for step in steps] for seed in sorted(seeds)]
-        values, relative, terms = zip(*(zip(*row, strict=True) for row in points), strict=True)  # a row a seed
-        at = (sweep, design, tuple(steps))
-        if at not in spent:
-            spent[at] = _spent([[seeds[seed][step] for step in steps] for seed in sorted(seeds)])
-        axes = settings[sweep, design][1].get("design", {})
-        out.append(
-            Curve(
-                sweep,
-                design,
-                axes.get("representation", ""),
-                metric,
-                tuple(sorted(seeds)),
-                np.array(steps),
-                np.array(values, float),
-                np.array(relative, float),
-                np.array([next(t.n for t in at_step if t) for at_step in zip(*terms, strict=True)]),
-                spent[at],
-                terms,
-            )
-        )
+    out = [c for own in by_design(found).values() for c in _of_design(counted(own))]
     return sorted(out, key=lambda c: (c.sweep, order(c.design), c.metric))
 
 
-def _spent(costs: list[list[_Costs]]) -> dict[str, Numbers]:
-    """What each seed had spent at each step; an account that some line lacks is left out."""
-    accounts = {name: [[cost[k] for cost in row] for row in costs] for k, name in enumerate(_ACCOUNTS)}
-    return {name: np.array(table, float) for name, table in accounts.items() if not any(None in row for row in table)}
+def _of_design(own: Sequence[Run]) -> Iterator[Curve]:
+    """The curves of runs that differ in nothing but their seeds."""
+    measured = {run: lines for run in own if (lines := run.curve())}
+    runs = sorted(measured, key=lambda r: r.seed)
+    _alike([run for run in own if run in measured])
+    lines = [line for run in runs for line in measured[run]]
+    if not lines:
+        return
+    seed = np.repeat(np.arange(len(runs)), [len(measured[run]) for run in runs])
+    steps, at = np.unique(_column(lines, "step", np.int64), return_inverse=True)
+    reached = np.zeros((len(runs), len(steps)), bool)
+    reached[seed, at] = True
+    names, metric = _coded(map(itemgetter("metric"), lines))
+    texts = [[str(line.get(key, "")) for line in lines] for key in ("judge", "mode")]
+    kinds, kind = _coded(zip(*texts, map(itemgetter("n"), lines), strict=True))
+    terms = [*map(Terms._make, kinds), None]  # the last one: the record has no such line
+    shape = (len(names), *reached.shape)
+    values, relative, coded = np.full(shape, np.nan), np.full(shape, np.nan), np.full(shape, -1)
+    values[metric, seed, at] = _column(lines, "value")
+    relative[metric, seed, at] = _column(lines, "relative")
+    coded[metric, seed, at] = kind
+    spent = {name: np.full(reached.shape, np.nan) for name in _ACCOUNTS}
+    for name, key in _ACCOUNTS.items():
+        spent[name][seed[::-1], at[::-1]] = _column(lines, key)[::-1]  # the first line of a step counts
+    same: dict[bytes, dict[str, Numbers]] = {}  # most metrics of a design share their steps
+    for k, name in enumerate(names):
+        keep = reached.all(0) & (coded[k] >= 0).any(0)
+        if not keep.any():
+            continue
+        if (key := keep.tobytes()) not in same:
+            same[key] = {a: v[:, keep] for a, v in spent.items() if not np.isnan(v[:, keep]).any()}
+        codes = coded[k][:, keep]
+        first = codes[(codes >= 0).argmax(0), np.arange(codes.shape[1])]
+        yield Curve(
+            runs[0].sweep,
+            design_of(runs[0]),
+            runs[0].config.get("design", {}).get("representation", ""),
+            name,
+            tuple(run.seed for run in runs),
+            steps[keep],
+            values[k][:, keep],
+            relative[k][:, keep],
+            np.array([kinds[c][2] for c in first]),
+            same[key],
+            tuple(tuple(terms[c] for c in row) for row in codes.tolist()),
+        )
 
 
-def read(results: Path) -> tuple[list[Run], list[Curve]]:
-    """Every run of a results folder and its curves; an error where there is nothing to show."""
-    found = runs(results)
-    drawn = curves(found)
-    if not drawn:
-        raise RecordError(f"{results}: its runs have no points yet")
-    return found, drawn
+def _alike(own: Sequence[Run]) -> None:
+    """Refuse seeds of one design that differ in their settings, or are there twice."""
+    settings = [{k: v for k, v in run.config.items() if k not in ("seed", "hash")} for run in own]
+    for k, run in enumerate(own):
+        if settings[k] != settings[0]:
+            differ = {*settings[0], *settings[k]}
+            keys = ", ".join(sorted(key for key in differ if settings[0].get(key) != settings[k].get(key)))
+            raise RecordError(
+                f"{run.folder}: its settings differ from {own[0].name}'s ({keys}): seeds of one design share them"
+            )
+        if run.seed in [other.seed for other in own[:k]]:
+            raise RecordError(f"{run.folder}: seed {run.seed} of {design_of(run)} stands in another folder too")
+
+
+def _column(lines: Iterable[dict[str, Any]], key: str, kind: type = float) -> NDArray[Any]:
+    return np.array([line.get(key) for line in lines], kind)
+
+
+def _coded(values: Iterable[T]) -> tuple[list[T], NDArray[np.int64]]:
+    """The different values, in the order in which they first appear, and the place of each value among them."""
+    places: dict[T, int] = {}
+    coded = np.array([places.setdefault(value, len(places)) for value in values])
+    return list(places), coded
+
+
+def read(results: str | Path, damage: Damage | None = None) -> tuple[list[Run], list[Curve]]:
+    """Every run of a results folder and its curves; an error where there is nothing to show.
+
+    results  a results folder, a sweep's or a run's
+    damage   where given, damaged files are named in it and the rest is read; without it the first one is an error
+    """
+    found = runs(results, damage)
+    measured = curves(found)
+    if not measured:
+        named = "; ".join(f"{path}: {wrong}" for path, wrong in (damage or {}).items())
+        raise RecordError(named or f"{results}: its runs have no points yet")
+    return found, measured
 
 
 def reached(curve: Curve, target: float) -> tuple[float, float] | None:

@@ -53,11 +53,16 @@ def cells(found: Iterable[Run], drawn: Iterable[Curve] = ()) -> dict[str, list[C
     for curve in drawn or curves([run for run in found if run.state["state"] == FINISHED]):
         known.setdefault((curve.sweep, curve.design), []).append(curve)
     out: dict[str, list[Cell]] = {}
-    searched = {folder: tuned(folder) for folder in {run.folder.parent for run in found}}
+    searched = {run.folder.parent: tuned(run.folder.parent, run.damage) for run in by_folder(found)}
     for (sweep, name), own in sorted(by_design(found).items(), key=lambda item: (item[0][0], order(item[0][1]))):
         search = searched[own[0].folder.parent].get(name.split("+")[0])
         out.setdefault(sweep, []).append(_cell(sweep, name, own, known.get((sweep, name), []), search))
     return out
+
+
+def by_folder(found: Iterable[Run]) -> Iterable[Run]:
+    """One run of each sweep's folder."""
+    return {run.folder.parent: run for run in found}.values()
 
 
 def _cell(sweep: str, name: str, own: list[Run], known: list[Curve], search: Tuned | None) -> Cell:

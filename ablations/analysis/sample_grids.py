@@ -7,8 +7,9 @@ import contextlib
 import os
 import re
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -21,6 +22,7 @@ from headtohead.records.layout import GRIDS
 from headtohead.records.read import Run
 
 Pictures = NDArray[np.uint8]
+T = TypeVar("T")
 MOST = 12  # designs in one figure: more are too small to look at
 FINE = 256  # pixels: pictures of so many or more are drawn two inches wide
 SHORT, LINES = 26, 6.0  # letters of a line beside pictures, and lines to an inch that leave it room
@@ -51,7 +53,18 @@ def opened(path: Path) -> Iterator[Image.Image]:
             whole.load()
             yield whole
     except (OSError, SyntaxError):  # what PIL says of damage
-        raise RecordError(f"{path}: is no whole picture; remove it to do without") from None
+        raise RecordError(f"{path}: is not a whole picture; without the file the rest is shown") from None
+
+
+def whole(run: Run, path: Path, read: Callable[[Path], T]) -> T | None:
+    """What `read` makes of a picture; nothing where it is damaged, which is named in the run's damage."""
+    try:
+        return read(path)
+    except RecordError:
+        if run.damage is None:
+            raise
+        run.damage[path] = "is not a whole picture, and is left out"
+        return None
 
 
 def tiles(path: Path, number: int) -> list[Pictures]:
@@ -127,8 +140,9 @@ def _last(found: list[Run], sweep: str, kind: str) -> tuple[list[str], dict[str,
     if not own:
         return None
     texts = next(iter(own.values()))[0].state["shown"][kind]
-    same = dict([(d, path) for d, (r, path) in own.items() if r.state["shown"][kind] == texts][:MOST])
-    return texts, {d: tiles(path, len(texts) * KINDS[kind]) for d, path in same.items()}
+    same = dict([(d, of) for d, of in own.items() if of[0].state["shown"][kind] == texts][:MOST])
+    cut = {d: whole(run, path, lambda path: tiles(path, len(texts) * KINDS[kind])) for d, (run, path) in same.items()}
+    return (texts, {d: pictures for d, pictures in cut.items() if pictures}) if any(cut.values()) else None
 
 
 def broken(name: str, wide: int) -> str:

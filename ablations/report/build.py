@@ -8,10 +8,12 @@ from pathlib import Path
 
 from ablations.analysis.curves import FLOPS, Curve, read
 from ablations.analysis.designs import cells
+from ablations.cli.damage import conclude
 from ablations.report import figures
 from ablations.report.html.document import page
 from ablations.report.markdown import CAPTIONS, markdown
 from ablations.report.section import Section, section
+from headtohead.records.json_files import Damage
 from headtohead.records.read import Run
 from headtohead.utils.cli import Parser, say
 
@@ -53,12 +55,12 @@ def write(results: Path, found: list[Run], curves: list[Curve], drawings: Path) 
 
 def make(results: Path) -> Path:
     """Figures and report of a results folder, from its records; the page that holds all of it."""
-    _make(results)
+    _make(results, {})
     return results / "report.html"
 
 
-def _make(results: Path) -> list[Section]:
-    found, curves = read(results)
+def _make(results: Path, damage: Damage) -> list[Section]:
+    found, curves = read(results, damage)
     figures.save(figures.drawn(found, curves), results / "figures")
     return write(results, found, curves, results / "figures")
 
@@ -71,9 +73,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _tell(results: Path) -> int:
-    own = _make(results)
+    damage: Damage = {}
+    own = _make(results, damage)
     print(results / "report.html")
     refused = [line for s in own if s.study for line in s.study.refused]
     for line in refused:
         say(f"report: {line}")
-    return 2 if refused else 0
+    return conclude("report", damage) or (2 if refused else 0)

@@ -31,7 +31,12 @@ def markdown(title: str, sections: list[Section], figures: list[str]) -> str:
     out += [_picture(name) for name in CAPTIONS if name in figures and (several and name not in OF_A_SWEEP)]
     for s in sections:
         out += [f"## {_plain(s.sweep)}"] if several else []
-        out += [_plain(s.headline), *map(_plain, s.troubles), "### Verdicts on the paper's findings", f"{s.counted}."]
+        out += [
+            _plain(s.headline),
+            *map(_plain, [*s.damage, *s.troubles]),
+            "### Verdicts on the paper's findings",
+            f"{s.counted}.",
+        ]
         out += [_verdicts(s), *s.legend, *_table(s.final)]
         own = [(named(name, s.sweep, sweeps) if name in OF_A_SWEEP else name, name) for name in CAPTIONS]
         out += [_picture(file, name) for file, name in own if file in figures and (name in OF_A_SWEEP or not several)]

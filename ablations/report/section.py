@@ -76,6 +76,7 @@ class Section:
     packages: list[str]
     troubles: list[str]
     study: Answered | None = None  # where raters did
+    damage: list[str] = field(default_factory=list)  # a line for each file that could not be read, or not all of it
     drawings: dict[str, tuple[str, str]] = field(default_factory=dict)  # of other commands: caption and data URI
 
     @property
@@ -130,6 +131,7 @@ def section(
         troubles=provenance.troubles(runs),
         study=answered(runs[0].folder.parent),
         drawings=drawings,
+        damage=provenance.damage(runs, sorted({c.sweep for c in curves})),  # last: all of the above may have found some
     )
 
 

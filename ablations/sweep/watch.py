@@ -57,7 +57,7 @@ def sweeps(results: Path, now: float) -> dict[Path, list[Watched]]:
     for folder, found in out.items():
         if (results / CONFIG).is_file():  # asked for one run
             break
-        planned, there = _mapping(_whole(folder / SWEEP).get("runs")), {r.name for r in found}
+        planned, there = _mapping(_whole(folder / SWEEP)[0].get("runs")), {r.name for r in found}
         found += [
             Watched(str(name), NEW, steps=int(_number(steps) or 0))
             for name, steps in planned.items()
@@ -81,19 +81,24 @@ def _folders(folder: Path, deep: int) -> Iterator[Path]:
 
 def run(folder: Path, now: float) -> Watched:
     """One run; what it says is weighed against whether anybody still works on it."""
-    config, status, progress = (_whole(folder / name) for name in (CONFIG, STATUS, PROGRESS))
-    held, (point, scores) = _held(folder, now), _last_point(folder / CURVE)
+    found = {name: _whole(folder / name) for name in (CONFIG, STATUS, PROGRESS)}
+    config, status, progress = (value for value, _ in found.values())
+    held, (point, scores, cut) = _held(folder, now), _last_point(folder / CURVE)
     alive = held is not None and held.alive and status.get("state") != ENDED
     told, age = _number(progress.get("time")) or 0.0, max(0.0, now - _changed(folder / PROGRESS, now))
     fresh = alive and held is not None and told >= held.since  # else it is of somebody before
     steps = _number(_mapping(config.get("train")).get("steps")) or _number(progress.get("steps")) or 0
     reached = max(point, _number(progress.get("step")) or 0)
     spent = [_number(status.get(f"seconds_{what}")) for what in ("training", "measuring")]
-    state, left, a_step = _state(folder, status, held), None, None
+    state, left, a_step = _state(folder, status, held, point), None, None
     if state == ENDED:
         reached = steps = _number(status.get("steps")) or steps
         a_step = sum(filter(None, spent)) / steps if steps and any(spent) else None
     why = str(status.get("reason", "")) if state in (FAILED, PAUSED) else ""
+    damage = [f"{name} {wrong}" for name, (_, wrong) in found.items() if wrong and name != PROGRESS and point]
+    if damage and not alive:
+        state = DAMAGED
+    why = "; ".join(filter(None, (why, *damage, cut)))
     if alive and state != PAUSED:
         state = str(progress.get("doing", "running")) if fresh else "starting"
         left = _number(progress.get("seconds_left")) if fresh else None
@@ -124,10 +129,10 @@ def _held(folder: Path, now: float) -> Holder | None:
         return None
 
 
-def _state(folder: Path, status: Mapping[str, Any], held: Holder | None) -> str:
+def _state(folder: Path, status: Mapping[str, Any], held: Holder | None, point: float) -> str:
     """As it is recorded, unless whoever recorded it is gone."""
     if "state" not in status:
-        return DAMAGED if (folder / STATUS).exists() else NEW
+        return DAMAGED if (folder / STATUS).exists() or point else NEW
     recorded = str(status["state"])
     if recorded not in ("running", PAUSED) or held is None or held.alive:
         return recorded
@@ -150,11 +155,13 @@ def _who(status: Mapping[str, Any], held: Holder | None, state: str) -> str:
     return f"job {status['job']}" if state == "queued" and "job" in status else ""
 
 
-def _last_point(path: Path) -> tuple[float, dict[str, float]]:
-    """Step and headline scores of the last point on record."""
+def _last_point(path: Path) -> tuple[float, dict[str, float], str]:
+    """Step and headline scores of the last point on record, and whether the last line is damaged."""
     at: float | None = None
     out: dict[str, float] = {}
-    for line in reversed(_tail(path)):
+    lines = _tail(path)
+    cut = f"the last line of {CURVE} is cut off" if lines and lines[-1] and not _parsed(lines[-1]) else ""
+    for line in reversed(lines):
         told = _parsed(line)
         step, metric, value = _number(told.get("step")), told.get("metric"), _number(told.get("value"), -HUGE)
         if step is None:
@@ -163,9 +170,9 @@ def _last_point(path: Path) -> tuple[float, dict[str, float]]:
             at = step
         if step != at:
             break
-        if metric in METRICS and METRICS[metric].headline and value is not None:
+        if str(metric) in METRICS and METRICS[str(metric)].headline and value is not None:
             out.setdefault(str(metric), value)
-    return at or 0.0, out
+    return at or 0.0, out, cut
 
 
 def _tail(path: Path) -> list[str]:
@@ -178,13 +185,13 @@ def _tail(path: Path) -> list[str]:
         return []
 
 
-def _whole(path: Path) -> dict[str, Any]:
-    """An object that a file holds, or nothing: it may be gone, half written or something else."""
+def _whole(path: Path) -> tuple[dict[str, Any], str]:
+    """The object that a file holds, and what is wrong with it: it may be gone, half written or something else."""
     try:
         with path.open("rb") as file:
-            return _parsed(file.read(MOST_BYTES))
+            return read.parsed(file.read(MOST_BYTES))
     except OSError:
-        return {}
+        return {}, "cannot be read" if path.exists() else "is missing"
 
 
 def _parsed(text: str | bytes) -> dict[str, Any]:

@@ -99,16 +99,20 @@ def test_a_point_is_on_record_with_all_its_lines_or_with_none(
 def test_damage_elsewhere_is_named(recorder: Recorder) -> None:
     path = recorder.folder / CURVE
     path.write_text(path.read_text().replace('"step": 2', "step 2", 1))
-    with pytest.raises(RecordError, match=r"curve\.jsonl: line 3 is no JSON"):
+    with pytest.raises(RecordError, match=r"curve\.jsonl: line 3 is not JSON"):
         runs(recorder.folder)[0].curve()
     (recorder.folder / CONFIG).write_text("{")
-    with pytest.raises(RecordError, match=r"config\.json: no JSON"):
+    with pytest.raises(RecordError, match=r"config\.json: the file is cut off"):
         runs(recorder.folder)
 
 
 @pytest.mark.parametrize(
     ("line", "says"),
-    [("[]", "line 10 is no object"), ("{}", "line 10: step is None"), ('{"step": "x"}', "line 10: step is 'x'")],
+    [
+        ("[]", "line 10 does not hold a JSON object"),
+        ("{}", "line 10: step is None"),
+        ('{"step": "x"}', "line 10: step is 'x'"),
+    ],
 )
 def test_a_line_that_is_no_number_is_named(recorder: Recorder, line: str, says: str) -> None:
     path = recorder.folder / CURVE
@@ -120,10 +124,10 @@ def test_a_line_that_is_no_number_is_named(recorder: Recorder, line: str, says: 
 
 def test_a_status_that_is_half_written_is_named(recorder: Recorder) -> None:
     (recorder.folder / "status.json").write_text('{"sta')
-    with pytest.raises(RecordError, match=r"status\.json: no JSON"):
+    with pytest.raises(RecordError, match=r"status\.json: the file is cut off"):
         runs(recorder.folder)
     (recorder.folder / "status.json").write_text("3")
-    with pytest.raises(RecordError, match=r"status\.json: holds no object"):
+    with pytest.raises(RecordError, match=r"status\.json: the file does not hold a JSON object"):
         runs(recorder.folder)
 
 

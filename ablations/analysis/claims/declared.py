@@ -33,7 +33,9 @@ from ablations.analysis.curves import FLOPS, Curve
 from ablations.analysis.designs import Cell, cells
 from ablations.analysis.equal_budget import Incomparable
 from ablations.analysis.statistics import ALPHA, POWER, SMALLEST, Verdict, judge
+from ablations.cli.damage import conclude
 from headtohead.records import metrics
+from headtohead.records.json_files import Damage
 from headtohead.records.read import Run, runs
 from headtohead.utils.cli import Parser
 
@@ -236,9 +238,11 @@ def main(arguments: list[str] | None = None) -> int:
     return parser.concluded(lambda: _tell(options.results, options.json), "stopped")
 
 
-def _tell(results: Path, as_json: bool) -> None:
-    found = evaluate(runs(results))
+def _tell(results: Path, as_json: bool) -> int:
+    damage: Damage = {}
+    found = evaluate(runs(results, damage))
     if as_json:
         print(json.dumps({sweep: plain(own) for sweep, own in found.items()}, indent=1))
     else:
         print("\n\n".join(f"{sweep}\n{table(own)}" for sweep, own in found.items()))
+    return conclude("claims", damage)

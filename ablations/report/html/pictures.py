@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ablations.analysis.sample_grids import KINDS, MOST, grids, opened, shown
+from ablations.analysis.sample_grids import KINDS, MOST, grids, opened, shown, whole
 from headtohead.records.read import Run
 
 MOST_STEPS = 8
@@ -49,12 +49,15 @@ def _grid(own: dict[str, Run], kind: str) -> Grid | None:
     for count in range(min(MOST_STEPS, len(every)), 0, -1):
         steps = [every[round(k)] for k in np.linspace(0, len(every) - 1, count)] if count > 1 else every[-1:]
         chosen = {d: [paths[d].get(s) for s in steps] for d in designs}
-        for path in {p for row in chosen.values() for p in row if p} - set(read):
-            read[path] = _uri(path, tiles)
+        for design, row in chosen.items():
+            for path in {p for p in row if p} - set(read):
+                read[path] = whole(own[design], path, lambda path: _uri(path, tiles)) or ""
         pictures = {d: [read[p] if p else "" for p in row] for d, row in chosen.items()}
         if sum(len(uri) for row in pictures.values() for uri in row) <= BUDGET:
             break
-    columns, rows = _geometry(next(iter(paths[designs[0]].values())), tiles)
+    if not (sound := [path for path, uri in read.items() if uri]):
+        return None
+    columns, rows = _geometry(sound[0], tiles)
     data = {"columns": columns, "rows": rows, "times": KINDS[kind], "prompts": texts, "designs": designs,
             "steps": steps, "pictures": pictures}  # fmt: skip
     left = [f"{len(every) - len(steps)} of {len(every)} points"] if len(steps) < len(every) else []
@@ -63,19 +66,19 @@ def _grid(own: dict[str, Run], kind: str) -> Grid | None:
 
 
 def _geometry(path: Path, tiles: int) -> tuple[int, int]:
-    with opened(path) as whole:
-        side = round((whole.width * whole.height / tiles) ** 0.5)
-        return whole.width // side, whole.height // side
+    with opened(path) as picture:
+        side = round((picture.width * picture.height / tiles) ** 0.5)
+        return picture.width // side, picture.height // side
 
 
 def _uri(path: Path, tiles: int) -> str:
     """As the run kept it, or smaller."""
     raw = path.read_bytes()
-    with opened(path) as whole:
-        side = (whole.width * whole.height / tiles) ** 0.5
+    with opened(path) as picture:
+        side = (picture.width * picture.height / tiles) ** 0.5
         if side > SIDE:
-            size = (round(whole.width * SIDE / side), round(whole.height * SIDE / side))
+            size = (round(picture.width * SIDE / side), round(picture.height * SIDE / side))
             out = io.BytesIO()
-            whole.convert("RGB").resize(size, Image.Resampling.LANCZOS).save(out, "webp", quality=85)
+            picture.convert("RGB").resize(size, Image.Resampling.LANCZOS).save(out, "webp", quality=85)
             raw = out.getvalue()
     return f"data:image/webp;base64,{base64.b64encode(raw).decode()}"

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ablations.analysis.curves import FINISHED, design_of
 from ablations.analysis.designs import Cell
 from ablations.analysis.table import Table
+from headtohead.records import sweep_folder
 from headtohead.records.read import Run
-from headtohead.records.sweep_folder import alike, asked, spent, tuned
+from headtohead.records.sweep_folder import alike, spent, tuned
 
 
 def compared(cells: Sequence[Cell]) -> Table:
@@ -130,7 +131,7 @@ def _sampled(how: dict[str, Any]) -> str:
 
 def _tuning(own: list[Run]) -> str:
     """What a search was allowed to spend on choosing each design's settings: more of it would flatter a design."""
-    found = tuned(own[0].folder.parent)
+    found = tuned(own[0].folder.parent, own[0].damage)
     designs = list(dict.fromkeys(design_of(r).split("+")[0] for r in own))
     by: dict[str, list[str]] = {}
     for design in designs:
@@ -153,13 +154,29 @@ def troubles(own: list[Run]) -> list[str]:
     return failed + [f"Not finished: {r.name}" for r in own if _state(r) not in ("failed", "finished")]
 
 
+def damage(own: list[Run], sweeps: Iterable[str]) -> list[str]:
+    """A line for each damaged file of a sweep, and for those of sweeps of which nothing can be shown.
+
+    own     the sweep's runs
+    sweeps  names of all sweeps that have a section; the first one also names what no section can
+    """
+    first, folder = own[0].sweep == next(iter(sweeps)), own[0].folder.parent
+    out = []
+    for path, wrong in (own[0].damage or {}).items():
+        if folder in path.parents:
+            out.append(f"Damaged: {path.relative_to(folder)}: {wrong}")
+        elif first and not any(path.parts[: len(folder.parts)] == (*folder.parts[:-1], name) for name in sweeps):
+            out.append(f"Damaged: {path}: {wrong}")
+    return out
+
+
 def _state(run: Run) -> str:
     return str(run.state["state"])
 
 
 def commands(own: list[Run]) -> list[str]:
     """How a sweep was asked for when its folder knows, else what would ask for its runs."""
-    if known := asked(own[0].folder.parent):
+    if known := sweep_folder.commands(own[0].folder.parent, own[0].damage):
         return known
     designs = " ".join(dict.fromkeys(design_of(r).split("+")[0] for r in own))
     return [f"make sweep DESIGN={shlex.quote(designs)} SEEDS={_seeds(own)}"]

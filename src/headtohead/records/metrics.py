@@ -1,6 +1,6 @@
 """Every metric of a curve, declared once; one more line here shows it in tables, figures and commands.
 
-A plugin declares its own with `register(Metric(...))`. Needs no torch.
+A plugin declares its own with `register(Metric("own/appeal", "Appeal", headline=True))`. Needs no torch.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from headtohead.config.registry import Registry
 from headtohead.synthetic.prompts.short_prompts import TASKS
 
 Group = Literal["score", "task", "diversity", "loss", "other"]
@@ -48,14 +49,12 @@ class Metric:
         return f"{value:.{self.digits}f}"
 
 
-METRICS: dict[str, Metric] = {}
+METRICS: Registry[Metric] = Registry("metric", pattern=r"[\w./=-]+")
 
 
 def register(metric: Metric) -> Metric:
     """Add a metric; one key has one declaration."""
-    if METRICS.setdefault(metric.key, metric) != metric:
-        raise ValueError(f"metric {metric.key}: declared already, as {METRICS[metric.key]}")
-    return metric
+    return METRICS.add(metric.key, metric)
 
 
 def _diversity(part: str, name: str) -> Metric:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +47,8 @@ class Spent:
 class Recorder:
     """Writes one run's folder: what the run is, its owner alone says, or whoever looks after it while it has none."""
 
-    def __init__(self, folder: Path, claim: Claim | None = None) -> None:
-        self.folder, self.claim = folder, claim
+    def __init__(self, folder: str | PathLike[str], claim: Claim | None = None) -> None:
+        self.folder, self.claim = Path(folder), claim
 
     def check(self) -> None:
         """`Taken` when the run is somebody else's, who may have finished it meanwhile."""

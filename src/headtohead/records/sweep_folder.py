@@ -11,6 +11,7 @@ from headtohead.config.design import DESIGNS
 from headtohead.config.parsing import Zero, build
 from headtohead.config.run_config import RunConfig
 from headtohead.records import json_files, leases
+from headtohead.utils.errors import InputError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,41 +51,58 @@ def spent(tuned: Tuned) -> str:
     return f"the best of {tuned.trials:,} trials of {tuned.steps:,} steps by the {tuned.objective}{counted}"
 
 
-SWEEP = "sweep.json"  # beside a sweep's runs: how it was asked for
+SWEEP = "sweep.json"  # beside a sweep's runs: its commands, its runs and their steps, its searches
 
 
 def remember(
     folder: Path, command: str, runs: Mapping[str, RunConfig] | None = None, searches: Mapping[str, Tuned] | None = None
 ) -> None:
-    """Note beside a sweep's runs how they were asked for, which ones, and what chose each design's settings."""
+    """Note beside a sweep's runs what they are made with.
+
+    folder    the sweep's
+    command   that starts it
+    runs      configurations by the run's name
+    searches  what chose each design's settings
+    """
     steps = {name: run.train.steps for name, run in (runs or {}).items()}
-    with leases.turn(folder / ".asked"):  # workers of one sweep begin together, each with a word to add
-        before = told(folder)
+    with leases.turn(folder / ".asked"):  # workers of one sweep begin together, and each adds its own
+        before = notes(folder)
         about = {
-            "commands": list(dict.fromkeys([*asked(folder), command])),
+            "commands": list(dict.fromkeys([*commands(folder), command])),
             "runs": {**before.get("runs", {}), **steps},
             "tuned": plain({**tuned(folder), **(searches or {})}),
         }
         json_files.write(folder / SWEEP, {key: value for key, value in about.items() if value})
 
 
-def told(folder: Path) -> dict[str, Any]:
-    """What is noted beside a sweep's runs."""
+def notes(folder: Path, damage: json_files.Damage | None = None) -> dict[str, Any]:
+    """What is noted beside a sweep's runs; damage is an error, or is named in `damage` and nothing is returned."""
     path = folder / SWEEP
-    out = json_files.read_json(path) if path.exists() else {}
-    for key, kind in {"commands": list, "runs": dict, "tuned": dict}.items():
-        if not isinstance(out.get(key) or kind(), kind):
-            raise json_files.RecordError(f"{path}: {key} is {out[key]!r:.40}; move the file away, it is made again")
+    try:
+        out = json_files.read_json(path) if path.exists() else {}
+        for key, kind in {"commands": list, "runs": dict, "tuned": dict}.items():
+            if not isinstance(out.get(key) or kind(), kind):
+                raise json_files.RecordError(f"{path}: {key} is {out[key]!r:.40}; move the file away, it is made again")
+        tuned_designs(out, path)
+    except InputError as error:
+        if damage is None:
+            raise
+        damage[path] = f"{str(error).removeprefix(f'{path}: ')}; commands and searches of the sweep are not shown"
+        return {}
     return out
 
 
-def asked(folder: Path) -> list[str]:
+def commands(folder: Path, damage: json_files.Damage | None = None) -> list[str]:
     """The commands that a sweep's runs came from."""
-    return [str(c) for c in told(folder).get("commands", ())]
+    return [str(c) for c in notes(folder, damage).get("commands", ())]
 
 
-def tuned(folder: Path) -> dict[str, Tuned]:
+def tuned(folder: Path, damage: json_files.Damage | None = None) -> dict[str, Tuned]:
     """What chose the settings of each design of a sweep, where a search did."""
-    noted = told(folder)
+    return tuned_designs(notes(folder, damage), folder / SWEEP)
+
+
+def tuned_designs(noted: Mapping[str, Any], path: Path) -> dict[str, Tuned]:
+    """The searches that a sweep's notes hold, by design."""
     there = [d for d in DESIGNS if any(str(run).startswith((f"{d}-s", f"{d}+")) for run in noted.get("runs", ()))]
-    return read(noted["tuned"], there, str(folder / SWEEP)) if noted.get("tuned") else {}
+    return read(noted["tuned"], there, str(path)) if noted.get("tuned") else {}

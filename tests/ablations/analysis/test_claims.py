@@ -161,7 +161,7 @@ def test_nothing_to_judge_is_one_line_and_exit_code_2(tmp_path: Path, capsys: py
     record(tmp_path / "clip_flow", 0.5)
     (tmp_path / "clip_flow-s0" / "curve.jsonl").write_text("no JSON\n")
     assert declared.main([str(tmp_path)]) == 2
-    assert "curve.jsonl: line 1 is no JSON" in capsys.readouterr().err
+    assert "curve.jsonl: line 1 is not JSON" in capsys.readouterr().err
 
 
 def test_the_step_of_an_exam_is_read_as_it_is_written(tmp_path: Path) -> None:

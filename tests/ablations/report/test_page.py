@@ -301,7 +301,9 @@ def test_a_damaged_picture_is_one_line(tmp_path: Path, capsys: pytest.CaptureFix
     Recorder(run.folder).grid(900, "prompts").write_bytes(b"RIFF")
     Recorder(run.folder).status("finished", shown={"prompts": ["a"], "often": ["a"]})
     assert build.main([str(tmp_path)]) == 2
-    assert capsys.readouterr().err.startswith(f"report: {run.folder}/grids/0000900-prompts.webp: is no whole picture")
+    assert capsys.readouterr().err.startswith(
+        f"report: {run.folder}/grids/0000900-prompts.webp: is not a whole picture"
+    )
 
 
 def test_designs_that_have_not_come_as_far_are_not_ranked(tmp_path: Path) -> None:

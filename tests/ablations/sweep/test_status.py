@@ -168,6 +168,22 @@ def test_whatever_is_half_written_or_nonsense_the_table_stands(sweep: Path, caps
         path.write_bytes(whole)
 
 
+def test_damage_is_named_under_the_run(sweep: Path) -> None:
+    done = sweep / "clip_flow-s1"
+    (done / "status.json").unlink()
+    curve = sweep / "clip_flow-s0" / "curve.jsonl"
+    curve.write_bytes(curve.read_bytes()[:-30])
+    rows = status.look(sweep)
+    (row,) = [k for k, line in enumerate(rows) if line.startswith("clip_flow-s1")]
+    assert rows[row].split()[1] == "unreadable"
+    assert rows[row + 1].strip() == "status.json is missing"
+    (row,) = [k for k, line in enumerate(rows) if line.startswith("clip_flow-s0")]
+    assert rows[row].split()[1] == "finished"
+    assert rows[row + 1].strip() == "the last line of curve.jsonl is cut off"
+    (done / "config.json").write_text('{"seed": 1, "tra')
+    assert "config.json is cut off; status.json is missing" in "\n".join(status.look(sweep))
+
+
 def test_folders_that_vanish_or_cannot_be_read_are_no_error(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert watch.run(sweep / "gone", time.time()).state == "new"
     (sweep / "vae_flow-s0" / "status.json").unlink()

@@ -219,8 +219,8 @@ def test_variants_that_cannot_be_meant_are_one_line(variants: object, says: str)
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        (b'{"runs', "sweep.json: no JSON"),
-        (b"\xff\xfe", "sweep.json: no text"),
+        (b'{"runs', "sweep.json: the file is cut off"),
+        (b"\xff\xfe", "sweep.json: the file is not text"),
         (b'{"commands": 3}', "sweep.json: commands is 3"),
         (b'{"runs": ["a"]}', "sweep.json: runs is ['a']"),
     ],
@@ -251,4 +251,4 @@ def test_two_that_ask_for_a_sweep_at_once_are_both_noted(tmp_path: Path, monkeyp
     monkeypatch.setattr(json_files, "write", write)
     sweep_folder.remember(tmp_path, "make sweep SEEDS=0")
     other.join()
-    assert sorted(sweep_folder.asked(tmp_path)) == ["make sweep SEEDS=0", "make sweep SEEDS=1"]
+    assert sorted(sweep_folder.commands(tmp_path)) == ["make sweep SEEDS=0", "make sweep SEEDS=1"]
