@@ -22,6 +22,9 @@ import pytest
 from ablations.cli.arguments import settings
 from headtohead.config.design import DESIGNS, expanded
 from headtohead.config.presets import PRESETS, configure, decoder
+from headtohead.records import metrics
+from headtohead.records.read import runs
+from headtohead.utils.cli import duration
 from headtohead.utils.errors import InputError
 
 ROOT = Path(__file__).parents[1]
@@ -29,7 +32,12 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 ROOMS = {"src/headtohead": ROOT / "src" / "headtohead", "ablations": ROOT / "ablations"}
 FOREIGN = {"git", "cd", "tar", "ls"}  # commands of the system, which nothing here can check
 BROUGHT = ("judge.safetensors",)  # files of a reader that parsers look for
-UNPARSED = ("awk", "make", "ruff", "mypy", "lint-imports", "rm", "touch")  # what targets call beside our own modules
+STUBS = ("python", "ruff", "mypy", "lint-imports")  # what targets call in .venv; here they note their arguments
+STUB = """#!/bin/sh
+printf '%s' "${0##*/}" >> calls
+for word; do printf '\\0%s' "$word" >> calls; done
+printf '\\0\\0\\n' >> calls
+"""
 
 
 def blocks(page: Path, kind: str) -> list[str]:
@@ -66,34 +74,37 @@ def parse_only(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         raise Parsed(real(parser, args, namespace))
 
     monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse)
-    for path in ROOT.iterdir():
-        (tmp_path / path.name).symlink_to(path)
+    for name in ("Makefile", "sweeps", "results"):  # without src: `make clean` is among the commands
+        (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / "stubs" / "bin").mkdir(parents=True)
+    for name in STUBS:
+        stub = tmp_path / "stubs" / "bin" / name
+        stub.write_text(STUB)
+        stub.chmod(0o755)
     for name in BROUGHT:
         (tmp_path / name).touch()
     monkeypatch.chdir(tmp_path)
 
 
-def make(words: list[str]) -> str:
-    """What make would run."""
-    told = subprocess.run(
-        ["make", "-n", "-o", ".venv/.ready", *words], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert told.returncode == 0, told.stderr
-    return told.stdout.replace("\\\n", " ")
+def make(words: list[str]) -> list[list[str]]:
+    """The programs of .venv that make calls, with their arguments."""
+    Path("calls").write_text("")
+    ready = ["VENV=stubs", "-o", "stubs/.ready"]
+    done = subprocess.run(["make", "-s", *ready, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    calls = Path("calls").read_text().split("\0\0\n")
+    return [call.split("\0") for call in calls if call]
 
 
 def check_make(words: list[str]) -> None:
     """The target exists, each variable changes what it runs, and our own modules accept the arguments."""
-    whole = make(words)
+    calls = make(words)
     for word in words:
         if "=" in word:
-            assert make([w for w in words if w != word]) != whole, f"{word} changes nothing"
-    for line in whole.splitlines():
-        words = shlex.split(line)
-        if words[0].endswith("python"):
-            check_python(words[1:])
-        else:
-            assert Path(words[0]).name in UNPARSED, line
+            assert make([w for w in words if w != word]) != calls, f"{word} changes nothing"
+    for name, *arguments in calls:
+        if name == "python":
+            check_python(arguments)
 
 
 def check_python(words: list[str]) -> None:
@@ -230,6 +241,23 @@ def lookup(key: str) -> None:
 
 def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= 170
+
+
+def test_the_output_in_the_readme_is_on_record() -> None:
+    """The points of the run that the README shows are those of the reference's run of that name and seed."""
+    (run,) = runs(ROOT / "results" / "reference" / "clip_flow-s0")
+    values: dict[int, dict[str, float]] = {}
+    for line in run.curve():
+        values.setdefault(line["step"], {})[line["metric"]] = line["value"]
+    points = {f"step {step:,}: {metrics.summary(own)}" for step, own in values.items()}
+    shown = re.findall(r"^step .*", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert len(shown) >= 2
+    assert set(shown) <= points
+    took = run.state["seconds_training"] + run.state["seconds_measuring"]
+    assert (
+        f"clip_flow-s0: finished in {duration(took)}: {metrics.summary(values[1600])}"
+        in (ROOT / "README.md").read_text()
+    )
 
 
 @pytest.mark.parametrize("package", ROOMS)
