@@ -111,7 +111,7 @@ def check_python(words: list[str]) -> None:
     """The module exists and its parser takes the arguments; designs and settings are known ones."""
     assert words[0] == "-m", words
     module, arguments = words[1], words[2:]
-    if module == "pytest":
+    if module in ("pip", "pytest"):
         return
     spec = find_spec(module)
     assert spec, f"no module {module}"
