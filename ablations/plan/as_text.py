@@ -25,7 +25,8 @@ def text(plan: Plan, scale: str) -> str:
     plan   cost and memory of the runs
     scale  name of the preset that they were configured from
     """
-    sentences = [*_shares(plan), *_memory(plan), *_savings(plan), _points(plan)]
+    warnings = dict.fromkeys(f"Warning: {run.config.warning}." for run in plan.runs if run.config.warning)
+    sentences = [*warnings, *_shares(plan), *_memory(plan), *_savings(plan), _points(plan)]
     paragraphs = (_total(plan, scale), _wrapped(sentences), _tables(plan), _wrapped(_assumed(plan)))
     return "\n\n".join("\n".join(lines) for lines in paragraphs)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from headtohead.config.run_config import RunConfig
-from headtohead.eval.benchmarks.declared import BENCHMARKS
+from headtohead.eval.benchmarks.declared import from_files
 from headtohead.eval.curve_points import score
 
 
@@ -36,7 +36,7 @@ def of(config: RunConfig) -> Points:
 
 def _of_files(config: RunConfig, last: bool) -> int:
     """Of the benchmarks whose files are given; of all as published while none is."""
-    there = {b: len(b.items(config.exam)) for b in BENCHMARKS.values()}
+    there = {b: len(b.items(config.exam)) for b in from_files(config.exam)}
     if not any(there.values()):
         there = {b: b.published for b in there}
     limits = {b: b.limit(config.evaluation, last) for b in there}

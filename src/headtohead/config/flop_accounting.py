@@ -9,7 +9,7 @@ model that is used is one of them. What public models took before they came here
 from __future__ import annotations
 
 from headtohead.config.design import DESIGNS, Representation
-from headtohead.config.run_config import RunConfig
+from headtohead.config.run_config import WORLD, RunConfig
 
 
 def sharers(representation: Representation) -> int:
@@ -24,7 +24,7 @@ def shown(config: RunConfig) -> int:
 
 def beforehand(config: RunConfig) -> bool:
     """Whether pictures are encoded once and kept, not on the way: the embedded world's are, and those of a cache."""
-    return bool(config.data.features) or config.exam.source == "world"
+    return bool(config.data.features) or (config.data.mix == WORLD and config.exam.source == "world")
 
 
 def everything(config: RunConfig, *, learning: float, encode: float, samples: int, decoder: float) -> float:

@@ -24,7 +24,7 @@ DINOV2 = "vit_small_patch14_dinov2.lvd142m"
 
 Resizer = Literal["clean", "legacy_pytorch", "legacy_tensorflow"]
 RESIZERS: tuple[Resizer, ...] = ("clean", "legacy_pytorch", "legacy_tensorflow")
-SPACES = ("inception", "dinov2", "clip")
+SPACES = ("inception", "dinov2", "clip", "shipped")
 
 SHIPPED = "shipped"  # with the package, made by `make foundations`
 
@@ -139,14 +139,24 @@ class EvalConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ExamConfig:
-    """Who examines: the embedded world, or the published benchmarks by files and judges that a user names."""
+    """What a point is measured by.
 
-    source: Literal["world", "official"] = "world"
+    world     the embedded dataset's prompts and judge
+    official  the published benchmarks, by files and judges that a user names
+    own       prompts of a user, with FID against reference pictures; the held-out loss is measured in any case
+    """
+
+    source: Literal["world", "official", "own"] = "world"
     geneval: str = ""  # evaluation_metadata.jsonl
     names: str = ""  # object_names.txt
     dpg: str = ""  # dpg_bench.csv
     mjhq: str = ""  # the folder of MJHQ-30k: meta_data.json and its pictures by category
-    a_prompt: int = 4  # pictures of one of GenEval's prompts
+    prompts: str = ""  # own: a file with a prompt a line, or a JSON object with `prompt` a line
+    reference: str = ""  # own: a folder of pictures for FID, which is left out without one
+    features: Literal["shipped", "inception", "dinov2", "clip"] = (
+        "shipped"  # own: of FID; shipped ones know shapes alone
+    )
+    a_prompt: int = 4  # pictures of one of GenEval's prompts, or of one's own
     detector: str = DETECTOR
     colours: str = COLOURS
     answerer: str = ANSWERER
@@ -197,6 +207,16 @@ class RunConfig:
     exam: ExamConfig = field(default_factory=ExamConfig)
     sampling: Sampling = field(default_factory=Sampling)
     seed: Zero = 0
+
+    @property
+    def warning(self) -> str:
+        """What a user should know before such a run starts; empty if nothing."""
+        if self.data.mix == WORLD or self.exam.source != "world":
+            return ""
+        return (
+            f"training on {self.data.mix}, but scored on the embedded dataset's prompts, which ask for coloured "
+            "shapes; exam.source=own with exam.prompts=FILE and exam.reference=FOLDER scores prompts of your own"
+        )
 
     def plain(self) -> dict[str, Any]:
         """As JSON and YAML hold it."""

@@ -96,6 +96,8 @@ def _train(
     if claim:
         training.write(lambda: recorder.begin(config.record()))
         training.write(lambda: recorder.status("running"))
+    if config.warning:
+        training.say(f"warning: {config.warning}")
     own = training.device
     parts = assemble(config, own)
     if claim and parts.codec.statistics:

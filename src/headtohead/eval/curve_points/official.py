@@ -20,7 +20,7 @@ from torchvision.utils import make_grid
 from headtohead.config.parsing import ConfigError
 from headtohead.config.run_config import RunConfig
 from headtohead.eval.benchmarks.base import Benchmark, Item, Listed, PictureFile
-from headtohead.eval.benchmarks.declared import BENCHMARKS
+from headtohead.eval.benchmarks.declared import from_files
 from headtohead.eval.curve_points.base import TRIED, Measured, held_out, losses
 from headtohead.eval.curve_points.score import Point
 from headtohead.eval.folders import images
@@ -46,11 +46,11 @@ class Official:
         """
         self.config, self.codec, self.device, self.folder = config, parts.codec, device, folder
         self.mode: str = config.exam.source
-        items = {benchmark: benchmark.items(config.exam) for benchmark in BENCHMARKS.values()}
+        items = {benchmark: benchmark.items(config.exam) for benchmark in from_files(config.exam)}
         self.items: dict[Benchmark, list[Item]] = {b: own for b, own in items.items() if own}
         if not self.items:
-            keys = ", ".join(f"exam.{b.setting}" for b in BENCHMARKS.values() if b.setting)
-            raise ConfigError(f"exam.source=official: needs {keys} or several of these, where the files lie")
+            keys = " or ".join(f"exam.{b.setting}" for b in items if b.setting)
+            raise ConfigError(f"exam.source={config.exam.source}: needs {keys}, where the prompts lie")
         first = distributed.first()
         self.judges = {b: b.judges(config.exam, device) if first else {} for b in self.items}
         self.held_out = held_out(config, parts, device)

@@ -53,6 +53,8 @@ def score_fid(found: Sorted, place: Path, net: Features, *, cache: Path, how: Ho
         notes.append(f"{len(rows)} pictures are fewer than the {rows.shape[1]} dimensions: biased upwards")
     if net.space == "clip":
         notes.append("CLIP features favour designs that predict CLIP features")
+    if net.space == "shipped":
+        notes.append("the shipped features were learnt from the embedded dataset and say little of other pictures")
     span = over_pictures(rows, whole.distance, draws, how.quiet) if draws else None
     result = Result(
         metric=f"fid-{net.space}",

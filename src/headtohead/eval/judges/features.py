@@ -15,10 +15,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
 from headtohead.config.run_config import COLOURS, DINOV2, INCEPTION, Resizer
 from headtohead.eval.judges import colours
+from headtohead.pretrained.loading import shipped
 from headtohead.pretrained.loading.by_name import Identity, ModelError, fetched, weights_hash
+from headtohead.synthetic.vocabulary import PICTURE_SIDE
 
 INSIDE = 299  # the side that the network sees
 CACHE = Path.home() / ".cache" / "headtohead"
@@ -43,7 +46,8 @@ class Features:
 
 def load(space: str, device: str, resizer: Resizer = "clean", weights: str = "") -> Features:
     """`weights`: Inception's file, a timm model's, or MODEL:PRETRAINED of open_clip; the official ones when empty."""
-    return {"inception": _inception, "dinov2": _dinov2, "clip": _clip}[space](device, resizer, weights)
+    spaces = {"inception": _inception, "dinov2": _dinov2, "clip": _clip, "shipped": _shipped}
+    return spaces[space](device, resizer, weights)
 
 
 def _inception(device: str, resizer: Resizer, weights: str) -> Features:
@@ -134,6 +138,20 @@ def _clip(device: str, resizer: Resizer, weights: str) -> Features:
     """Favours designs that predict CLIP features, which its records say."""
     net, transform, identity = colours.clip_model(weights or COLOURS, "CLIP", "--weights", device)
     return Features("clip", "open_clip", identity, _through_pil(transform), net.eval().encode_image, device)
+
+
+def _shipped(device: str, resizer: Resizer, weights: str) -> Features:
+    """The package's own small net, made from pictures of the embedded dataset; needs no download."""
+    if weights:
+        raise ModelError("--weights: --space shipped has weights of its own")
+    net = shipped.feature_net(device)
+
+    def prepare(picture: Tensor) -> Tensor:
+        size = (PICTURE_SIDE, PICTURE_SIDE)
+        return F.interpolate(picture[None], size, mode="bilinear", antialias=True)[0]
+
+    identity = Identity("shipped", weights_hash(net.state_dict()))
+    return Features("shipped", "antialiased", identity, prepare, net.eval(), device)
 
 
 def _through_pil(transform: Callable[[Any], Any]) -> Callable[[Tensor], Tensor]:
