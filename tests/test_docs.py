@@ -6,6 +6,7 @@ import argparse
 import functools
 import importlib
 import itertools
+import os
 import re
 import runpy
 import shlex
@@ -30,7 +31,7 @@ from headtohead.utils.errors import InputError
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 ROOMS = {"src/headtohead": ROOT / "src" / "headtohead", "ablations": ROOT / "ablations"}
-FOREIGN = {"git", "cd", "tar", "ls"}  # commands of the system, which nothing here can check
+FOREIGN = {"source"}  # of the shell
 BROUGHT = ("judge.safetensors",)  # files of a reader that parsers look for
 STUBS = ("python", "ruff", "mypy", "lint-imports")  # what targets call in .venv; here they note their arguments
 STUB = """#!/bin/sh
@@ -141,6 +142,22 @@ def check_options(module: str, options: argparse.Namespace) -> None:
         assert (ROOT / "sweeps" / f"{options.name}.yaml").exists() or options.name.startswith("tuned-")
 
 
+@functools.cache
+def hub_help(*command: str) -> str:
+    offline = {**os.environ, "HF_HUB_OFFLINE": "1", "COLUMNS": "200"}
+    tool = Path(sys.executable).with_name("hf")
+    done = subprocess.run([tool, *command, "--help"], capture_output=True, text=True, check=False, env=offline)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def check_hub(words: list[str]) -> None:
+    """Hugging Face's command has the subcommand, and its help names the options."""
+    options = {word.split("=")[0] for word in words if word.startswith("-")}
+    shown = hub_help(*itertools.takewhile(str.isalpha, words))
+    assert options <= set(re.findall(r"--[a-z-]+", shown)), options
+
+
 def check(command: str) -> None:
     words = shlex.split(command, comments=True)
     while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
@@ -151,6 +168,8 @@ def check(command: str) -> None:
         check_make(words[1:])
     elif words[0] == "python":
         check_python(words[1:])
+    elif words[0] == "hf":
+        check_hub(words[1:])
     else:
         raise AssertionError(f"no way to check {command!r}")
 
@@ -176,6 +195,7 @@ def test_commands_parse(page: str, command: str, parse_only: None) -> None:
         "python -m ablations.plto results",
         "python -m headtohead.eval fdi --images DIR --reference DIR",
         "pyhton -m ablations.plot results",
+        "hf download BLIP3o/BLIP3o-Pretrain-JourneyDB --local-dri data",
     ],
 )
 def test_typos_fail(command: str, parse_only: None) -> None:
