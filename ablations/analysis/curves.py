@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from headtohead.config.design import DESIGNS
 from headtohead.records.json_files import Damage, RecordError
 from headtohead.records.read import Run, runs
+from headtohead.records.read import design_of as design_of
 
 Numbers = NDArray[np.float64]
 T = TypeVar("T", bound=Hashable)
@@ -58,16 +58,6 @@ class Curve:
         """A mean over seeds, which differ by some percent, as their captions differ in length."""
         out: Numbers = self.spent[FLOPS].mean(0)
         return out
-
-
-class Named(Protocol):
-    @property
-    def name(self) -> str: ...
-
-
-def design_of(run: Named) -> str:
-    """A run's folder is named after its design, what a grid varies, and its seed."""
-    return re.sub(r"-s\d+$", "", run.name)
 
 
 def by_design(found: Iterable[Run]) -> dict[tuple[str, str], list[Run]]:

@@ -67,7 +67,7 @@ def by_folder(found: Iterable[Run]) -> Iterable[Run]:
 
 def _cell(sweep: str, name: str, own: list[Run], known: list[Curve], search: Tuned | None) -> Cell:
     done = [r for r in own if r.state["state"] == FINISHED]
-    config = {k: v for k, v in (done or own)[0].config.items() if k not in ("seed", "hash")}
+    first = (done or own)[0]
     exams: dict[int, set[str]] = {}
     for run in done:
         for step, exam in run.exams().items():
@@ -75,21 +75,14 @@ def _cell(sweep: str, name: str, own: list[Run], known: list[Curve], search: Tun
     return Cell(
         sweep,
         name,
-        {k: str(v) for k, v in config.pop("design", {}).items()},
-        _flat(config),
+        {k: str(v) for k, v in first.config.get("design", {}).items()},
+        first.settings,
         {c.metric: c for c in known} if done else {},
         {r.config.get("seed", 0): r.state["state"] for r in own if r not in done},
         {step: frozenset(names) for step, names in exams.items()},
         frozenset(json.dumps(r.state["machine"], sort_keys=True) for r in done if "machine" in r.state),
         TUNED.union(search.space if search else ()),
     )
-
-
-def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    out: dict[str, Any] = {}
-    for key, value in config.items():
-        out.update(_flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value})
-    return out
 
 
 @cache

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
-import csv
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ablations.analysis.curves import FLOPS, Curve, read
 from ablations.analysis.designs import cells
@@ -16,6 +16,9 @@ from ablations.report.section import Section, section
 from headtohead.records.json_files import Damage
 from headtohead.records.read import Run
 from headtohead.utils.cli import Parser, say
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 SCRIPTS = ("parts.js", "chart.js", "report.js")
 ELSEWHERE = ("guidance", "painted")  # drawings of other commands, which the page cannot make from records
@@ -42,15 +45,21 @@ def write(results: Path, found: list[Run], curves: list[Curve], drawings: Path) 
     (results / "report.md").write_text(markdown(title, own, sorted(p.stem for p in drawings.glob("*.png"))))
     data = {"sweeps": [{"chart": s.chart, "grids": [{"kind": g.kind, **g.data} for g in s.grids]} for s in own]}
     (results / "report.html").write_text(page("report.html", data, ("page.css",), SCRIPTS, title=title, sections=own))
-    with (results / "comparison.csv").open("w", newline="") as f:
-        rows = csv.writer(f, lineterminator="\n")
-        rows.writerow(["sweep", "design", "metric", "seed", "step", "flops", "value", "relative", "n"])
-        for c in curves:
-            for k, seed in enumerate(c.seeds):
-                n = terms.n if (terms := c.terms[k][-1]) else 0
-                rows.writerow([c.sweep, c.design, c.metric, seed, c.steps[-1], c.spent[FLOPS][k, -1], c.values[k, -1],
-                               c.relative[k, -1], n])  # fmt: skip
+    comparison(curves).to_csv(results / "comparison.csv", index=False, na_rep="nan", lineterminator="\n")
     return own
+
+
+def comparison(curves: list[Curve]) -> DataFrame:
+    """The last point of every curve: a row a seed."""
+    from pandas import DataFrame
+
+    rows = [
+        (c.sweep, c.design, c.metric, seed, c.steps[-1], c.spent[FLOPS][k, -1], c.values[k, -1], c.relative[k, -1],
+         terms.n if (terms := c.terms[k][-1]) else 0)
+        for c in curves for k, seed in enumerate(c.seeds)
+    ]  # fmt: skip
+    head = ("sweep", "design", "metric", "seed", "step", "flops", "value", "relative", "n")
+    return DataFrame(rows, columns=[*head])
 
 
 def make(results: Path) -> Path:

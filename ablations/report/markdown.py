@@ -31,17 +31,14 @@ def markdown(title: str, sections: list[Section], figures: list[str]) -> str:
     out += [_picture(name) for name in CAPTIONS if name in figures and (several and name not in OF_A_SWEEP)]
     for s in sections:
         out += [f"## {_plain(s.sweep)}"] if several else []
-        out += [
-            _plain(s.headline),
-            *map(_plain, [*s.damage, *s.troubles]),
-            "### Verdicts on the paper's findings",
-            f"{s.counted}.",
-        ]
-        out += [_verdicts(s), *s.legend, *_table(s.final)]
+        verdicts = ["### Verdicts on the paper's findings", f"{s.counted}.", _verdicts(s), *s.legend]
+        out += [_plain(s.headline), *map(_plain, [*s.damage, *s.troubles]), *([] if s.alone else verdicts)]
+        out += _table(s.final)
         own = [(named(name, s.sweep, sweeps) if name in OF_A_SWEEP else name, name) for name in CAPTIONS]
         out += [_picture(file, name) for file, name in own if file in figures and (name in OF_A_SWEEP or not several)]
         for table in (s.equal_cost, *s.details, s.effects, s.cost, s.diversity, s.bounds):
             out += _table(table) if table else []
+        out += verdicts if s.alone else []
         if s.study:
             out += _table(s.study.table) if s.study.rates else []
             out += map(_plain, s.study.refused)

@@ -14,6 +14,7 @@ from ablations.analysis.claims.declared import Finding
 from ablations.analysis.curves import Curve
 from ablations.analysis.designs import Cell, Ranking, rank
 from ablations.analysis.human_study.answers import Answered, answered
+from ablations.analysis.leaders import leaders
 from ablations.analysis.statistics import SMALLEST, Verdict
 from ablations.analysis.table import Table
 from ablations.report import tables, tables_equal_cost
@@ -21,7 +22,8 @@ from ablations.report.html import pictures, provenance
 from ablations.report.html.chart import chart
 from ablations.report.styles import Look, looks
 from headtohead.records import metrics
-from headtohead.records.ceilings import ceiling
+from headtohead.records.ceilings import ceiling, floor
+from headtohead.records.metrics import Metric
 from headtohead.records.read import Run
 
 MARKS = {Verdict.SUPPORTED: "✓", Verdict.CONTRADICTED: "✗", Verdict.UNDECIDED: "?", Verdict.NO_RECORDS: "–"}
@@ -80,6 +82,11 @@ class Section:
     drawings: dict[str, tuple[str, str]] = field(default_factory=dict)  # of other commands: caption and data URI
 
     @property
+    def alone(self) -> bool:
+        """One design: there is nothing to compare it with."""
+        return len(self.looks) == 1
+
+    @property
     def points(self) -> list[dict[str, Any]]:
         """Panels whose points are few enough for a table to be read or heard."""
         panels = [p for p in self.chart["panels"] if "axis" not in p]
@@ -136,18 +143,49 @@ def section(
 
 
 def headline(own: list[tables.Group], ranking: Ranking) -> str:
-    """What the final table says, in a sentence; one design alone is neither highest nor lowest."""
-    said, ranked = [], [g for g in own if g.design in ranking.ranked]
-    for m in metrics.headline():
-        metric, name, digits, up = m.key, m.name, m.digits, m.higher
-        having = [g for g in ranked if metric in g.curves and g.curves[metric].steps[-1] == g.whole.steps[-1]]
-        if having:
-            top = (max if up else min)(having, key=lambda g: g.curves[metric].mean[-1])
-            value = table.interval(top.curves[metric].values[:, -1], digits)
-            which = ("highest " if up else "lowest ") if len(having) > 1 else ""
-            said.append(f"{which}{name} {value} by {top.design}")
+    """What the final table says, in a sentence or two: a design is named where it is decided that it leads."""
+    if len(own) == 1:
+        return alone(own[0])
+    columns = [(m, tables.ended(own, ranking, m, tables.at_end)) for m in metrics.headline()]
+    columns = [(m, scores) for m, scores in columns if scores]
+    best, by, said, open_ = leaders(columns), {g.design: g for g in own}, [], []
+    for (m, scores), name in zip(columns, best, strict=True):
+        which = "highest" if m.higher else "lowest"
+        if len(scores) == 1:
+            name = next(iter(scores))
+            said.append(f"{m.name} {_score(by[name], m)} by {name}")
+        elif name:
+            said.append(f"{which} {m.name} {_score(by[name], m)} by {name}")
+        else:
+            means = [float(np.mean([*own.values()])) for own in scores.values()]
+            open_.append(f"the {which} {m.name} (means from {m.text(min(means))} to {m.text(max(means))})")
     told = f"At the final point: {'; '.join(said)}." if said else ""
-    return " ".join(filter(None, (told, str(ranking))))
+    seeds = max((len(own) for _, scores in columns for own in scores.values()), default=0)
+    many = f"{seeds} seeds a design" if seeds > 1 else "one seed a design, which has no interval"
+    undecided = f"Not decided at the final point, with {many}: which has {', '.join(open_)}." if open_ else ""
+    return " ".join(filter(None, (told, undecided, str(ranking))))
+
+
+def alone(own: tables.Group) -> str:
+    """What a single design is, how it was trained, and what it reached between floor and ceiling."""
+    config, some = (own.runs[0].config if own.runs else {}), own.whole
+    axes = ", ".join(f"{axis} {level}" for axis, level in config.get("design", {}).items())
+    batch = config.get("train", {}).get("batch")
+    how = f"{own.design}{f' ({axes})' if axes else ''} was trained for {some.steps[-1]:,} steps"
+    how += f" of {batch} samples" if batch else ""
+    how += f" with {len(some.seeds)} seeds." if len(some.seeds) > 1 else " with one seed."
+    reached = []
+    for m in metrics.headline():
+        if m.key in own.curves:
+            low, top = floor().get(m.key), ceiling(own.curves[m.key].representation).get(m.key)
+            around = [f"{m.text(low)} for pictures of other prompts"] if low is not None and m.higher else []
+            around += [f"{m.text(top)} for true renders that were encoded and decoded"] if top is not None else []
+            reached.append(f"{m.name} {_score(own, m)}" + (f" ({', '.join(around)})" if around else ""))
+    return f"{how} It reached {'; '.join(reached)}." if reached else how
+
+
+def _score(group: tables.Group, m: Metric) -> str:
+    return table.interval(group.curves[m.key].values[:, -1], m.digits)
 
 
 def _counted(judged: list[Finding]) -> str:

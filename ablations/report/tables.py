@@ -9,11 +9,18 @@ import numpy as np
 
 from ablations.analysis.curves import FINISHED, FLOPS_TOTAL, Curve, Numbers, by_design, counted, order, reached
 from ablations.analysis.designs import Ranking
+from ablations.analysis.leaders import leaders
 from ablations.analysis.table import Table, interval
 from headtohead.records import ceilings, metrics
+from headtohead.records.metrics import Metric
 from headtohead.records.read import Run
 
+Pick = Callable[[Curve, bool], Numbers]
 LAST = 3  # points whose mean stands beside the final one
+BOLD = (
+    "Bold: better than every other ranked design beyond chance, by paired t tests over seeds, corrected for the choice "
+    "among designs and for the columns; where no cell of a column is bold, its winner is not decided."
+)
 TARGET = 0.3  # of GenEval: about a quarter above what shuffled prompts score
 
 
@@ -37,9 +44,6 @@ class Group:
         why = {r.name: "has no point" if r.state["state"] == FINISHED else f"is {r.state['state']}" for r in others}
         return [f"{self.design} seed {r.config.get('seed', 0)} {why[r.name]}" for r in others]
 
-    def state(self, key: str) -> list[float]:
-        return [run.state[key] for run in counted(self.runs) if key in run.state]
-
 
 def groups(sweep: str, found: list[Run], curves: list[Curve]) -> list[Group]:
     own: dict[str, dict[str, Curve]] = {}
@@ -50,22 +54,37 @@ def groups(sweep: str, found: list[Run], curves: list[Curve]) -> list[Group]:
     return [Group(design, own[design], runs.get((sweep, design), [])) for design in sorted(own, key=order)]
 
 
-def _scores(own: list[Group], ranking: Ranking, title: str, pick: Callable[[Curve, bool], Numbers], note: str) -> Table:
+def _scores(own: list[Group], ranking: Ranking, title: str, pick: Pick, note: str) -> Table:
     scores = metrics.group("score")
-    rows, means = [], np.full((len(own), len(scores)), np.nan)
-    for k, g in enumerate(own):
+    rows = []
+    for g in own:
         some = g.whole
-        for k_m, m in enumerate(scores):
-            if g.design in ranking.ranked and (end := g.curves.get(m.key)) and end.steps[-1] == some.steps[-1]:
-                means[k, k_m] = pick(g.curves[m.key], m.higher).mean() * (1 if m.higher else -1)
         cells = [interval(pick(g.curves[m.key], m.higher), m.digits) if m.key in g.curves else "–" for m in scores]
         top = g.curves.get("geneval/overall")
         share = interval(pick(_relative(top), True), 2) if top is not None and not np.isnan(top.relative).any() else "–"
         rows.append([g.design, str(len(some.seeds)), f"{some.steps[-1]:,}", *cells, share])
     head = ["design", "seeds", "steps", *(m.name for m in scores), "GenEval / ceiling"]
-    several = [m for m in range(len(scores)) if (~np.isnan(means[:, m])).sum() > 1]
-    marked = frozenset((int(np.nanargmax(means[:, m])), 3 + m) for m in several)
+    names = [g.design for g in own]
+    best = leaders([(m, ended(own, ranking, m, pick)) for m in scores])
+    marked = frozenset((names.index(name), 3 + k) for k, name in enumerate(best) if name)
     return Table(title, head, rows, note, marked)
+
+
+def ended(own: list[Group], ranking: Ranking, m: Metric, pick: Pick) -> dict[str, dict[int, float]]:
+    """Scores by design and seed, of the ranked designs whose last point has this metric.
+
+    pick  what counts of a curve: (seeds,) from the curve and whether higher is better
+    """
+    having = [g for g in own if g.design in ranking.ranked and m.key in g.curves]
+    return {
+        g.design: dict(zip(g.curves[m.key].seeds, pick(g.curves[m.key], m.higher).tolist(), strict=True))
+        for g in having
+        if g.curves[m.key].steps[-1] == g.whole.steps[-1]
+    }
+
+
+def at_end(curve: Curve, higher: bool) -> Numbers:
+    return curve.values[:, -1]
 
 
 def _relative(curve: Curve) -> Curve:
@@ -81,8 +100,9 @@ def final(own: list[Group], ranking: Ranking) -> Table:
         own,
         ranking,
         "Final point",
-        lambda c, up: c.values[:, -1],
+        at_end,
         f"Mean over seeds ± the half-width of the 95 % t interval over seeds; {pictures} a seed. FID: lower is better."
+        f" {BOLD}"
         + fid
         + (f" {ranking}" if str(ranking) else "")
         + (f" Left out: {', '.join(left)}." if (left := [seed for g in own for seed in g.left]) else ""),
@@ -110,6 +130,10 @@ def best(own: list[Group], ranking: Ranking) -> Table:
 
 
 def cost(own: list[Group]) -> Table:
+    from headtohead.records import frames  # pandas takes most of a second to import
+
+    spent = frames.costs(run for g in own for run in counted(g.runs)).groupby("design", observed=True)
+    means = spent.mean(numeric_only=True).astype(float).reindex([g.design for g in own])
     rows = []
     for g in own:
         some = g.whole
@@ -117,15 +141,15 @@ def cost(own: list[Group]) -> Table:
         rows.append(
             [
                 g.design,
-                _mean(g.state("trainable"), 1e6, "{:.2f} M"),
+                _shown(means["trainable"][g.design], 1e6, "{:.2f} M"),
                 f"{some.flops[-1] / some.steps[-1] / 1e9:,.0f} G",
                 f"{some.flops[-1] / 1e12:,.0f} T",
                 f"{some.spent[FLOPS_TOTAL][:, -1].mean() / 1e12:,.0f} T" if FLOPS_TOTAL in some.spent else "–",
                 f"{at[0]:,.0f}" if at else "not reached",
                 f"{at[1] / 1e12:,.0f} T" if at else "not reached",
-                _mean(g.state("seconds_training"), 60, "{:.1f} min"),
-                _mean(g.state("seconds_measuring"), 60, "{:.1f} min"),
-                _mean(g.state("peak_mb"), 1024, "{:.1f} GB"),
+                _shown(means["seconds_training"][g.design], 60, "{:.1f} min"),
+                _shown(means["seconds_measuring"][g.design], 60, "{:.1f} min"),
+                _shown(means["peak_mb"][g.design], 1024, "{:.1f} GB"),
             ]
         )
     head = ["design", "trainable", "FLOPs a step", "FLOPs in all", "with everything", f"steps to GenEval {TARGET}",
@@ -137,8 +161,8 @@ def cost(own: list[Group]) -> Table:
     return Table("Cost", head, rows, note)
 
 
-def _mean(values: list[float], unit: float, shown: str) -> str:
-    return shown.format(float(np.mean(values)) / unit) if values else "–"
+def _shown(value: float, unit: float, shown: str) -> str:
+    return "–" if np.isnan(value) else shown.format(value / unit)
 
 
 def diversity(groups: list[Group]) -> Table | None:

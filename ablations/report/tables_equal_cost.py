@@ -13,18 +13,22 @@ import numpy as np
 from ablations.analysis.curves import FLOPS, FLOPS_TOTAL, SECONDS, STEPS
 from ablations.analysis.designs import Cell, compared, together, varied
 from ablations.analysis.equal_budget import Incomparable, amount
+from ablations.analysis.leaders import leaders
 from ablations.analysis.table import Table, interval
+from ablations.report.tables import BOLD
 from headtohead.records import metrics
+from headtohead.records.metrics import Metric
 
 ACCOUNTS = {STEPS: "steps", FLOPS: "FLOPs", FLOPS_TOTAL: "FLOPs of everything", SECONDS: "wall time"}
 
 
 @dataclass(frozen=True)
 class Column:
-    """One score at one budget: means over seeds by design, and how they are shown."""
+    """One score at one budget, and how it is shown by design."""
 
     head: str
-    means: dict[str, float]
+    metric: Metric
+    scores: dict[str, dict[int, float]]  # by design and seed
     cells: dict[str, str]
 
 
@@ -40,8 +44,8 @@ def table(cells: Sequence[Cell]) -> Table | None:
     if not columns:
         return None
     rows = [[c.name, *(column.cells.get(c.name, "–") for column in columns)] for c in having]
-    best = [np.nanargmax([column.means.get(c.name, np.nan) for c in having]) for column in columns]
-    marked = frozenset((int(row), k) for k, row in enumerate(best, 1))
+    names, best = [c.name for c in having], leaders([(column.metric, column.scores) for column in columns])
+    marked = frozenset((names.index(name), k) for k, name in enumerate(best, 1) if name)
     head = ["design", *(column.head for column in columns)]
     return Table("The same comparison at equal cost", head, rows, _note(missing), marked)
 
@@ -62,9 +66,11 @@ def _columns(ranked: Sequence[Cell], by: str) -> tuple[list[Column], list[str]]:
             refused.append("all (some record lacks it)")
             continue
         values = {c.name: v for c, v in zip(own, at.values, strict=True)}
-        means = {design: float(np.nanmean(v)) for design, v in values.items()}
+        seeds = {c.name: c.curves[metric.key].seeds for c in own}
+        scores = {name: {s: float(x) for s, x in zip(seeds[name], v, strict=True) if not np.isnan(x)}
+                  for name, v in values.items()}  # fmt: skip
         shown = {design: interval(v, metric.digits) for design, v in values.items()}
-        found.append(Column(f"{metric.name} at {amount(at.budget, by)}", means, shown))
+        found.append(Column(f"{metric.name} at {amount(at.budget, by)}", metric, scores, shown))
     return found, list(dict.fromkeys(refused))
 
 
@@ -74,7 +80,7 @@ def _note(missing: dict[str, list[str]]) -> str:
         "design compared has spent. FLOPs are those of head and language model, everything is what the cost table "
         "counts; they and time meet between points, on straight lines. Points on the way ask fewer prompts than the "
         "last, so that a score whose exam grows at the end is compared before it. Times are those of the machine, with "
-        "all else that it did."
+        f"all else that it did. {BOLD}"
     )
     for why, accounts in missing.items():
         of = "" if len(accounts) == len(ACCOUNTS) else f" at equal {', '.join(accounts)}"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
 from operator import itemgetter
 from os import PathLike
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
+from headtohead.config.design import Design
 from headtohead.records.json_files import Damage as Damage
 from headtohead.records.json_files import RecordError as RecordError
 from headtohead.records.json_files import parsed as parsed
@@ -19,6 +20,7 @@ from headtohead.records.json_files import read_lines as read_lines
 from headtohead.records.json_files import write as write
 from headtohead.records.layout import CONFIG, CURVE, PROMPTS, STATUS
 
+AXES = tuple(axis.name for axis in fields(Design))  # of a design, as a configuration holds them
 UNREADABLE = "unreadable"  # the state of a run whose status.json is missing or damaged
 _EXAM = re.compile(r'\{"step": (\d+), "exam": "(\w+)"')  # how a line of prompts.jsonl begins
 
@@ -45,6 +47,24 @@ class _Curve:
         return ""
 
 
+class Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+def design_of(run: Named) -> str:
+    """A run's folder is named after its design, what a grid varies, and its seed."""
+    return re.sub(r"-s\d+$", "", run.name)
+
+
+def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings by dotted key."""
+    out: dict[str, Any] = {}
+    for key, value in config.items():
+        out.update(flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value})
+    return out
+
+
 @dataclass(frozen=True, eq=False)
 class Run:
     """One run, read back; with `damage` what cannot be read is left out and named there, else it is an error."""
@@ -61,6 +81,15 @@ class Run:
     @property
     def sweep(self) -> str:
         return self.folder.parent.name
+
+    @property
+    def design(self) -> str:
+        return design_of(self)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Every setting but the design's axes, the seed and the hash, by its dotted key."""
+        return flat({k: v for k, v in self.config.items() if k not in ("design", "seed", "hash")})
 
     @property
     def seed(self) -> int:

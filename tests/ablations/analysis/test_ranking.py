@@ -12,10 +12,14 @@ from made import SETTINGS, record
 from ablations.analysis.claims.declared import findings
 from ablations.analysis.curves import read
 from ablations.analysis.designs import cells, rank
+from ablations.analysis.leaders import leaders
 from ablations.analysis.main_effects import main_effects, table
+from ablations.report import build
 from ablations.report.build import write
 from ablations.report.section import Section, section
+from headtohead.records import ceilings
 from headtohead.records.layout import CURVE
+from headtohead.records.metrics import METRICS
 from headtohead.records.read import runs
 from headtohead.records.recorder import Recorder
 
@@ -167,3 +171,51 @@ def test_the_size_of_an_effect_has_its_sign(tmp_path: Path) -> None:
     assert found.effect < 0
     assert found.high < 0
     assert found.size < 0
+
+
+def test_a_winner_is_named_only_where_it_is_decided(tmp_path: Path) -> None:
+    """One seed has no interval; of seeds that disagree the best mean may be chance."""
+    record(tmp_path / "s/clip_flow", 0.6, seeds=(0,))
+    record(tmp_path / "s/vae_flow", 0.3, seeds=(0,))
+    own = shown(tmp_path / "s")
+    assert "by clip_flow" not in own.headline
+    assert own.headline.startswith("Not decided at the final point, with one seed a design, which has no interval")
+    assert "the highest GenEval (means from 0.304 to 0.604)" in own.headline
+    assert not own.final.marked
+    for seed, height in ((1, 0.1), (2, 0.5)):
+        record(tmp_path / "s/clip_flow", height, seeds=(seed,))
+        record(tmp_path / "s/vae_flow", 0.3, seeds=(seed,))
+    own = shown(tmp_path / "s")
+    assert "with 3 seeds a design" in own.headline
+    assert "by " not in own.headline
+    assert not own.final.marked
+    assert own.equal_cost is not None
+    assert not own.equal_cost.marked
+
+
+def test_the_best_of_many_designs_needs_more_than_the_better_of_two() -> None:
+    """The p-value of a leader is multiplied by the number of designs among which it was chosen."""
+    apart = {0: 0.5, 1: 0.50, 2: 0.54}
+    none = dict.fromkeys(apart, 0.3)
+    assert leaders([(METRICS["geneval/overall"], {"a": apart, "b": none})]) == ["a"]
+    many = {f"b{k}": none for k in range(12)}
+    assert leaders([(METRICS["geneval/overall"], {"a": apart, **many})]) == [""]
+    assert leaders([(METRICS["fid"], {"a": {0: 90.0, 1: 91.0, 2: 92.0}, "b": {0: 30.0, 1: 30.3, 2: 30.6}})]) == ["b"]
+    assert leaders([(METRICS["fid"], {"a": apart}), (METRICS["fid"], {})]) == ["", ""]
+
+
+def test_a_report_of_one_design_begins_with_what_it_shows(tmp_path: Path) -> None:
+    record(tmp_path / "s/clip_flow", 0.6, settings={**SETTINGS, "train": {"steps": 900, "batch": 64}})
+    build.main([str(tmp_path / "s")])
+    page, text = (tmp_path / "s/report.html").read_text(), (tmp_path / "s/report.md").read_text()
+    told = "clip_flow (representation clip, objective flow, backbone frozen, head dit) was trained for 900 steps of 64 "
+    low, top = ceilings.floor()["geneval/overall"], ceilings.ceiling("clip")["geneval/overall"]
+    assert f"{told}samples with 3 seeds. It reached GenEval 0.603 ± 0.013 ({low:.3f} for pictures of other" in page
+    assert f"{top:.3f} for true renders that were encoded and decoded)" in page
+    assert text.splitlines()[2].startswith(told)
+    for shown_first, last in ((page, "Verdicts on the paper's findings</h2>"), (text, "### Verdicts on the paper's")):
+        assert shown_first.index("Final point") < shown_first.index(last)
+    record(tmp_path / "s/vae_flow", 0.3)
+    build.main([str(tmp_path / "s")])
+    page = (tmp_path / "s/report.html").read_text()
+    assert page.index("Verdicts on the paper's findings</h2>") < page.index("Final point")
