@@ -19,12 +19,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from ablations.cli.arguments import settings
 from headtohead.config.design import DESIGNS, expanded
 from headtohead.config.presets import PRESETS, configure, decoder
+from headtohead.eval.__main__ import main as score
 from headtohead.records import metrics
 from headtohead.records.read import runs
+from headtohead.synthetic.prompts.short_prompts import FOLDER as SHIPPED
 from headtohead.utils.cli import duration
 from headtohead.utils.errors import InputError
 
@@ -121,6 +124,7 @@ def check_python(words: list[str]) -> None:
         run = importlib.import_module(module).main
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", [module, *arguments])
+        patch.delitem(sys.modules, f"{module}.__main__", raising=False)
         with pytest.raises(Parsed) as parsed:
             run()
     check_options(module, parsed.value.options)
@@ -140,6 +144,14 @@ def check_options(module: str, options: argparse.Namespace) -> None:
             configure(design, options.scale if getattr(options, "scale", None) else "micro", 0, given)
     if getattr(options, "name", None):
         assert (ROOT / "sweeps" / f"{options.name}.yaml").exists() or options.name.startswith("tuned-")
+
+
+def check_extra(words: list[str]) -> None:
+    """What is installed beside the package, or run from there, is an extra of pyproject.toml."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    known = {re.split(r"[>=<]", package)[0] for packages in extras.values() for package in packages}
+    named = words[2:] if words[1] == "install" else [Path(words[0]).name]
+    assert set(named) <= known, named
 
 
 @functools.cache
@@ -168,6 +180,8 @@ def check(command: str) -> None:
         check_make(words[1:])
     elif words[0] == "python":
         check_python(words[1:])
+    elif words[0] in (".venv/bin/pip", ".venv/bin/optuna-dashboard"):
+        check_extra(words)
     elif words[0] == "hf":
         check_hub(words[1:])
     else:
@@ -257,6 +271,25 @@ def lookup(key: str) -> None:
     at: Any = configure("clip_flow")
     for part in key.split("."):
         at = getattr(at, part)
+
+
+def test_scoring_commands_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Those of docs/scoring.md that need neither a model hub nor other people's files, on two images."""
+    prompts = (SHIPPED / "test" / "geneval.jsonl").read_text().splitlines()
+    for index in (0, 1):
+        (folder := tmp_path / "DIR" / f"{index:05d}" / "samples").mkdir(parents=True)
+        folder.with_name("metadata.jsonl").write_text(prompts[index])
+        Image.new("RGB", (64, 64), (90, 90 * index, 90)).save(folder / "0000.png")
+    monkeypatch.chdir(tmp_path)
+    said = [shlex.split(line)[3:] for line in commands(ROOT / "docs" / "scoring.md") if "headtohead.eval" in line]
+    (world,) = (words for words in said if words[0] == "world")
+    assert score([*world, "--allow-missing", "--quiet"]) == 0
+    (tmp_path / "a.json").write_text((tmp_path / "b.json").read_text())
+    (compare,) = (words for words in said if words[0] == "compare")
+    assert score(compare) == 0
+    assert "overall" in capsys.readouterr().out
 
 
 def test_the_readme_is_short() -> None:
