@@ -1,4 +1,4 @@
-"""Commands that read records, from the shell's point of view: start-up, reading, drawing, writing, and memory."""
+"""Time and memory of commands that read records, from start-up to the last file written."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ METRICS = (
 )
 SHOWN = {"prompts": 12, "often": 4}  # prompts in a grid
 GRID = (768, 64)  # pixels
-# A process that began as this one's copy would be called as large as this one is: a small one starts the command.
+# Starts the command and reports its time and memory. A fork of this process would count this one's memory as its own.
 WATCH = """
 import json, os, subprocess, sys, time
 began = time.perf_counter()
@@ -46,7 +46,7 @@ sys.exit(command.returncode)
 
 @dataclass(frozen=True)
 class Size:
-    """How many records a command is timed on."""
+    """Number of records that a command reads."""
 
     designs: int
     rates: int  # learning rates of each, as a grid has them
@@ -70,7 +70,7 @@ SIZES = (Size(6, 1, 3, 8), Size(5, 8, 5, 50))
 
 
 def made(folder: Path, size: Size) -> None:
-    """Records as a sweep leaves them, with pictures; ten thousand points are not flushed to the disk one by one."""
+    """Write records of a sweep, with pictures; whole files at once, as ten thousand points would take minutes."""
     rng = np.random.default_rng(0)
     grid = io.BytesIO()
     Image.fromarray(rng.integers(0, 256, (*GRID[::-1], 3), np.uint8)).save(grid, "webp", quality=1)
@@ -98,15 +98,22 @@ def made(folder: Path, size: Size) -> None:
         run.status("finished", shown=shown, steps=100 * size.points, seconds_training=100.0, peak_mb=2000)
 
 
-def measure(name: str, size: Size) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory() as place:
-        made(Path(place), size)
-        words = [sys.executable, "-c", WATCH, sys.executable, "-m", f"ablations.{name}", place]
+def parts() -> dict[str, tuple[str, Size]]:
+    return {f"{command}, {size.name}": (command, size) for size in SIZES for command in COMMANDS}
+
+
+def measure(name: str, device: str, seconds: float) -> dict[str, Any]:
+    """Wall time and memory of a command from the shell: the median and the least of ROUNDS.
+
+    name     key of `parts`
+    device   unused: commands that read records need none
+    seconds  unused: a command runs to its end
+    """
+    command, size = parts()[name]
+    with tempfile.TemporaryDirectory() as folder:
+        made(Path(folder), size)
+        words = [sys.executable, "-c", WATCH, sys.executable, "-m", f"ablations.{command}", folder]
         rounds = [json.loads(subprocess.run(words, check=True, capture_output=True).stdout) for _ in range(ROUNDS)]
-    took, sizes = zip(*rounds, strict=True)
-    about = {"part": f"{name}, {size.name}", **asdict(size), "rounds": ROUNDS}
-    return {**about, "seconds": float(np.median(took)), "least": min(took), "peak MB": compute.megabytes(max(sizes))}
-
-
-def line(row: dict[str, Any]) -> str:
-    return f"{row['part']:34} {row['seconds']:9.2f} {row['peak MB']:8.0f}"
+    times, sizes = zip(*rounds, strict=True)
+    about = {"part": name, **asdict(size), "rounds": ROUNDS}
+    return {**about, "seconds": float(np.median(times)), "least": min(times), "peak MB": compute.megabytes(max(sizes))}

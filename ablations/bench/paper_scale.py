@@ -1,7 +1,6 @@
-"""How fast the paper's own sizes train, with random weights: pictures a second, and the share of what the machine can.
+"""Training speed at the paper's sizes with random weights: pictures a second, and the share of the measured peak.
 
-Without a GPU the same work is timed on a model of which every width is a quarter at equal depth and equal tokens: its
-matrices are 1/16 of the paper's.
+Without a GPU every width is a quarter, at equal depth and equal tokens: matrices of 1/16 of the paper's size.
 """
 
 from __future__ import annotations
@@ -102,9 +101,14 @@ def peak(size: Size, device: str, lasting: float) -> float:
     return 2 * size.square**3 / min(rounds(lambda: a @ b, device, lasting))
 
 
-def measure(design: str, whole: bool, compiled: bool, device: str, lasting: float) -> dict[str, Any]:
-    """A training step on features that were encoded before: condition, loss, gradients, weights, their average."""
-    size = Size.of(device)
+def measure(name: str, device: str, seconds: float) -> dict[str, Any]:
+    """A training step on features that were encoded before: condition, loss, gradients, weights, their average.
+
+    name     key of `parts`
+    device   cpu or cuda
+    seconds  for which steps are repeated
+    """
+    (design, whole, compiled), size = parts()[name], Size.of(device)
     config = config_of(design, size, compiled)
     grid = grid_of(config, size)
     net = generator(config, size, device, grid)
@@ -129,12 +133,12 @@ def measure(design: str, whole: bool, compiled: bool, device: str, lasting: floa
     with FlopCounterMode(display=False) as counter, torch.compiler.set_stance("force_eager"):
         backward()
     optimizer.zero_grad()
-    flops, most = float(counter.get_total_flops()), peak(size, device, lasting / 4)
+    flops, most = float(counter.get_total_flops()), peak(size, device, seconds / 4)
     for _ in range(2):  # compiled and warm
         step()
-    low, middle, high = np.quantile(rounds(step, device, lasting), (0.1, 0.5, 0.9))
+    low, middle, high = np.quantile(rounds(step, device, seconds), (0.1, 0.5, 0.9))
     return {
-        "part": name(design, whole, compiled),
+        "part": name,
         "batch": pictures,
         "pictures/s": pictures / middle,
         "10 % to 90 %": [pictures / high, pictures / low],
@@ -148,11 +152,10 @@ def measure(design: str, whole: bool, compiled: bool, device: str, lasting: floa
     }
 
 
-def name(design: str, whole: bool, compiled: bool) -> str:
-    way = next(text for text, value in WAYS.items() if value == whole)
-    return f"{design}: {way}, {'compiled' if compiled else 'eager'}"
-
-
 def parts() -> dict[str, tuple[str, bool, bool]]:
-    every = [(design, whole, compiled) for design in DESIGNS for whole in WAYS.values() for compiled in (False, True)]
-    return {name(*one): one for one in every}
+    return {
+        f"{design}: {way}, {'compiled' if compiled else 'eager'}": (design, whole, compiled)
+        for design in DESIGNS
+        for way, whole in WAYS.items()
+        for compiled in (False, True)
+    }

@@ -1,4 +1,4 @@
-"""What the benchmark times: each part is made once, for a device, and then works through batches of pictures."""
+"""Parts of trainings and points that are timed: each is built once for a device and then repeats one batch."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from headtohead.training.lightning_module import DesignModule
 
 BATCH = 128
 Work = Callable[[], Any]
-Part = Callable[[str], tuple[Work, int]]  # device -> the work of a round, and how many pictures it is for
+Part = Callable[[str], tuple[Work, int]]  # takes the device; returns the work of a round, and its pictures
 
 
 def _pictures(device: str) -> torch.Tensor:
@@ -165,12 +165,17 @@ GROUPS = {"foundations": FOUNDATIONS, "designs": DESIGN_PARTS, "metrics": METRIC
 PARTS = {name: part for group in GROUPS.values() for name, part in group.items()}
 
 
-def rounds(work: Callable[[], Any], device: str, lasting: float) -> list[float]:
-    """Seconds of each round until the time is up, three at least; one before them counts for nothing."""
+def rounds(work: Callable[[], Any], device: str, seconds: float) -> list[float]:
+    """Seconds of each round, after one to warm up.
+
+    work     one round
+    device   cpu or cuda, which is waited for
+    seconds  for which rounds are repeated; at least three
+    """
     out: list[float] = []
     work()
     _wait(device)
-    end = time.perf_counter() + lasting
+    end = time.perf_counter() + seconds
     while time.perf_counter() < end or len(out) < 3:
         start = time.perf_counter()
         work()
