@@ -28,7 +28,7 @@ from headtohead.records.read import runs
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[3]
-TRIALS, STEPS, EVERY = 3, 60, 20
+TRIALS, STEPS, EVERY = 3, 24, 8
 
 
 @pytest.fixture
@@ -56,22 +56,28 @@ def worker(url: str, log: Path) -> subprocess.Popen[bytes]:
         )  # fmt: skip
 
 
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Kill a worker with everything that it started."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
 def test_workers_that_share_postgresql_lose_no_trial_and_make_none_twice(place: Path, database: str) -> None:
     """One is killed in the middle of a run. The other takes up that trial, and its run, where it was left."""
     logs = [place / "killed.log", place / "other.log"]
     killed, other = (worker(database, log) for log in logs)
     with ExitStack() as ends:
         for one in (killed, other):
-            ends.callback(lambda one=one: one.poll() is None and os.killpg(one.pid, signal.SIGKILL))
+            ends.callback(end, one)
 
         def begun() -> bool:
             """Whether the first worker's run has a point and goes on."""
             names = re.findall(r"^(\S+): train\.", logs[0].read_text(), re.MULTILINE)
             return bool(names) and (place / "results/tune/tiny" / names[-1] / "curve.jsonl").exists()
 
-        services.wait(begun, 300, logs[0].read_text)
-        os.killpg(killed.pid, signal.SIGKILL)
-        killed.wait()
+        services.wait(begun, 900, logs[0].read_text)
+        end(killed)
         (cut,) = re.findall(r"^(\S+): train\.", logs[0].read_text(), re.MULTILINE)
         assert other.wait(1200) == 0, logs[1].read_text()
 
