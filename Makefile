@@ -20,6 +20,12 @@ flag = $(if $(filter-out 0,$(value $(2))),--$(1))
 LAUNCHED = $(call opt,launch,LAUNCH) $(call opt,nodes,NODES) $(call opt,gpus,GPUS) $(call opt,rendezvous,RENDEZVOUS) \
 	$(call many,sbatch,SBATCH)
 
+# PLUGIN="my_heads.py ..." adds designs, heads or objectives of your own to any command: docs/extending.md.
+ifdef PLUGIN
+SPACE_ := $(subst ,, )
+export HEADTOHEAD_PLUGINS := $(subst $(SPACE_),:,$(strip $(PLUGIN)))
+endif
+
 .DEFAULT_GOAL := help
 .PHONY: help plan sweep status tune plot study points weights paint guidance rescore foundations gallery prompts pack index decoder cache bench check test test-slow format clean
 

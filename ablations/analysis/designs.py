@@ -11,7 +11,7 @@ from typing import Any
 from ablations.analysis.curves import FINISHED, SECONDS, STEPS, Curve, by_design, curves, order
 from ablations.analysis.equal_budget import Equal, Incomparable, equal
 from headtohead.config.design import cell_of
-from headtohead.config.presets import CHOSEN
+from headtohead.config.presets import CHOSEN, HEAD
 from headtohead.records.read import Run
 from headtohead.records.sweep_folder import Tuned, tuned
 
@@ -87,8 +87,12 @@ def _cell(sweep: str, name: str, own: list[Run], known: list[Curve], search: Tun
 
 @cache
 def unlike(a: Cell, b: Cell) -> tuple[str, ...]:
-    """Settings in which two cells differ, apart from axes and what was tuned for each."""
-    return tuple(sorted({key for key, _ in a.told ^ b.told} - ((a.tuned | b.tuned) - a.varied - b.varied)))
+    """Settings in which two cells differ, apart from axes, from what was tuned for each, and from settings that only
+    the head of one of them has: heads are an axis."""
+    differing = {key for key, _ in a.told ^ b.told} - ((a.tuned | b.tuned) - a.varied - b.varied)
+    if a.axes.get("head") != b.axes.get("head"):
+        differing = {k for k in differing if not k.startswith(HEAD) or (k in a.settings and k in b.settings)}
+    return tuple(sorted(differing))
 
 
 def varied(own: Iterable[Cell]) -> tuple[str, ...]:

@@ -15,17 +15,8 @@ from ablations.analysis.designs import Cell, compared, unlike
 from ablations.analysis.equal_budget import Incomparable
 from ablations.analysis.statistics import Difference, difference, holm
 from ablations.analysis.table import Table
-from headtohead.config.design import Backbone, Head, Objective, Representation
+from headtohead.config.design import AXES
 from headtohead.records import metrics
-
-# Levels in the order of their declaration, and what an effect of one over the other therefore means.
-AXES = {
-    "representation": tuple(Representation),
-    "objective": tuple(Objective),
-    "backbone": tuple(Backbone),
-    "head": tuple(Head),
-}
-
 
 MOST_LEVELS = 5  # a setting that takes more values was searched, not varied as a factor is
 
@@ -77,7 +68,8 @@ def _level(cell: Cell, factor: str) -> Any:
 
 def _rank(factor: str, level: Any) -> tuple[float, str]:
     if factor in AXES:
-        return (AXES[factor].index(level) if level in AXES[factor] else len(AXES[factor])), str(level)
+        levels = list(AXES[factor])  # in the order of declaration: an effect is one level over an earlier one
+        return (levels.index(level) if level in levels else len(levels)), str(level)
     return (float(level), "") if isinstance(level, (int, float)) else (float("inf"), str(level))
 
 

@@ -17,13 +17,14 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from ablations.bench.parts import rounds
 from ablations.plan.one_design import architectures
-from headtohead.config.design import Representation
+from headtohead.config.heads import DitConfig
 from headtohead.config.presets import configure
 from headtohead.config.run_config import RunConfig
-from headtohead.models import build as heads
+from headtohead.models import build
 from headtohead.models.generator import Generator
 from headtohead.models.objectives.noise import fresh
 from headtohead.models.query_encoder import QueryEncoder
+from headtohead.pretrained.image_tokens import NamedClipTokens
 from headtohead.training.lightning_module import DesignModule
 from headtohead.utils import compute
 from headtohead.utils.compute import autocast
@@ -59,6 +60,7 @@ class Size:
 
 def config_of(design: str, size: Size, compiled: bool) -> RunConfig:
     head, d = configure(design, "paper").head, size.divisor
+    assert isinstance(head, DitConfig)
     return configure(design, "paper", overrides={
         "head.dim": head.dim // d, "head.heads": head.heads // d, "head.kv_heads": head.kv_heads // d,
         "head.multiple_of": head.multiple_of // d, "head.modulation": head.modulation // d,
@@ -67,7 +69,7 @@ def config_of(design: str, size: Size, compiled: bool) -> RunConfig:
 
 
 def grid_of(config: RunConfig, size: Size) -> Grid:
-    if config.design.representation is Representation.CLIP:
+    if isinstance(build.image_tokens(config), NamedClipTokens):
         return Grid(config.foundations.clip_side, config.foundations.clip_side, TOWER // size.divisor)
     side = config.foundations.picture // FACTOR // config.codec.patch
     return Grid(side, side, LATENT * config.codec.patch**2)
@@ -81,8 +83,7 @@ def generator(config: RunConfig, size: Size, device: str, grid: Grid) -> Generat
     with torch.device(device):
         model = LlamaForCausalLM(LlamaConfig(**shape)).eval()
         queries = QueryEncoder(model, partial(prompts, shape["vocab_size"], config.data.dense), config.query, False)
-        head: Any = heads.build(config, grid, queries.width)
-    return Generator(queries, head)
+        return Generator(queries, build.objective(config, grid, queries.width))
 
 
 def prompts(words: int, dense: float, texts: list[str]) -> tuple[Tensor, Tensor]:
@@ -115,12 +116,12 @@ def measure(name: str, device: str, seconds: float) -> dict[str, Any]:
     net.queries.trained = whole  # the way alone: its weights stay frozen
     pictures = max(1, size.tokens // grid.tokens)
     x_1, texts = torch.randn(pictures, grid.tokens, grid.channels, device=device), [""] * pictures
-    module = DesignModule(net, config, lambda shown: shown)
+    module = DesignModule(net, config, grid.target)
     optimizer = module.configure_optimizers()["optimizer"]
 
     def backward() -> None:
         with autocast(config.compute.precision, device):
-            loss = net.generation.loss(x_1, net.condition(texts), fresh(x_1))
+            loss = net.objective.loss(grid.target(x_1), net.condition(texts), fresh(pictures, device))
         loss.backward()
 
     def step() -> None:

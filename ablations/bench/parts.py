@@ -84,7 +84,7 @@ def _made(design: str, device: str) -> tuple[RunConfig, Parts]:
 def _step(design: str, device: str) -> tuple[Work, int]:
     """One optimizer step: condition, loss, gradients, weights and their average. Noise stands for encoded pictures."""
     config, parts = _made(design, device)
-    module = DesignModule(parts.generator, config, parts.codec.encode)
+    module = DesignModule(parts.generator, config, parts.target)
     optimizer = module.configure_optimizers()["optimizer"]
     size, grid, many = config.train.batch, parts.codec.grid, 8
     tokens = torch.randn(size * many, grid.tokens, grid.channels)
@@ -92,10 +92,9 @@ def _step(design: str, device: str) -> tuple[Work, int]:
 
     def work() -> None:
         batches.append(batch := batches.pop(0))
-        condition = parts.generator.condition(batch.captions)
+        condition, draws = parts.generator.condition(batch.captions), fresh(size, device)
         with torch.enable_grad():
-            x_1 = batch.x_1.to(device)
-            parts.generator.generation.loss(x_1, condition, fresh(x_1)).backward()
+            parts.generator.objective.loss(parts.target(batch.x_1.to(device)), condition, draws).backward()
         optimizer.step()
         optimizer.zero_grad()
         module.average.step(1)
@@ -107,7 +106,7 @@ def _sample(design: str, device: str) -> tuple[Work, int]:
     """Prompts to image tokens, as the run samples them; decoding is a part of its own."""
     config, parts = _made(design, device)
     texts = exam("dev", pictures={"geneval": BATCH}, device=device).texts
-    return lambda: sample(parts.generator, parts.codec, texts, config.sampling, seed=0), len(texts)
+    return lambda: sample(parts.generator, texts, config.sampling, seed=0), len(texts)
 
 
 def _paint(design: str, device: str) -> tuple[Work, int]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from headtohead.config.parsing import ConfigError
+from headtohead.utils import plugins
 
 SETTING = re.compile(r"[a-z_0-9]+(\.[a-z_0-9]+)*=")
 
@@ -35,5 +37,11 @@ def _parts(text: str) -> list[str]:
 
 
 def command(target: str, words: Mapping[str, Any]) -> str:
-    """The call of make's that asks for the same again."""
+    """The `make` command that does the same again.
+
+    target  of the Makefile
+    words   its variables; empty ones are left out, and loaded plugins added
+    """
+    files = " ".join(os.path.relpath(file) for file in plugins.arguments()[1::2])
+    words = {**words, "PLUGIN": files}
     return " ".join([f"make {target}", *(f"{key}={shlex.quote(str(value))}" for key, value in words.items() if value)])

@@ -90,7 +90,7 @@ def _memory(plan: Plan) -> Iterator[str]:
 
 def _savings(plan: Plan) -> Iterator[str]:
     for name, kept in plan.features.items():
-        own = [run for run in plan.runs if run.config.design.representation.value == name]
+        own = [run for run in plan.runs if run.config.design.representation == name]
         live = plan.seeds * sum(run.hours[ENCODING] for run in own)
         if live:
             yield (
@@ -180,7 +180,7 @@ def _hours_of(part: str) -> Callable[[Run], str]:
 
 
 def _representation(run: Run) -> str:
-    return run.config.design.representation.value
+    return run.config.design.representation
 
 
 def _aligned(rows: Sequence[tuple[str, list[str]]]) -> list[str]:

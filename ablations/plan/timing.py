@@ -40,7 +40,7 @@ class Pace:
 def measure(config: RunConfig, folder: Path, device: str) -> Pace:
     """Encoded pictures are not needed for it: noise trains as fast."""
     parts = assemble(config, device)
-    module = DesignModule(parts.generator, config, parts.codec.encode)
+    module = DesignModule(parts.generator, config, parts.target)
     grid, whole = parts.codec.grid, config.train.batch
     batch = config.compute.micro_batch or whole  # a step may be made of several
     tokens = torch.randn(batch * (STEPS + 1), grid.tokens, grid.channels)
@@ -48,9 +48,8 @@ def measure(config: RunConfig, folder: Path, device: str) -> Pace:
     optimizer = module.configure_optimizers()["optimizer"]
 
     def train(batch: StepBatch) -> None:
-        condition = parts.generator.condition(batch.captions)
-        x_1 = batch.x_1.to(device)
-        parts.generator.generation.loss(x_1, condition, fresh(x_1)).backward()
+        condition, draws = parts.generator.condition(batch.captions), fresh(len(batch.captions), device)
+        parts.generator.objective.loss(parts.target(batch.x_1.to(device)), condition, draws).backward()
         optimizer.step()
         optimizer.zero_grad()
         module.average.step(1)

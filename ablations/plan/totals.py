@@ -17,6 +17,7 @@ from headtohead.config.parsing import ConfigError
 from headtohead.config.run_config import DecoderConfig, RunConfig
 from headtohead.data.feature_cache.write import Shape
 from headtohead.data.order import Portion
+from headtohead.models import build
 
 HOUR = 3600
 
@@ -101,8 +102,8 @@ def plan(
         told = ", ".join(f"{side} of {design}" for side, design in sides.items())
         raise ConfigError(f"foundations.picture: designs that are compared give pictures of one size, not {told}")
     once, features = list[Once](), dict[str, Features]()
-    for run in {r.config.design.representation.value: r for r in runs}.values():
-        name, f = run.config.design.representation.value, run.cost.frozen
+    for run in {r.config.design.representation: r for r in runs}.values():
+        name, f = run.config.design.representation, run.cost.frozen
         if (d := f.decoder) and not d.there:
             told = f"decoder of {name}, {d.steps:,} steps of {d.batch:,}"
             once.append(Once(told, d.flops, machine.hours(d.flops, d.precision)))
@@ -121,12 +122,7 @@ def _precision(config: RunConfig) -> str:
 
 def _run(design: str, config: RunConfig, stage: DecoderConfig | None, samples: int, machine: Machine) -> Run:
     portion = Portion.of(config.train.batch, config.compute.micro_batch, 0, machine.devices)
-    f = frozen.of(
-        config.design.representation,
-        config.foundations,
-        config.codec,
-        stage and replace(stage, foundations=config.foundations),
-    )
+    f = frozen.of(build.image_tokens(config), stage and replace(stage, foundations=config.foundations))
     c = cost.of(config, f, accelerators.tokens(config), portion.at_once)
     asked, shown, precision = point_pictures.of(config), flop_accounting.shown(config), _precision(config)
     parts = {

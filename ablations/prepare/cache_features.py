@@ -33,12 +33,12 @@ def _cache(options: argparse.Namespace) -> None:
     import torch
 
     from headtohead.data import build
-    from headtohead.pretrained import image_tokens
+    from headtohead.models.build import image_tokens
 
     device = options.device or compute.best_device()
     if device == "cuda":  # as trainings do that encode on the way; without tensor cores it takes many times as long
         torch.set_float32_matmul_precision("high")
-    codec = image_tokens.build(config.design.representation, config.foundations, config.codec, device)
+    codec = image_tokens(config).load(device)
     build.cache(config, codec, options.folder, device, say)
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headtohead.config.parsing import ConfigError
+from headtohead.utils import plugins
 from headtohead.utils.cli import Parser, positive
 from headtohead.utils.errors import Stopped
 from headtohead.utils.processes import passed_on
@@ -48,6 +49,7 @@ class Launch:
             raise ConfigError(f"LAUNCH=local: trains on one device; LAUNCH=torchrun trains on {self.gpus}")
 
     def command(self, module: str, arguments: list[str]) -> list[str]:
+        arguments = [*arguments, *plugins.arguments()]
         if self.by != "torchrun":
             return [sys.executable, "-m", module, *arguments]
         meeting = ["--standalone"]
@@ -70,7 +72,7 @@ class Launch:
             *([f"--gpus-per-node={self.gpus}"] if gpus and not self._names_gpus() else []),
             *self.sbatch,
         ]
-        inner = " ".join(map(shlex.quote, [sys.executable, "-m", module, *arguments]))
+        inner = " ".join(map(shlex.quote, [sys.executable, "-m", module, *arguments, *plugins.arguments()]))
         path = os.pathsep.join(p for p in sys.path if p and "site-packages" not in p and Path(p).is_dir())
         lines = [
             "#!/bin/bash",

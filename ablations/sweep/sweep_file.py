@@ -17,7 +17,7 @@ from ablations.cli.yaml_files import NAME as NAME
 from ablations.cli.yaml_files import find, load, named
 from headtohead.config.design import DESIGNS, expanded, variant
 from headtohead.config.parsing import ConfigError, OneOf, Rule, Zero, build, known
-from headtohead.config.presets import PRESETS, configure
+from headtohead.config.presets import PRESETS, applicable, configure
 from headtohead.config.run_config import RunConfig
 from headtohead.records import sweep_folder
 from headtohead.records.sweep_folder import Tuned as Tuned
@@ -114,14 +114,15 @@ class Sweep(SweepFile):
         out = {}
         for seed, design in itertools.product(self.seeds, self.designs):
             for point in self._points(design):
-                own = {**self.chosen.get(design, {}), **self.set, **point}
+                own = {**self.chosen.get(design, {}), **applicable(design, self.designs, self.set), **point}
                 out[f"{variant(design, point)}-s{seed}"] = configure(design, self.scale, seed, own, self.where)
         return out
 
     def _points(self, design: str) -> Iterator[dict[str, Any]]:
         """What a design's runs differ in: every combination of the grid, without keys that a variant sets itself."""
+        own = applicable(design, self.designs, self.grid)
         for row in ({}, *self.variants.get(design, ())):
-            grid = {key: values for key, values in self.grid.items() if key not in row}
+            grid = {key: values for key, values in own.items() if key not in row}
             for values in itertools.product(*grid.values()):
                 yield {**dict(zip(grid, values, strict=True)), **row}
 

@@ -18,7 +18,7 @@ from headtohead.config.parsing import ConfigError
 from headtohead.config.presets import configure
 from headtohead.config.run_config import RunConfig
 from headtohead.data.order import Portion
-from headtohead.models.objectives.noise import Draws, Rows
+from headtohead.models.objectives.noise import Rows, StepDraws
 from headtohead.records.kept_weights import kept
 from headtohead.records.read import runs
 from headtohead.records.recorder import Recorder
@@ -117,10 +117,10 @@ def test_what_cannot_be_shared_is_said(batch: int, micro: int, world: int, what:
 
 
 def test_a_rows_noise_does_not_depend_on_who_draws_it() -> None:
-    x = torch.zeros(12, 3, 2)
-    whole = Draws(5, Rows(0, 12), x.device)
-    t, noise = whole.uniform(x), whole.normal(x)
+    whole = StepDraws(5, Rows(0, 12, 12), "cpu")
+    t, noise = whole.uniform(), whole.normal(3, 2)
+    assert (t.shape, noise.shape) == ((12,), (12, 3, 2))
     for first in (0, 4, 8):
-        part = Draws(5, Rows(first, 12), x.device)
-        assert torch.equal(part.uniform(x[:4]), t[first : first + 4])
-        assert torch.equal(part.normal(x[:4]), noise[first : first + 4])
+        part = StepDraws(5, Rows(first, 4, 12), "cpu")
+        assert torch.equal(part.uniform(), t[first : first + 4])
+        assert torch.equal(part.normal(3, 2), noise[first : first + 4])

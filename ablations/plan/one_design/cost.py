@@ -16,10 +16,8 @@ from transformers.masking_utils import eager_mask
 from ablations.plan.one_design import architectures
 from ablations.plan.one_design.frozen import Frozen, on_meta
 from ablations.plan.one_design.meta_device import Line, NoNoise, by_layers, look, parameters, with_gradients
-from headtohead.config.design import Backbone, Head
 from headtohead.config.run_config import SHIPPED, ComputeConfig, QueryConfig, RunConfig, Sampling
-from headtohead.models import build as heads
-from headtohead.models.networks.dit import Block
+from headtohead.models import build
 from headtohead.models.query_encoder import QueryEncoder
 from headtohead.pretrained.making.recipes import RECIPES
 from headtohead.utils.tensor_shapes import Condition, Grid
@@ -91,8 +89,8 @@ class Cost:
 def of(config: RunConfig, frozen: Frozen, prompt: int, at_once: int) -> Cost:
     """Memory is looked at with so many pictures `at_once`, and twice as many."""
     grid, bf16 = frozen.grid, config.compute.precision == "bf16"
-    query = replace(config.query, number=heads.queries(config, grid), groups=1)
-    trained = config.design.backbone is Backbone.TRAINED
+    query = replace(config.query, number=build.queries(config, grid), groups=1)
+    trained = build.trains_backbone(config)
     reading = _reading(config.foundations.language, query, trained, prompt, bf16, at_once)
     ways = [_painting(config, grid, reading.width, again, at_once) for again in (False, True)]
     return Cost(frozen, reading, ways[config.compute.checkpointing], ways[0], ways[1], prompt, query.number)
@@ -155,33 +153,35 @@ def _no_tokens(texts: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
 def _painting(config: RunConfig, grid: Grid, width: int, again: bool, at_once: int) -> Painting:
     """`again`: activations are computed once more for the backward pass."""
     how, bf16 = config.sampling, config.compute.precision == "bf16"
-    queries, passes = heads.queries(config, grid), 1
+    queries, passes = build.queries(config, grid), 1
+    layers = getattr(config.head, "layers", 0)  # equal ones; a head without them is measured whole
 
     def measured(layers: int) -> dict[str, float]:
         nonlocal passes
-        few = replace(config, head=replace(config.head, layers=layers), compute=ComputeConfig(checkpointing=again))
-        head: Any = heads.build(few, grid, width)
+        sizes: Any = {"layers": layers} if layers else {}
+        few = replace(config, head=replace(config.head, **sizes), compute=ComputeConfig(checkpointing=again))
+        head: Any = build.objective(few, grid, width)
         with_gradients(head)
-        passes = _passes(how) if head.draws else 1
+        passes = _passes(how) if head.stochastic else 1
 
         def loss(number: int) -> torch.Tensor:
             states = Condition(torch.zeros(number, queries, width, requires_grad=True))
-            value: torch.Tensor = head.loss(torch.zeros(number, grid.tokens, grid.channels), states, NoNoise())
+            value: torch.Tensor = head.loss(grid.example(number), states, NoNoise(number))
             return value
 
         def sample() -> torch.Tensor:
-            x_0, states = torch.zeros(1, grid.tokens, grid.channels), Condition(torch.zeros(1, queries, width))
-            value: torch.Tensor = head.sample(states, x_0, Sampling(steps=1, guidance=1.0))
+            states = Condition(torch.zeros(1, queries, width))
+            value: torch.Tensor = head.sample(states, NoNoise(1), Sampling(steps=1, guidance=1.0)).tokens
             return value
 
-        blocks = [module for module in head.modules() if again and isinstance(module, Block)]
+        blocks = build.blocks(head) if again else []
         trained = _training(loss, bf16, at_once, blocks)
         head.requires_grad_(False)
         drawn = look(sample, bf16=bf16)
         return {"parameters": parameters(head), "sample": drawn.flops, "drawn": drawn.most, **trained}
 
     with on_meta("head", "of these settings"):
-        seen = by_layers(measured, config.head.layers if config.design.head is Head.DIT else 1)
+        seen = by_layers(measured, layers)
     guided = 2 if passes > 1 and how.guidance != 1 else 1
     sample, drawn = seen["sample"] * passes, seen["drawn"] * guided
     return Painting(int(seen["parameters"]), seen["train"], sample, *_lines(seen, at_once), drawn)

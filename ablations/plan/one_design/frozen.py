@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, singledispatch
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,10 @@ from torch import nn
 
 from ablations.plan.one_design import architectures
 from ablations.plan.one_design.meta_device import Seen, look, parameters
-from headtohead.config.design import Representation
 from headtohead.config.parsing import ConfigError, build
-from headtohead.config.run_config import SHIPPED, CodecConfig, DecoderConfig, FoundationsConfig
+from headtohead.config.run_config import SHIPPED, DecoderConfig, FoundationsConfig
 from headtohead.pretrained import image_tokens
+from headtohead.pretrained.image_tokens import NamedClipTokens, ShippedClipTokens, Source, VaeTokens
 from headtohead.pretrained.loading import open_clip_models
 from headtohead.pretrained.loading.by_name import calm
 from headtohead.pretrained.making.recipes import RECIPES
@@ -58,15 +58,29 @@ class Frozen:
     decoder: Made | None = None
 
 
-def of(which: Representation, given: FoundationsConfig, codec: CodecConfig, stage: DecoderConfig | None) -> Frozen:
-    """`stage` trains the decoder where none is there yet."""
-    if which is Representation.VAE:
-        return _of_vae(given.vae, given.picture, codec.patch)
-    if given.clip == SHIPPED:
-        return _of_shipped(which.value)
-    if which is not Representation.CLIP:
-        raise ConfigError(f"design.representation={which}: is a control of the shipped CLIP only")
-    return _of_tower(given, stage)
+@singledispatch
+def of(source: Source, stage: DecoderConfig | None) -> Frozen:
+    """Cost of a representation's encoder and decoder, by the class of its source.
+
+    source  which pretrained models they are
+    stage   training of the decoder, where there is none yet
+    """
+    raise ConfigError(f"{type(source).__name__}: the plan does not know what this source of image tokens costs")
+
+
+@of.register
+def _(source: VaeTokens, stage: DecoderConfig | None) -> Frozen:
+    return _of_vae(source.given.vae, source.given.picture, source.patch)
+
+
+@of.register
+def _(source: ShippedClipTokens, stage: DecoderConfig | None) -> Frozen:
+    return _of_shipped(source.name)
+
+
+@of.register
+def _(source: NamedClipTokens, stage: DecoderConfig | None) -> Frozen:
+    return _of_tower(source.given, stage)
 
 
 @contextmanager

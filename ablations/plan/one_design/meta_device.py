@@ -14,7 +14,6 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from headtohead.models.objectives.noise import Draws
 from headtohead.utils.compute import ATTENTION, counter
 
 # What CUDA's autocast computes in bf16 and what in single precision, as far as it occurs here.
@@ -155,17 +154,16 @@ def look(work: Callable[[], Tensor], *, bf16: bool, backward: bool = False, agai
     return Seen(seen.flops, seen.most, kept)
 
 
-class NoNoise(Draws):
-    """The meta device has no generator."""
+@dataclass(frozen=True)
+class NoNoise:
+    """Draws of an objective as zeros: the meta device has no generator."""
 
-    def __init__(self) -> None:
-        pass
+    rows: int
 
-    def uniform(self, x: Tensor) -> Tensor:
-        return torch.zeros_like(x[:, 0, 0])
+    def uniform(self, *shape: int) -> Tensor:
+        return torch.zeros(self.rows, *shape)
 
-    def normal(self, x: Tensor) -> Tensor:
-        return torch.zeros_like(x)
+    normal = uniform
 
 
 def parameters(module: nn.Module, trained: bool | None = None) -> int:

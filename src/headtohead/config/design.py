@@ -1,64 +1,116 @@
-"""A design is one declaration: four axes. What the study compares is written here and nowhere else."""
+"""A design is one declaration: four axes. What the study compares is declared here and nowhere else.
+
+Classes that need torch are named as "module:name" and imported by `models/build.py`, which makes a design's modules.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Annotated, Any
 
+from headtohead.config.heads import DenoiserConfig, DitConfig, HeadConfig, LinearConfig
+from headtohead.config.parsing import OneOf
+from headtohead.config.registry import Registry
 from headtohead.utils.cli import names
 
 AXIS = "design."  # what settings that change a declared design begin with
+Class = str | Callable[..., Any]  # itself, or "package.module:name"
 
 
-class Representation(StrEnum):
-    """What a head predicts. The last two are CLIP's controls."""
+@dataclass(frozen=True)
+class RepresentationSpec:
+    """What a head predicts.
 
-    CLIP = "clip"
-    VAE = "vae"
-    CLIP_BLIND = "clip_blind"
-    CLIP_UNTRAINED = "clip_untrained"
+    source  called as source(name, foundations, codec): gives an object whose `load(device)` makes the codec
+    """
 
-
-class Objective(StrEnum):
-    MSE = "mse"
-    FLOW = "flow"
+    source: Class
 
 
-class Backbone(StrEnum):
-    """Whether the language model learns with the head or stays as it was."""
+@dataclass(frozen=True)
+class ObjectiveSpec:
+    """How a network is trained and sampled.
 
-    FROZEN = "frozen"
-    TRAINED = "trained"
+    objective  called as objective(network, settings, grid): an `Objective` of models/objectives/base.py
+    denoises   whether the network must read noisy tokens and a time, as flow matching needs
+    """
+
+    objective: Class
+    denoises: bool = False
 
 
-class Head(StrEnum):
-    LINEAR = "linear"
-    DIT = "dit"
+@dataclass(frozen=True)
+class HeadSpec:
+    """A network from query states to image tokens.
+
+    settings          dataclass of its sizes, derived from HeadConfig or DenoiserConfig
+    network           called as network(settings, grid, width): an nn.Module; width is the language model's
+    a_query_a_token   whether query k predicts image token k, so that there are as many queries as tokens
+    sizes             settings by scale; those that the scale's preset says go before
+    """
+
+    settings: type[HeadConfig]
+    network: Class
+    a_query_a_token: bool = False
+    sizes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def denoises(self) -> bool:
+        return issubclass(self.settings, DenoiserConfig)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return tuple(f.name for f in fields(self.settings))
+
+
+_CLIP = RepresentationSpec("headtohead.pretrained.image_tokens:clip_tokens")
+
+REPRESENTATIONS: Registry[RepresentationSpec] = Registry("representation", {
+    "clip": _CLIP,
+    "vae": RepresentationSpec("headtohead.pretrained.image_tokens:vae_tokens"),
+    "clip_blind": _CLIP,  # controls: CLIP that has seen no captions, and CLIP with random weights
+    "clip_untrained": _CLIP,
+})  # fmt: skip
+OBJECTIVES: Registry[ObjectiveSpec] = Registry("objective", {
+    "mse": ObjectiveSpec("headtohead.models.objectives.regression:Regression"),
+    "flow": ObjectiveSpec("headtohead.models.objectives.flow_matching:FlowMatching", denoises=True),
+})  # fmt: skip
+BACKBONES = {"frozen": False, "trained": True}  # whether the language model learns with the head
+HEADS: Registry[HeadSpec] = Registry("head", {
+    "linear": HeadSpec(LinearConfig, "headtohead.models.networks.linear:Linear", a_query_a_token=True),
+    "dit": HeadSpec(DitConfig, "headtohead.models.networks.dit:Dit"),
+})  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
 class Design:
-    representation: Representation
-    objective: Objective
-    backbone: Backbone
-    head: Head
+    representation: Annotated[str, OneOf(REPRESENTATIONS, "value of design.representation")]
+    objective: Annotated[str, OneOf(OBJECTIVES, "value of design.objective")]
+    backbone: Annotated[str, OneOf(BACKBONES, "value of design.backbone")]
+    head: Annotated[str, OneOf(HEADS, "value of design.head")]
 
     def __post_init__(self) -> None:
-        if self.objective is Objective.FLOW and self.head is Head.LINEAR:
-            raise ValueError("objective=flow needs head=dit: a linear projection cannot be a velocity field")
+        for axis, declared in AXES.items():
+            if getattr(self, axis) not in declared:
+                raise ValueError(f"design.{axis}: there is no {getattr(self, axis)!r:.60}")
+        if OBJECTIVES[self.objective].denoises and not HEADS[self.head].denoises:
+            able = " or ".join(f"head={name}" for name, head in HEADS.items() if head.denoises)
+            raise ValueError(
+                f"objective={self.objective} needs {able}: head={self.head} reads no noisy tokens and no time"
+            )
+
+
+AXES: dict[str, Mapping[str, Any]] = {
+    "representation": REPRESENTATIONS, "objective": OBJECTIVES, "backbone": BACKBONES, "head": HEADS,
+}  # fmt: skip
 
 
 def _design(representation: str, objective: str, backbone: str, head: str) -> Design:
-    return Design(
-        representation=Representation(representation),
-        objective=Objective(objective),
-        backbone=Backbone(backbone),
-        head=Head(head),
-    )
+    return Design(representation=representation, objective=objective, backbone=backbone, head=head)
 
 
-DESIGNS: dict[str, Design] = {
+DESIGNS: Registry[Design] = Registry("design", {
     # The paper's three.
     "clip_mse": _design("clip", "mse", "trained", "linear"),
     "clip_flow": _design("clip", "flow", "frozen", "dit"),
@@ -68,7 +120,7 @@ DESIGNS: dict[str, Design] = {
     # The paper changes objective, head and backbone together; these differ from clip_flow, vae_flow in objective alone.
     "clip_mse_dit": _design("clip", "mse", "frozen", "dit"),
     "vae_mse_dit": _design("vae", "mse", "frozen", "dit"),
-}
+}, pattern=r"[A-Za-z0-9_]+")  # fmt: skip
 
 
 def expanded(asked: Sequence[str]) -> tuple[str, ...]:
@@ -78,12 +130,12 @@ def expanded(asked: Sequence[str]) -> tuple[str, ...]:
 
 
 def variant(design: str, changes: Mapping[str, object]) -> str:
-    """What a design with other settings is called, in folders and in tables: clip_flow+design.backbone=trained."""
+    """The name, in folders and tables, of a design with other settings: clip_flow+design.backbone=trained."""
     return "".join([design, *(f"+{key}={value}" for key, value in changes.items())])
 
 
 def cell_of(name: str) -> tuple[str, str]:
-    """Such a name as the design with its axes, and the settings besides."""
+    """Split such a name into the design with its axes, and the other settings."""
     design, *parts = name.split("+")
     axes = [part for part in parts if part.startswith(AXIS)]
     return "+".join([design, *axes]), "+".join(part for part in parts if part not in axes)

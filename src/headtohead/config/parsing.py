@@ -1,4 +1,4 @@
-"""Dataclasses from plain data, strictly: what is unknown, missing, mistyped or impossible is one clear line."""
+"""Build dataclasses from plain data: an unknown, missing, mistyped or impossible value is an error of one line."""
 
 from __future__ import annotations
 
@@ -54,13 +54,14 @@ Share = Annotated[float, Bounds(most=1)]
 
 
 class ConfigError(InputError):
-    """Names the place (file and key), what is wrong, and what would be right."""
+    """The message names the place (file and key), what is wrong, and what would be right."""
 
 
 def build(cls: type[T], given: Any, where: str = "", key: str = "", expected: str = "settings") -> T:
-    """A dataclass from plain data: unknown and missing keys, wrong types and impossible values are one clear line.
+    """Build a dataclass from plain data, as YAML, JSON or the command line give it.
 
-    cls       dataclass; types of its fields may be dataclasses, lists, tuples, mappings, unions, with rules (Annotated)
+    cls       dataclass; its classmethod `types_by_value(given, where)`, if any, gives types of fields that depend on
+              other values. Types may be dataclasses, lists, tuples, mappings, unions, with rules (Annotated)
     given     mapping of field names to plain values; text is read as the command line means it
     where     file, or "command line", that an error begins with
     key       key of `given` in that file; empty at the top
@@ -69,6 +70,8 @@ def build(cls: type[T], given: Any, where: str = "", key: str = "", expected: st
     if not isinstance(given, Mapping):
         raise ConfigError(f"{at(where)}{f'{key}: ' * bool(key)}expected {expected}, got {_shown(given)}")
     hints = typing.get_type_hints(cls, include_extras=True)
+    if decided := getattr(cls, "types_by_value", None):
+        hints.update(decided(given, where))
     prefix = f"{key}." if key else ""
     for name in given:
         known(str(name), hints, "key", where, prefix)
@@ -87,7 +90,14 @@ def build(cls: type[T], given: Any, where: str = "", key: str = "", expected: st
 
 
 def known(name: str, names: Mapping[str, Any], what: str, where: str = "", prefix: str = "") -> str:
-    """The name, if it is one of these; else an error with the nearest."""
+    """Return the name if it is one of these; else raise an error with the nearest one.
+
+    name    as the user gave it
+    names   a table whose keys are allowed
+    what    kind of name in the message, such as "design"
+    where   file or option that holds it
+    prefix  dotted key before the name
+    """
     if name in names:
         return name
     near = difflib.get_close_matches(name[:80], list(names), 1)
@@ -192,7 +202,7 @@ def _type_name(hint: Any) -> str:
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> str:
-    """Which keys two configurations disagree on; empty when they are the same."""
+    """List the keys on which two configurations disagree, "key: OLD there, NEW here"; empty when they are equal."""
     out = []
     for key in sorted({*old, *new}):
         a, b = old.get(key), new.get(key)

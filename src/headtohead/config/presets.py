@@ -1,28 +1,29 @@
-"""A scale is a preset of the configuration and nothing else; a design may bring settings that were chosen for it."""
+"""Scales: presets of a run's configuration, and learning rates that a search chose for each design."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from headtohead.config.design import AXIS, DESIGNS, variant
+from headtohead.config.design import AXIS, DESIGNS, HEADS, HeadSpec, variant
 from headtohead.config.parsing import ConfigError, at, build, known
 from headtohead.config.run_config import DecoderConfig, RunConfig
 
+HEAD = "head."  # what keys of a head's settings begin with
 _PAPER_PROMPT = "Please generate an image based on the following caption: {caption}"
 
 _SYSTEM = "You are a helpful assistant."
-# A point on the way asks a subset, evenly spread; the end asks everything. Decoding 36,472 pictures at every point
-# would cost several times what the steps between two points do: `make plan` says how much.
+# Points before the last use an evenly spread subset of the prompts, the last one all of them. Decoding 36,472 pictures
+# at every point would cost several times what the steps between two points do: `make plan` says how much.
 _POINTS = {"every": 3200, "geneval": 138, "dpg": 133, "fid": 1000, "batch": 8}
 
-# What each scale says; a run adds its design, its seed and its overrides.
+# Settings by scale, sizes of heads by head; a run adds its design, its seed and its overrides.
 PRESETS: dict[str, dict[str, Any]] = {
     "micro": {
         "query": {"number": 16, "groups": 4},
-        "head": {"dim": 256, "layers": 4, "heads": 8, "kv_heads": 2, "multiple_of": 64},
+        "head": {"dit": {"dim": 256, "layers": 4, "heads": 8, "kv_heads": 2, "multiple_of": 64}},
         "train": {"steps": 1600, "batch": 64, "lr": 4e-3, "warmup": 100},
         "evaluation": {"every": 200, "geneval": 120, "dpg": 120},
         "data": {"pictures": 20_480, "dense": 0.75},
@@ -39,7 +40,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "query": {"number": 64, "template": _PAPER_PROMPT, "system": _SYSTEM},
         "compute": {"precision": "bf16", "compile": True, "micro_batch": 32},
         "exam": {"source": "official"},
-        "head": {"dim": 896, "layers": 12, "heads": 14, "kv_heads": 7},
+        "head": {"dit": {"dim": 896, "layers": 12, "heads": 14, "kv_heads": 7}},
         "train": {"steps": 64_000, "batch": 128, "warmup": 500},
         "evaluation": _POINTS,
         "data": {"pictures": 2_000_000, "dense": 0.9},
@@ -56,21 +57,21 @@ PRESETS: dict[str, dict[str, Any]] = {
         "query": {"number": 64, "template": _PAPER_PROMPT, "system": _SYSTEM},
         "compute": {"precision": "bf16", "compile": True, "checkpointing": True},
         "exam": {"source": "official"},
-        "head": {"dim": 1792, "layers": 24, "heads": 28, "kv_heads": 28},
+        "head": {"dit": {"dim": 1792, "layers": 24, "heads": 28, "kv_heads": 28}},
         "train": {"steps": 150_000, "batch": 512, "warmup": 450},
         "evaluation": _POINTS,
         "data": {"pictures": 25_000_000, "dense": 0.9},
     },
 }
 
-# How each scale's decoder from CLIP tokens to pictures is trained; the embedded one is made by `make foundations`.
+# Training of each scale's decoder from CLIP tokens to pictures; micro's ships with the package.
 _SDXL = {"unet": "stabilityai/stable-diffusion-xl-base-1.0:unet", "compute": {"precision": "bf16"}}
 DECODERS: dict[str, dict[str, Any]] = {
     "single": {**_SDXL, "train": {"steps": 50_000, "batch": 64, "lr": 5e-5, "warmup": 500}},
     "paper": {**_SDXL, "train": {"steps": 100_000, "batch": 512, "lr": 1e-4, "warmup": 1000}},
 }
 
-# What one grid of learning rates for all cells found best, by scale and cell: results/rates/chosen.json.
+# The best learning rate of one grid for all designs, by scale and design: results/rates/chosen.json.
 CHOSEN: dict[str, dict[str, dict[str, Any]]] = {
     "micro": {
         "clip_mse": {"train.lr": 0.004},
@@ -90,22 +91,74 @@ CHOSEN: dict[str, dict[str, dict[str, Any]]] = {
 def configure(
     design: str, scale: str = "micro", seed: int = 0, overrides: Mapping[str, Any] | None = None, where: str = ""
 ) -> RunConfig:
-    """The configuration of one run; overrides are `{"head.dim": 256}`, typed or as text from the command line."""
-    given = PRESETS[known(scale, PRESETS, "scale", where)]
-    axes = dataclasses.asdict(DESIGNS[known(design, DESIGNS, "design", where)])
-    plain = json.loads(json.dumps({**given, "design": axes, "scale": scale, "seed": seed}))
-    return build(RunConfig, _set(plain, {**chosen(design, scale, overrides or {}), **(overrides or {})}, where), where)
+    """Resolve the configuration of one run.
+
+    design     a declared design's name
+    scale      a preset's name
+    seed       of weights, data order and noise
+    overrides  values by dotted key, `{"head.dim": 256}`, typed or as text from the command line
+    where      file or option that overrides come from, for messages
+    """
+    preset = PRESETS[known(scale, PRESETS, "scale", where)]
+    axes = dataclasses.asdict(DESIGNS.find(design, where))
+    given = {**chosen(design, scale, overrides or {}), **(overrides or {})}
+    plain = json.loads(json.dumps({**preset, "design": axes, "scale": scale, "seed": seed}))
+    _set(plain, {key: value for key, value in given.items() if key.startswith(AXIS)}, where)
+    name = f"{plain['design']['head']}"
+    head = HEADS.find(name, where, f"value of {AXIS}head")
+    plain["head"] = {**head.sizes.get(scale, {}), **preset["head"].get(name, {})}
+    for key in given:
+        _has(design, name, head, key, where)
+    return build(RunConfig, _set(plain, given, where), where)
+
+
+def _has(design: str, name: str, head: HeadSpec, key: str, where: str) -> None:
+    """Refuse a setting that only other heads have."""
+    own = key.removeprefix(HEAD)
+    if key.startswith(HEAD) and own not in head.keys and any(own in other.keys for other in HEADS.values()):
+        having = f"has {', '.join(head.keys)}" if head.keys else "has no settings"
+        raise ConfigError(f"{at(where)}{key}: {design} has no such setting: its head is {name}, which {having}")
+
+
+def applicable(design: str, designs: Sequence[str], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a sweep that apply to one of its designs.
+
+    In a sweep of every declared design, a setting of a head applies to the designs whose head has it. Where designs
+    are chosen, each of them must have it: `configure` refuses the others.
+
+    design     one of the designs
+    designs    all of the sweep's
+    overrides  values by dotted key
+    """
+    if not set(designs) >= set(DESIGNS):
+        return dict(overrides)
+    heads = {d: HEADS.get(str(overrides.get(f"{AXIS}head", DESIGNS[d].head))) for d in designs}
+
+    def lacks(d: str, key: str) -> bool:
+        head = heads[d]
+        return head is not None and key.startswith(HEAD) and key.removeprefix(HEAD) not in head.keys
+
+    return {key: v for key, v in overrides.items() if not lacks(design, key) or all(lacks(d, key) for d in designs)}
 
 
 def chosen(design: str, scale: str, overrides: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What the grid found for the design with these axes; for the declared one where it did not ask for them."""
+    """The settings that the grid of learning rates found best.
+
+    design     a declared design; where overrides change its axes, the result is that of the changed design if any
+    scale      at which they were searched
+    overrides  values by dotted key
+    """
     of = CHOSEN.get(scale, {})
     axes = {key: value for key, value in overrides.items() if key.startswith(AXIS)}
     return of.get(variant(design, axes), of.get(design, {}))
 
 
 def decoder(scale: str, overrides: Mapping[str, Any] | None = None) -> DecoderConfig:
-    """The configuration of a decoder's training: what it stands on and learns from is the scale's own."""
+    """Resolve the configuration of a decoder's training on a scale's pretrained models and data.
+
+    scale      a preset with a decoder of its own
+    overrides  values by dotted key
+    """
     given = PRESETS[known(scale, PRESETS, "scale")]
     if scale not in DECODERS:
         raise ConfigError(f"scale {scale}: brings its decoder along; `make foundations` makes it")

@@ -1,4 +1,4 @@
-"""A run's configuration: typed, strict, hashed. Every size and setting of a run stands here; builders take their part.
+"""A run's configuration: typed, strictly parsed, hashed. Every setting of a run is here; a head's are in `heads`.
 
 Whole numbers begin at 1 unless they say otherwise, other numbers at 0.
 """
@@ -12,8 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from headtohead.config.design import Design
-from headtohead.config.parsing import Share, Zero, build
+from headtohead.config.design import HEADS, OBJECTIVES, REPRESENTATIONS, Design
+from headtohead.config.heads import DitConfig, HeadConfig
+from headtohead.config.parsing import ConfigError, Share, Zero, build
+from headtohead.utils import plugins
 
 # Published models by their public names.
 DETECTOR = "facebook/mask2former-swin-small-coco-instance"
@@ -31,7 +33,7 @@ SHIPPED = "shipped"  # with the package, made by `make foundations`
 
 @dataclass(frozen=True, kw_only=True)
 class FoundationsConfig:
-    """What stays frozen under every design, by name or folder; `shipped` is the package's own."""
+    """The pretrained models that every design uses, by name or folder; `shipped` is the package's own."""
 
     language: str = SHIPPED  # a transformers language model
     clip: str = SHIPPED  # open_clip's MODEL:PRETRAINED, or MODEL:FILE
@@ -62,34 +64,8 @@ class CodecConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DitConfig:
-    dim: int
-    layers: int
-    heads: int
-    kv_heads: int
-    multiple_of: int = 256  # the SwiGLU's width is 8/3 of dim, rounded up to this
-    modulation: int = 1024  # at most; the width of time and pooled condition
-    drop_condition: Share = 0.1  # how often training hides the condition, for guidance
-
-    def __post_init__(self) -> None:
-        if self.dim % self.heads or self.heads % self.kv_heads:
-            raise ValueError(
-                f"head.dim={self.dim} must be divisible by head.heads={self.heads}, "
-                f"and that by head.kv_heads={self.kv_heads}"
-            )
-
-    @property
-    def hidden(self) -> int:
-        return -(-int(8 * self.dim / 3) // self.multiple_of) * self.multiple_of
-
-    @property
-    def modulation_dim(self) -> int:
-        return min(self.dim, self.modulation)
-
-
-@dataclass(frozen=True, kw_only=True)
 class Sampling:
-    """How samples are drawn. Deterministic heads have nothing to choose and ignore it."""
+    """How samples are drawn. Deterministic objectives ignore it."""
 
     steps: int = 30
     guidance: float = 3.0
@@ -111,7 +87,7 @@ class TrainConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ComputeConfig:
-    """How a step is computed: what it costs, not what it is. On how many devices is no setting of a run."""
+    """Performance settings; they do not change what is computed. The number of devices is not a setting of a run."""
 
     precision: Literal["float32", "bf16"] = "float32"  # of the forward pass; weights stay in single precision
     micro_batch: Zero = 0  # pictures a device takes at once, until its share of a batch is done; 0 = all of them
@@ -123,16 +99,16 @@ class ComputeConfig:
 @dataclass(frozen=True, kw_only=True)
 class EvalConfig:
     every: int  # steps between two points of the curves
-    geneval: int  # pictures of a point that answer GenEval's prompts
-    dpg: int  # and DPG-Bench's
-    final_geneval: Zero = 0  # of the last point; 0 = every prompt
+    geneval: int  # prompts of GenEval at a point
+    dpg: int  # prompts of DPG-Bench at a point
+    final_geneval: Zero = 0  # at the last point; 0 = every prompt
     final_dpg: Zero = 0
-    fid: int = 1  # pictures of prompts that FID brings along; the embedded world's does not
+    fid: int = 1  # pictures for FID, where it has prompts of its own; the embedded world's has none
     final_fid: Zero = 0
     diverse: int = 24  # prompts of which several pictures are drawn, for diversity
     held_out: int = 256  # pictures on which the loss is measured
     batch: int = 128
-    keep: Literal["last", "all"] = "last"  # whose weights are kept, to be scored again
+    keep: Literal["last", "all"] = "last"  # points whose weights are kept, to be scored again
     split: Literal["dev", "test"] = "test"
     apart: bool = False  # a point only keeps the weights; `make points` measures them, as jobs of their own
 
@@ -177,7 +153,7 @@ class DataConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class DecoderConfig:
-    """The training of a decoder from CLIP tokens to pictures: a stage of its own, before any run that needs it."""
+    """Training of a decoder from CLIP tokens to pictures, before the runs that need it."""
 
     unet: str  # a text-to-image UNet by name, `NAME:SUBFOLDER`; of a folder with a config alone, it begins anew
     foundations: FoundationsConfig
@@ -197,7 +173,7 @@ class RunConfig:
     scale: str
     design: Design
     query: QueryConfig
-    head: DitConfig
+    head: HeadConfig  # of the class that the design's head declares
     train: TrainConfig
     evaluation: EvalConfig
     data: DataConfig
@@ -218,20 +194,68 @@ class RunConfig:
             "shapes; exam.source=own with exam.prompts=FILE and exam.reference=FOLDER scores prompts of your own"
         )
 
+    @classmethod
+    def types_by_value(cls, given: Mapping[str, Any], where: str) -> dict[str, type]:
+        """The class of `head`, by `design.head`."""
+        design = given.get("design")
+        name = design.get("head") if isinstance(design, Mapping) else None
+        return {"head": HEADS.find(name, where, "value of design.head").settings} if isinstance(name, str) else {}
+
     def plain(self) -> dict[str, Any]:
-        """As JSON and YAML hold it."""
+        """The configuration as JSON and YAML hold it."""
         out: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
         return out
 
     def record(self) -> dict[str, Any]:
-        """As a run's folder holds it; `recorded` reads it back."""
-        return {**self.plain(), "hash": self.hash}
+        """The contents of a run's config.json; `recorded` reads them back."""
+        return {**self.plain(), "hash": self.hash, **({"plugins": self.plugins} if self.plugins else {})}
 
     @property
     def hash(self) -> str:
         return hashlib.sha256(json.dumps(self.plain(), sort_keys=True).encode()).hexdigest()[:16]
 
+    @property
+    def plugins(self) -> dict[str, str]:
+        """The plugins that its design is made of: the beginning of the file's SHA-256 by name."""
+        d = self.design
+        names = [REPRESENTATIONS.plugin(d.representation), OBJECTIVES.plugin(d.objective), HEADS.plugin(d.head)]
+        return {name: plugins.loaded()[name] for name in sorted({*filter(None, names)})}
+
+
+def current(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """A recorded configuration in today's keys: older records hold a transformer's sizes for linear heads, too."""
+    design, head = plain.get("design"), plain.get("head")
+    if not isinstance(design, Mapping) or design.get("head") != "linear" or not isinstance(head, Mapping):
+        return dict(plain)
+    former = {f.name for f in dataclasses.fields(DitConfig)}
+    return {**plain, "head": {key: value for key, value in head.items() if key not in former}}
+
 
 def recorded(plain: Mapping[str, Any], where: str) -> RunConfig:
-    """The configuration that a run was begun with; settings that came later have their defaults."""
-    return build(RunConfig, {key: value for key, value in plain.items() if key != "hash"}, where)
+    """The configuration that a run was begun with; settings that were added later have their defaults.
+
+    plain  the contents of its config.json
+    where  the file, for messages
+    """
+    own = {key: value for key, value in current(plain).items() if key not in ("hash", "plugins")}
+    same_plugins(plain.get("plugins", {}), where)
+    return build(RunConfig, own, where)
+
+
+def same_plugins(begun: Mapping[str, str], where: str) -> None:
+    """Refuse to go on with a run without its plugins, or with other versions of them.
+
+    begun  hashes by name, as the run's record holds them
+    where  the record
+    """
+    here = plugins.loaded()
+    if not isinstance(begun, Mapping):
+        raise ConfigError(f"{where}: plugins: expected hashes by name, got {begun!r:.80}")
+    for name, sha256 in begun.items():
+        if name not in here:
+            raise ConfigError(f"{where}: the run needs the plugin {name}; give it with --plugin")
+        if here[name] != sha256:
+            raise ConfigError(
+                f"{where}: the plugin {name} has changed since the run was begun (SHA-256 {sha256} there, "
+                f"{here[name]} here); restore it, or move the run away"
+            )

@@ -39,7 +39,7 @@ def rescore(
     steps = list(weights) if every else list(weights)[-1:]
     parts = assemble(asked, device)
     meter, recorder = Meter(asked, parts, device, judge), Recorder(run.folder)
-    draws = parts.generator.generation.draws  # a head that does not ignores how; it is then no part of what was scored
+    draws = parts.generator.objective.stochastic  # a deterministic objective ignores `how`: it is no part of the label
     whom = {"judge": meter.judge.name, "split": asked.evaluation.split}
     labels = {_key(label): (how, label) for how in hows for label in [{**(asdict(how) if draws else {}), **whom}]}
     done = {(line["step"], _key(line["how"])) for line in run.lines(RESCORED)}

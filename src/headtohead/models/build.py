@@ -1,60 +1,92 @@
-"""A configuration to the parts of a run: foundations, queries and head, encoded training data."""
+"""Design to modules: the one place where the names on a design's axes become objects.
+
+`config/design.py` declares what each name stands for. Whoever needs to know what a design is made of, the planner and
+the benchmarks of speed included, calls the functions here.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import torch
+from torch import Tensor, nn
 
-from headtohead.config.design import Backbone, Head, Objective
+from headtohead.config.design import BACKBONES, HEADS, OBJECTIVES, REPRESENTATIONS
 from headtohead.config.run_config import RunConfig
-from headtohead.models.generator import Generator
-from headtohead.models.networks.dit import Dit
-from headtohead.models.networks.linear import Linear
-from headtohead.models.objectives.base import GenerationHead
-from headtohead.models.objectives.flow_matching import FlowHead
-from headtohead.models.objectives.regression import DitRegressor, MseHead
+from headtohead.models.generator import PICTURES, Generator, pixels
 from headtohead.models.query_encoder import QueryEncoder
-from headtohead.pretrained import image_tokens, language_model
-from headtohead.utils.tensor_shapes import Grid
+from headtohead.pretrained import language_model
+from headtohead.pretrained.image_tokens import Codec, Source
+from headtohead.utils.plugins import resolved
+from headtohead.utils.tensor_shapes import Grid, Target
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What a run is made of."""
+    """The modules of a run: the frozen codec between pictures and image tokens, and what is trained."""
 
-    codec: image_tokens.Codec
+    codec: Codec
     generator: Generator
+
+    def target(self, batch: Tensor) -> Target:
+        """What an objective learns from a batch: pictures (B, 3, H, W) are encoded, tokens are taken as they are."""
+        return self.codec.grid.target(self.codec.encode(pixels(batch)) if batch.dim() == PICTURES else batch)
 
 
 def assemble(config: RunConfig, device: str) -> Parts:
-    """Foundations and head of a configuration; first weights follow from its seed."""
-    codec = image_tokens.build(config.design.representation, config.foundations, config.codec, device)
+    """Build a run's modules; the first weights follow from the seed.
+
+    config  of the run
+    device  cpu or cuda
+    """
+    codec = image_tokens(config).load(device)
     model, encode = language_model.build(config.foundations, config.query, device)
     torch.manual_seed(config.seed)
-    query = QueryEncoder(
-        model,
-        encode,
-        replace(config.query, number=queries(config, codec.grid)),
-        trained=config.design.backbone is Backbone.TRAINED,
-    )
-    head: Any = build(config, codec.grid, query.width)
-    return Parts(codec, Generator(query, head).to(device))
+    query = replace(config.query, number=queries(config, codec.grid))
+    encoder = QueryEncoder(model, encode, query, trained=trains_backbone(config))
+    return Parts(codec, Generator(encoder, objective(config, codec.grid, encoder.width)).to(device))
 
 
-def queries(run: RunConfig, grid: Grid) -> int:
-    """A linear head turns query k into image token k; a DiT reads any number."""
-    return grid.tokens if run.design.head is Head.LINEAR else run.query.number
+def image_tokens(config: RunConfig) -> Source:
+    """design.representation: the pretrained models that turn pictures into image tokens and back, not yet loaded."""
+    make = resolved(REPRESENTATIONS[config.design.representation].source)
+    return cast(Source, make(config.design.representation, config.foundations, config.codec))
 
 
-def build(run: RunConfig, grid: Grid, condition_dim: int) -> GenerationHead:
-    if run.design.head is Head.LINEAR:
-        return MseHead(Linear(grid, condition_dim))
-    net = Dit(run.head, grid, condition_dim, run.compute.checkpointing)
-    if run.compute.compile:
-        for block in net.blocks:
+def trains_backbone(config: RunConfig) -> bool:
+    """design.backbone: whether the language model learns with the head."""
+    return BACKBONES[config.design.backbone]
+
+
+def queries(config: RunConfig, grid: Grid) -> int:
+    """The number of learnable queries: as many as image tokens where the head turns query k into token k."""
+    return grid.tokens if HEADS[config.design.head].a_query_a_token else config.query.number
+
+
+def network(config: RunConfig, grid: Grid, width: int) -> nn.Module:
+    """design.head: the network from query states to image tokens.
+
+    config  of the run
+    grid    of the image tokens
+    width   of the query states
+    """
+    net: nn.Module = resolved(HEADS[config.design.head].network)(config.head, grid, width)
+    if config.compute.checkpointing and hasattr(net, "checkpointing"):
+        net.checkpointing = True  # type: ignore[assignment]
+    if config.compute.compile:
+        for block in blocks(net):
             block.compile(fullgraph=True)
-    if run.design.objective is Objective.MSE:
-        return MseHead(DitRegressor(net))
-    return FlowHead(net, run.head.drop_condition)
+    return net
+
+
+def objective(config: RunConfig, grid: Grid, width: int) -> nn.Module:
+    """design.objective: loss and sampler around the head's network; arguments as of `network`."""
+    make = resolved(OBJECTIVES[config.design.objective].objective)
+    return cast(nn.Module, make(network(config, grid, width), config.head, grid))
+
+
+def blocks(module: nn.Module) -> list[nn.Module]:
+    """The equal layers of the networks in a module: the entries of their `blocks`."""
+    lists: list[Any] = [getattr(part, "blocks", ()) for part in module.modules()]
+    return [block for own in lists for block in own]

@@ -1,11 +1,13 @@
-"""The LightningModule: one for all designs. It knows queries, a head and an optimizer, and no axis by name."""
+"""The generator: query encoder and objective as one module, the same for all designs."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from headtohead.models.objectives.base import GenerationHead
+from headtohead.models.objectives.base import Objective
 from headtohead.models.query_encoder import QueryEncoder
 from headtohead.utils.tensor_shapes import Condition
 
@@ -13,14 +15,18 @@ PICTURES = 4  # dimensions of a batch of them; image tokens have one less
 
 
 def pixels(pictures: Tensor) -> Tensor:
-    """In [0, 1], as encoders want them; shards give bytes."""
+    """Pictures (B, 3, H, W) as floating point in [0, 1]; shards give bytes."""
     return pictures.float() / 255 if pictures.dtype == torch.uint8 else pictures
 
 
 class Generator(nn.Module):
-    """Prompts to image tokens: what is trained, averaged and saved."""
+    """Prompts to image tokens. Its trainable weights are what a run trains, averages and saves."""
 
     def __init__(self, queries: QueryEncoder, head: nn.Module) -> None:
+        """
+        queries  prompts -> condition
+        head     an objective around a head's network
+        """
         super().__init__()
         self.queries, self.head = queries, head
 
@@ -29,11 +35,11 @@ class Generator(nn.Module):
         return condition
 
     @property
-    def generation(self) -> GenerationHead:
+    def objective(self) -> Objective[Any]:
         return self.head  # type: ignore[return-value]
 
     def units(self) -> list[nn.Module]:
-        """In which weights are sharded, inner ones first: what repeats, then what is called as a whole."""
+        """The modules that are sharded one by one, inner ones first: equal layers, then encoder and networks."""
         layers = [layer for lists in self.modules() if isinstance(lists, nn.ModuleList) for layer in lists]
         return [*layers, self.queries, *self.head.children()]
 

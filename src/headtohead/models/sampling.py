@@ -1,44 +1,39 @@
-"""Prompts to pictures: queries, head, decoder; noise is a function of seed and picture number, not of the batch."""
+"""Prompts to pictures: query encoder, objective's sampler, decoder. Noise depends on seed and picture number only."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from headtohead.config.run_config import Sampling
 from headtohead.models.generator import Generator
+from headtohead.models.objectives.noise import PictureDraws
 from headtohead.pretrained.image_tokens import Codec
 from headtohead.utils import distributed
 
 
-def noise(seed: int, index: np.ndarray, tokens: int, channels: int) -> Tensor:
-    """(len(index), tokens, channels) standard normal; picture k gets the same noise in every batch."""
-    rows = [torch.from_numpy(np.random.default_rng((seed, int(k))).standard_normal((tokens, channels))) for k in index]
-    return torch.stack(rows).float()
-
-
 @torch.no_grad()
 def sample(
-    generator: Generator,
-    codec: Codec,
-    prompts: Sequence[str],
-    how: Sampling,
-    *,
-    seed: int,
-    numbers: Sequence[int] | None = None,
+    generator: Generator, prompts: Sequence[str], how: Sampling, *, seed: int, numbers: Sequence[int] | None = None
 ) -> Tensor:
-    """(len(prompts), N, D) image tokens of one batch; pictures are numbered from 0 when not told otherwise."""
+    """Image tokens of one batch, as the codec decodes them.
+
+    generator  whose weights are used
+    prompts    one a picture
+    how        steps, guidance and solver
+    seed       of the noise
+    numbers    of the pictures, on which their noise depends; 0, 1, ... when not given
+    """
     device = next(generator.parameters()).device
     was_training = generator.training
     generator.eval()
-    index = np.array(range(len(prompts)) if numbers is None else numbers)
-    x_0 = noise(seed, index, codec.grid.tokens, codec.grid.channels).to(device)
-    out = generator.generation.sample(generator.condition(list(prompts)), x_0, how)
+    draws = PictureDraws(seed, range(len(prompts)) if numbers is None else numbers, device)
+    out = generator.objective.sample(generator.condition(list(prompts)), draws, how)
     generator.train(was_training)
-    return out
+    tokens: Tensor = out.tokens
+    return tokens
 
 
 @torch.no_grad()
@@ -53,15 +48,22 @@ def paint(
     decodings: tuple[int | None, ...] = (None,),
     numbers: Sequence[int] | None = None,
 ) -> Tensor:
-    """(len(prompts), len(decodings), 3, H, W) pictures; on other processes than the first, none.
+    """Pictures (len(prompts), len(decodings), 3, H, W) on the first process; none on the others, which share the work.
 
-    A decoding with a seed draws the decoder's own noise too, anew for each picture; it is else fixed.
+    generator  whose weights are used
+    codec      of the representation that it predicts
+    prompts    one a picture
+    how        steps, guidance and solver
+    seed       of the noise
+    batch      pictures at once
+    decodings  seeds of the decoder's own noise, new for each picture; None is fixed noise
+    numbers    of the pictures, on which their noise depends; 0, 1, ... when not given
     """
 
     def painted(rows: Tensor) -> Tensor:
         first, last = int(rows[0]), int(rows[-1]) + 1
         own = (numbers or range(len(prompts)))[first:last]
-        tokens = sample(generator, codec, prompts[first:last], how, seed=seed, numbers=own)
+        tokens = sample(generator, prompts[first:last], how, seed=seed, numbers=own)
         return torch.stack([codec.decode(tokens, None if d is None else d + first) for d in decodings], 1).float()
 
     return distributed.shared(list(torch.arange(len(prompts)).split(batch)), painted)

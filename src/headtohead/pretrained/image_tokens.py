@@ -1,4 +1,7 @@
-"""What a head predicts, behind one face: pictures to image tokens and back. The one place that branches on the axis."""
+"""Codecs: pictures to the image tokens that a head predicts, and back.
+
+A source says which pretrained models a codec is made of, without loading them; `load` makes the codec.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,6 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from headtohead.config.design import Representation
 from headtohead.config.parsing import ConfigError
 from headtohead.config.run_config import SHIPPED, CodecConfig, FoundationsConfig
 from headtohead.pretrained.loading import shipped
@@ -116,10 +118,78 @@ class VaeCodec:
         return 0.0
 
 
-def build(representation: Representation, given: FoundationsConfig, config: CodecConfig, device: str = "cpu") -> Codec:
-    if representation is Representation.VAE:
-        return _vae(given, config.patch, device)
-    return _shipped(representation.value, device) if given.clip == SHIPPED else _named(representation, given, device)
+class Source(Protocol):
+    """Which pretrained models a codec is made of."""
+
+    def load(self, device: str) -> Codec: ...
+
+
+@dataclass(frozen=True)
+class VaeTokens:
+    """Latents of a VAE, gathered patch x patch into an image token."""
+
+    given: FoundationsConfig
+    patch: int
+
+    def load(self, device: str) -> Codec:
+        out, key = vae_of(self.given, device)
+        grid = vae_grid(self.given.picture, out.factor, out.channels, self.patch)
+        return VaeCodec(out, self.patch, grid, f"{key}-{self.patch}", self.given.picture)
+
+
+@dataclass(frozen=True)
+class ShippedClipTokens:
+    """Tokens of a small CLIP of the package, decoded by its own diffusion decoder."""
+
+    name: str  # clip, clip_blind or clip_untrained
+
+    def load(self, device: str) -> Codec:
+        vision = RECIPES[self.name].config["vision_cfg"]
+        side = vision["image_size"] // vision["patch_size"]
+        tower, decoder = shipped.tower(self.name, device), shipped.clip_decoder(self.name, device)
+        grid = Grid(side, side, vision["width"])
+        return ClipCodec(tower, decoder, grid, recipe_hash(self.name), vision["image_size"])
+
+
+@dataclass(frozen=True)
+class NamedClipTokens:
+    """Tokens of a published CLIP, decoded by a diffusion decoder that `make decoder` trained for it."""
+
+    given: FoundationsConfig
+
+    def load(self, device: str) -> Codec:
+        given = self.given
+        tokens, key = tower_of(given, device)
+        latents, vae_key = vae_of(given, device)
+        back = clip_decoder.load(given.decoder, latents, {"clip": key, "vae": vae_key})
+        if back.picture != given.picture:
+            raise ConfigError(
+                f"foundations.decoder {given.decoder}: gives pictures of {back.picture}, not foundations.picture="
+                f"{given.picture}: designs that are compared give pictures of one size"
+            )
+        tokens.standardise(load_file(Path(given.decoder) / clip_decoder.STANDARD))
+        grid = Grid(given.clip_side, given.clip_side, tokens.width)
+        back = back.to(device).eval().requires_grad_(False)
+        return ClipCodec(tokens, back, grid, f"{key}-{tokens.statistics_hash}", tokens.picture)
+
+
+def vae_tokens(name: str, given: FoundationsConfig, codec: CodecConfig) -> VaeTokens:
+    """The source of `design.representation=vae`."""
+    return VaeTokens(given, codec.patch)
+
+
+def clip_tokens(name: str, given: FoundationsConfig, codec: CodecConfig) -> ShippedClipTokens | NamedClipTokens:
+    """The source of `design.representation=clip` and of CLIP's controls, which exist for the shipped CLIP only.
+
+    name   of the representation
+    given  the pretrained models
+    codec  unused: CLIP's tokens stay as they are
+    """
+    if given.clip == SHIPPED:
+        return ShippedClipTokens(name)
+    if name != "clip":
+        raise ConfigError(f"design.representation={name}: is a control of the shipped CLIP only")
+    return NamedClipTokens(given)
 
 
 def vae_of(given: FoundationsConfig, device: str) -> tuple[Vae, str]:
@@ -136,12 +206,6 @@ def tower_of(given: FoundationsConfig, device: str) -> tuple[OpenTower, str]:
     return out.to(device).eval().requires_grad_(False), f"{weights}-{out.picture}-{given.clip_side}"
 
 
-def _vae(given: FoundationsConfig, patch: int, device: str) -> Codec:
-    out, key = vae_of(given, device)
-    grid = vae_grid(given.picture, out.factor, out.channels, patch)
-    return VaeCodec(out, patch, grid, f"{key}-{patch}", given.picture)
-
-
 def vae_grid(picture: int, factor: int, channels: int, patch: int) -> Grid:
     """Latents of a picture, patch by patch."""
     side = picture // factor
@@ -151,29 +215,3 @@ def vae_grid(picture: int, factor: int, channels: int, patch: int) -> Grid:
             f"the VAE's {factor} pixels a latent times codec.patch={patch}"
         )
     return Grid(side // patch, side // patch, channels * patch**2)
-
-
-def _shipped(name: str, device: str) -> Codec:
-    vision = RECIPES[name].config["vision_cfg"]
-    side = vision["image_size"] // vision["patch_size"]
-    grid = Grid(side, side, vision["width"])
-    return ClipCodec(
-        shipped.tower(name, device), shipped.clip_decoder(name, device), grid, recipe_hash(name), vision["image_size"]
-    )
-
-
-def _named(representation: Representation, given: FoundationsConfig, device: str) -> Codec:
-    if representation is not Representation.CLIP:
-        raise ConfigError(f"design.representation={representation}: is a control of the shipped CLIP only")
-    tokens, key = tower_of(given, device)
-    latents, vae_key = vae_of(given, device)
-    back = clip_decoder.load(given.decoder, latents, {"clip": key, "vae": vae_key})
-    if back.picture != given.picture:
-        raise ConfigError(
-            f"foundations.decoder {given.decoder}: gives pictures of {back.picture}, not foundations.picture="
-            f"{given.picture}: designs that are compared give pictures of one size"
-        )
-    tokens.standardise(load_file(Path(given.decoder) / clip_decoder.STANDARD))
-    grid = Grid(given.clip_side, given.clip_side, tokens.width)
-    back = back.to(device).eval().requires_grad_(False)
-    return ClipCodec(tokens, back, grid, f"{key}-{tokens.statistics_hash}", tokens.picture)

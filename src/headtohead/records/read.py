@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from headtohead.config.design import Design
+from headtohead.config.run_config import current
 from headtohead.records.json_files import Damage as Damage
 from headtohead.records.json_files import RecordError as RecordError
 from headtohead.records.json_files import parsed as parsed
@@ -88,8 +89,8 @@ class Run:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Every setting but the design's axes, the seed and the hash, by its dotted key."""
-        return flat({k: v for k, v in self.config.items() if k not in ("design", "seed", "hash")})
+        """Every setting but the design's axes, the seed, the hash and plugins, by its dotted key."""
+        return flat({k: v for k, v in self.config.items() if k not in ("design", "seed", "hash", "plugins")})
 
     @property
     def seed(self) -> int:
@@ -161,4 +162,4 @@ def _readable(paths: list[Path], damage: Damage | None) -> Iterator[Run]:
             wrong = "is missing"
         if wrong and damage is not None:
             damage[status] = f"the file {wrong}; whether the run finished is not known, and it counts as unfinished"
-        yield Run(path.parent, config, {"state": UNREADABLE if wrong else "unknown", **state}, damage)
+        yield Run(path.parent, current(config), {"state": UNREADABLE if wrong else "unknown", **state}, damage)

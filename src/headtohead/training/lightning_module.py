@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Generic, Protocol, TypeVar
 
 import lightning as L
@@ -13,12 +13,13 @@ from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 from headtohead.config.run_config import ComputeConfig, RunConfig, TrainConfig
-from headtohead.data.synthetic_batches import Encode, StepBatch
-from headtohead.models.generator import PICTURES, Generator, pixels
-from headtohead.models.objectives.noise import Draws, Rows
+from headtohead.data.synthetic_batches import StepBatch
+from headtohead.models.generator import Generator
+from headtohead.models.objectives.noise import Rows, StepDraws
 from headtohead.pretrained.making.loop import warm_cosine
 from headtohead.utils.compute import autocast
 from headtohead.utils.errors import Diverged
+from headtohead.utils.tensor_shapes import Target
 
 
 class Net(Protocol):
@@ -153,18 +154,21 @@ class Learner(L.LightningModule, Generic[N]):
 
 
 class DesignModule(Learner[Generator]):
-    def __init__(self, generator: Generator, config: RunConfig, encode: Encode) -> None:
-        """`encode` turns a batch's pictures into image tokens, where they were not encoded beforehand."""
+    def __init__(self, generator: Generator, config: RunConfig, target: Callable[[Tensor], Target]) -> None:
+        """
+        generator  to be trained
+        config     of the run
+        target     a batch's pictures or tokens -> what the objective learns
+        """
         super().__init__(generator, config.train, config.compute, config.seed)
-        self.encode = encode
+        self.target = target
 
     def training_step(self, batch: StepBatch, _: int) -> Tensor:
-        # Noise and times of a step depend on seed and step alone, so a resumed run draws what it would have drawn.
-        rows = Rows(batch.start, self.settings.batch)
-        draws = Draws(self.seed * 1_000_003 + self.global_step, rows, batch.x_1.device)
+        # Noise and times of a step depend on seed and step alone: a resumed run has those of one that never stopped.
+        rows = Rows(batch.start, len(batch.captions), self.settings.batch)
+        draws = StepDraws(self.seed * 1_000_003 + self.global_step, rows, batch.x_1.device)
         with autocast(self.compute.precision, self.device):
-            x_1 = (self.encode(pixels(batch.x_1)) if batch.x_1.dim() == PICTURES else batch.x_1).float()
-            condition = self.net.condition(batch.captions)
-            loss = self.net.generation.loss(x_1, condition, draws)
+            target = self.target(batch.x_1)
+            loss = self.net.objective.loss(target, self.net.condition(batch.captions), draws)
         self.log("loss", loss.detach(), prog_bar=True)
         return loss

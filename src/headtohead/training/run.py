@@ -104,13 +104,14 @@ def _train(
         statistics = {k: v.contiguous() for k, v in parts.codec.statistics.items()}
         training.write(lambda: _keep(statistics, folder / STANDARD))
     data = training_data.build(config, training.portion, parts.codec, cache, own, training.say)
-    module = DesignModule(parts.generator, config, parts.codec.encode)
+    module = DesignModule(parts.generator, config, parts.target)
     flops = flops_a_picture(parts, next(iter(data.batches(0))), own)
     everything = flops_of_everything(config, parts, flops, data.about()["data"]["samples"], own)
     devices.meet(training.trainer, module)
     examiner = curve_points.build(config, parts, own, folder)
     curves = Curves(config, examiner, recorder, (flops, everything), training=training, progress=progress)
     belongs, apart = {"config": config.plain(), "data": data.fingerprint}, config.evaluation.apart
+    belongs |= {"plugins": config.plugins} if config.plugins else {}
     training.fit(module, data.batches, curves, belongs, _belongs, log, apart)
     if not claim:
         return

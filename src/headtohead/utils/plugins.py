@@ -35,6 +35,11 @@ def loaded() -> dict[str, str]:
     return dict(_loaded)
 
 
+def arguments() -> list[str]:
+    """The options with which another process loads the same files."""
+    return [word for path in _paths.values() for word in ("--plugin", str(path))]
+
+
 def load(files: Iterable[str | Path] = ()) -> None:
     """Import installed plugins, those of the parent process, and these files, each of them once."""
     for point in entry_points(group=GROUP):

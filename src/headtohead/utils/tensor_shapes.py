@@ -1,4 +1,4 @@
-"""The letters of shapes, and what travels between the parts.
+"""The letters of shapes, and the types that models, objectives and codecs exchange.
 
 B  pictures in a batch          N  image tokens a picture (16 here; 64 of CLIP and 1,024 of the VAE in the paper)
 D  channels of an image token   Q  learnable queries
@@ -10,23 +10,49 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 
 @dataclass(frozen=True)
 class Condition:
-    """What the query encoder says of the prompts: its final states at the query positions."""
+    """The query encoder's final hidden states at the query positions."""
 
     states: Tensor  # (B, Q, W)
 
     def dropped(self, keep: Tensor) -> Condition:
-        """The condition replaced by nothing (zeros) where `keep` (B,) is false: what guidance compares with."""
+        """Zeros instead of the states where `keep` (B,) is false, as classifier-free guidance needs."""
         return Condition(self.states * keep[:, None, None].to(self.states))
 
 
 @dataclass(frozen=True)
+class ContinuousTokens:
+    """Image tokens as vectors: latents or features, standardised."""
+
+    tokens: Tensor  # (B, N, D), floating point
+
+
+@dataclass(frozen=True)
+class DiscreteCodes:
+    """Image tokens as entries of a codebook."""
+
+    tokens: Tensor  # (B, N), whole numbers
+
+
+@dataclass(frozen=True)
+class TextAnswers:
+    """Answers to questions about a picture, as token ids of the language model."""
+
+    tokens: Tensor  # (B, L), whole numbers
+    mask: Tensor  # (B, L), true where a token belongs to the answer
+
+
+Target = ContinuousTokens | DiscreteCodes | TextAnswers
+
+
+@dataclass(frozen=True)
 class Grid:
-    """How N image tokens lie in the picture."""
+    """N image tokens of D channels, in rows and columns of the picture."""
 
     rows: int
     columns: int
@@ -35,3 +61,23 @@ class Grid:
     @property
     def tokens(self) -> int:
         return self.rows * self.columns
+
+    def target(self, tokens: Tensor) -> Target:
+        """Image tokens (B, N, D) of a codec with this grid as an objective's target."""
+        return ContinuousTokens(tokens)
+
+    def example(self, number: int) -> Target:
+        """A target of so many pictures, of zeros: for what needs shapes alone."""
+        return self.target(torch.zeros(number, self.tokens, self.channels))
+
+
+@dataclass(frozen=True)
+class CodeGrid(Grid):
+    """N image tokens that are entries of a codebook; a head gives `channels` logits for each."""
+
+    def target(self, tokens: Tensor) -> Target:
+        """Codes (B, N) of a codec with this grid as an objective's target."""
+        return DiscreteCodes(tokens)
+
+    def example(self, number: int) -> Target:
+        return self.target(torch.zeros(number, self.tokens, dtype=torch.long))

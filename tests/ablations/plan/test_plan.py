@@ -19,7 +19,7 @@ from headtohead.config.presets import configure, decoder
 from headtohead.config.run_config import ComputeConfig, RunConfig
 from headtohead.data.synthetic_batches import StepBatch
 from headtohead.eval.curve_points.synthetic import Meter
-from headtohead.models import build as heads
+from headtohead.models import build
 from headtohead.models.build import Parts, assemble
 from headtohead.models.objectives.noise import fresh
 from headtohead.pretrained.making.recipes import CONTEXT
@@ -34,7 +34,7 @@ CLIP, VAE = Grid(8, 8, 1792), Grid(32, 32, 16)  # at the paper's scale
 
 
 def planned(config: RunConfig, at_once: int = 8) -> cost.Cost:
-    own = frozen.of(config.design.representation, config.foundations, config.codec, None)
+    own = frozen.of(build.image_tokens(config), None)
     return cost.of(config, own, small_llama.encode([CAPTION], CONTEXT).shape[1], at_once)
 
 
@@ -46,15 +46,15 @@ def step(parts: Parts, number: int) -> StepBatch:
 def paper_head(design: str, grid: Grid) -> Any:
     config = configure(design, "paper")
     with torch.device("meta"):
-        return heads.build(replace(config, compute=ComputeConfig()), grid, 2048)
+        return build.objective(replace(config, compute=ComputeConfig()), grid, 2048)
 
 
 def train(head: Any, grid: Grid) -> float:
     """FLOPs of a picture, without checkpointing."""
     with torch.device("meta"):
         condition = Condition(torch.zeros(1, 64, 2048, requires_grad=True))
-        x_1 = torch.zeros(1, grid.tokens, grid.channels)
-        return look(lambda: head.loss(x_1, condition, NoNoise()), bf16=True, backward=True).flops
+        target = grid.target(torch.zeros(1, grid.tokens, grid.channels))
+        return look(lambda: head.loss(target, condition, NoNoise(1)), bf16=True, backward=True).flops
 
 
 def test_the_papers_heads_are_of_its_size_and_alike() -> None:
@@ -98,8 +98,8 @@ def test_bytes_are_about_what_the_allocator_hands_out(design: str, again: bool) 
         p.grad = torch.zeros_like(p)
 
     def once() -> None:
-        loss = generator.generation.loss(batch.x_1, generator.condition(batch.captions), fresh(batch.x_1))
-        loss.backward()
+        condition, draws = generator.condition(batch.captions), fresh(number, "cpu")
+        generator.objective.loss(parts.target(batch.x_1), condition, draws).backward()
 
     once()
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
@@ -119,9 +119,9 @@ def test_few_layers_tell_of_many() -> None:
 
     def measured(layers: int) -> dict[str, float]:
         with torch.device("meta"):
-            head: Any = heads.build(replace(config, head=replace(config.head, layers=layers)), grid, 192)
+            head: Any = build.objective(replace(config, head=replace(config.head, layers=layers)), grid, 192)
             condition = Condition(torch.zeros(8, 16, 192, requires_grad=True))
-            seen = look(partial(head.loss, torch.zeros(8, 16, 64), condition, NoNoise()), bf16=bf16, backward=True)
+            seen = look(partial(head.loss, grid.example(8), condition, NoNoise(8)), bf16=bf16, backward=True)
             return {"parameters": parameters(head), **vars(seen)}
 
     whole, told = measured(7), by_layers(measured, 7)

@@ -8,7 +8,7 @@ import math
 import pytest
 import torch
 
-from headtohead.config.run_config import DitConfig
+from headtohead.config.heads import DitConfig
 from headtohead.models.networks import dit
 from headtohead.models.networks.dit import Attention, Dit
 from headtohead.utils.tensor_shapes import Condition, Grid

@@ -7,9 +7,11 @@ import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
 from torch import Tensor, nn
 
+from headtohead.config.heads import DenoiserConfig
 from headtohead.config.run_config import Sampling
-from headtohead.models.objectives.flow_matching import FlowHead, path, solve
-from headtohead.utils.tensor_shapes import Condition
+from headtohead.models.objectives.flow_matching import FlowMatching, path, solve
+from headtohead.models.objectives.noise import fresh
+from headtohead.utils.tensor_shapes import Condition, Grid
 
 
 def field(x: Tensor, t: Tensor) -> Tensor:
@@ -55,20 +57,24 @@ class Told(nn.Module):
         return (condition.states - x) / (1 - t.view(-1, 1, 1)).clamp(min=1e-3)
 
 
+def flow(drop_condition: float = 0.1) -> FlowMatching:
+    return FlowMatching(Told(), DenoiserConfig(drop_condition=drop_condition), Grid(2, 2, 2))
+
+
 @pytest.mark.parametrize("solver", ["euler", "heun"])
 def test_sampling_arrives_where_the_field_leads(solver: str) -> None:
-    head, goal = FlowHead(Told(), 0.1), Condition(torch.randn(3, 4, 2))
-    out = head.sample(goal, torch.randn(3, 4, 2), Sampling(steps=20, guidance=1.0, solver=solver))  # type: ignore[arg-type]
-    assert torch.allclose(out, goal.states, atol=1e-4)
+    head, goal = flow(), Condition(torch.randn(3, 4, 2))
+    out = head.sample(goal, fresh(3, "cpu"), Sampling(steps=20, guidance=1.0, solver=solver))  # type: ignore[arg-type]
+    assert torch.allclose(out.tokens, goal.states, atol=1e-4)
 
 
 def test_guidance_moves_away_from_what_comes_without_condition() -> None:
-    head, goal = FlowHead(Told(), 0.1), Condition(torch.ones(1, 4, 2))
-    out = head.sample(goal, torch.zeros(1, 4, 2), Sampling(steps=50, guidance=3.0))
-    assert torch.allclose(out, 3 * goal.states, atol=1e-3)
+    head, goal = flow(), Condition(torch.ones(1, 4, 2))
+    out = head.sample(goal, fresh(1, "cpu"), Sampling(steps=50, guidance=3.0))
+    assert torch.allclose(out.tokens, 3 * goal.states, atol=1e-3)
 
 
 def test_the_right_field_has_no_loss() -> None:
-    head, x_1, x_0, t = FlowHead(Told(), 0.0), torch.randn(8, 4, 2), torch.randn(8, 4, 2), torch.rand(8) * 0.9
+    head, x_1, x_0, t = flow(0.0), torch.randn(8, 4, 2), torch.randn(8, 4, 2), torch.rand(8) * 0.9
     assert head.loss_at(t, x_1, x_0, Condition(x_1)).max() < 1e-8
     assert head.loss_at(t, x_1, x_0, Condition(x_1 + 1)).min() > 0.5

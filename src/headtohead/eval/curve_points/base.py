@@ -14,12 +14,13 @@ from headtohead.data import build
 from headtohead.eval.benchmarks.held_out_loss import HeldOutLoss
 from headtohead.eval.curve_points.score import Point
 from headtohead.models.build import Parts
-from headtohead.models.generator import PICTURES, Generator, pixels
-from headtohead.models.sampling import noise
+from headtohead.models.generator import PICTURES, Generator
+from headtohead.models.objectives.noise import PictureDraws
 from headtohead.synthetic.captions import captions
 from headtohead.synthetic.render import render
 from headtohead.synthetic.scenes import draw
 from headtohead.utils.compute import autocast
+from headtohead.utils.tensor_shapes import Target
 
 TRIED = 48  # pictures by which a point is timed beforehand
 HELD_OUT = 102  # the stream of pictures on which the loss is measured
@@ -30,11 +31,11 @@ class HeldOut:
     """Samples that no run trains on.
 
     prompts  one a sample
-    x_1      (B, N, D) their image tokens
+    target   their pictures, as the objective's target
     """
 
     prompts: list[str]
-    x_1: Tensor
+    target: Target
 
 
 @dataclass(frozen=True)
@@ -85,22 +86,23 @@ def held_out(config: RunConfig, parts: Parts, device: str) -> HeldOut:
     if config.data.mix == WORLD:
         index = np.arange(config.evaluation.held_out)
         scenes = draw(HELD_OUT, index)
-        return HeldOut(captions(scenes, HELD_OUT, index), parts.codec.encode(render(scenes, device)))
+        return HeldOut(captions(scenes, HELD_OUT, index), parts.target(render(scenes, device)))
     prompts, x_1 = build.held_out(config, parts.codec)
     if x_1.dim() == PICTURES:
         batches = x_1.split(config.evaluation.batch)
-        return HeldOut(prompts, torch.cat([parts.codec.encode(pixels(batch.to(device))) for batch in batches]))
-    return HeldOut(prompts, x_1.to(device))
+        x_1 = torch.cat([parts.target(batch.to(device)).tokens for batch in batches])
+    return HeldOut(prompts, parts.target(x_1.to(device)))
 
 
 def losses(config: RunConfig, generator: Generator, held_out: HeldOut, device: str) -> dict[str, float]:
     """The held-out loss, part by part, with the same noise at every point of a run."""
-    x_1 = held_out.x_1
-    x_0 = noise(HELD_OUT, np.arange(len(x_1)), *x_1.shape[1:]).to(x_1)
+    number = len(held_out.prompts)
+    draws = PictureDraws(HELD_OUT, range(number), device)
     metric = HeldOutLoss(sync_on_compute=False)
     was_training = generator.training
     generator.eval()
     with torch.no_grad(), autocast(config.compute.precision, device):
-        metric.update(generator.generation.held_out(x_1, x_0, generator.condition(held_out.prompts)), len(x_1))
+        condition = generator.condition(held_out.prompts)
+        metric.update(generator.objective.held_out(held_out.target, condition, draws), number)
     generator.train(was_training)
     return {f"loss/{name}": value for name, value in metric.values().items()}

@@ -1,4 +1,4 @@
-"""The diffusion transformer, of Lumina-Next's kind: sandwich norms, gated cross-attention, rotary grid positions.
+"""A diffusion transformer like Lumina-Next's: sandwich norms, gated cross-attention, rotary positions of rows, columns.
 
 x_t (B, N, D), t (B,), condition (B, Q, W) -> velocity (B, N, D)
 """
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from headtohead.config.run_config import DitConfig
+from headtohead.config.heads import DitConfig
 from headtohead.utils.tensor_shapes import Condition, Grid
 
 TIME_CHANNELS = 256
@@ -20,7 +20,7 @@ EPS = 1e-5
 
 
 class Attention(nn.Module):
-    """Self-attention over the grid plus cross-attention to the condition, through a gate that begins closed."""
+    """Self-attention over the grid plus cross-attention to the condition, scaled by a gate that is 0 at first."""
 
     def __init__(self, c: DitConfig, condition_dim: int) -> None:
         super().__init__()
@@ -86,18 +86,25 @@ class Block(nn.Module):
 
 
 def time_features(t: Tensor, channels: int = TIME_CHANNELS) -> Tensor:
-    """Sines and cosines of t in [0, 1] (times 1,000, the scale that such features are made for)."""
+    """(B, channels) sines and cosines of t (B,) in [0, 1], times 1,000: the scale that such features are made for."""
     frequency = torch.exp(-math.log(10_000) * torch.arange(channels // 2, device=t.device) / (channels // 2))
     phase = 1000 * t[:, None].float() * frequency
     return torch.cat([phase.cos(), phase.sin()], -1)
 
 
 class Dit(nn.Module):
+    """`blocks` are compiled one by one; with `checkpointing` their activations are computed again for the gradient."""
+
     angle: Tensor
 
-    def __init__(self, c: DitConfig, grid: Grid, condition_dim: int, checkpointing: bool = False) -> None:
+    def __init__(self, c: DitConfig, grid: Grid, condition_dim: int) -> None:
+        """
+        c              sizes
+        grid           N tokens of D channels
+        condition_dim  width of the query states, W
+        """
         super().__init__()
-        self.grid, self.checkpointing = grid, checkpointing
+        self.grid, self.checkpointing = grid, False
         self.embed = nn.Linear(grid.channels, c.dim)
         self.time = nn.Sequential(
             nn.Linear(TIME_CHANNELS, c.modulation_dim), nn.SiLU(), nn.Linear(c.modulation_dim, c.modulation_dim)
@@ -113,6 +120,7 @@ class Dit(nn.Module):
         self.register_buffer("angle", angles(grid, c.dim // c.heads), persistent=False)
 
     def forward(self, x_t: Tensor, t: Tensor, condition: Condition) -> Tensor:
+        """Velocity (B, N, D) at x_t (B, N, D), t (B,) under states (B, Q, W)."""
         x: Tensor = self.embed(x_t)
         states = condition.states
         modulation = self.time(time_features(t).to(x)) + self.pooled(states.mean(1))
@@ -129,7 +137,7 @@ BASE = 10_000.0
 
 
 def angles(grid: Grid, head_dim: int) -> Tensor:
-    """(N, head_dim / 2): half of the pairs turn with the row, half with the column."""
+    """Rotary angles (N, head_dim / 2): half of the channel pairs turn with the row, half with the column."""
     if head_dim % 4:
         raise ValueError(f"rotary positions over two axes need a head dimension divisible by 4, not {head_dim}")
     pairs = head_dim // 4
@@ -139,8 +147,12 @@ def angles(grid: Grid, head_dim: int) -> Tensor:
 
 
 def rotate(x: Tensor, angle: Tensor) -> Tensor:
-    """Turn neighbouring channels of x (B, heads, N, head_dim) as pairs, complex numbers, by angle (N, head_dim / 2)."""
-    if torch.compiler.is_compiling():  # which knows no complex numbers; without it they are the fastest way
+    """Rotate pairs of neighbouring channels.
+
+    x      (B, heads, N, head_dim)
+    angle  (N, head_dim / 2)
+    """
+    if torch.compiler.is_compiling():  # the compiler has no complex numbers; without it they are the fastest way
         even, odd = x.to(angle).unflatten(-1, (-1, 2)).unbind(-1)
         cos, sin = angle.cos(), angle.sin()
         return torch.stack([even * cos - odd * sin, even * sin + odd * cos], -1).flatten(-2).to(x)

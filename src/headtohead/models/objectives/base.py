@@ -1,27 +1,43 @@
-"""What a head is: its loss and its sampler, side by side, so that they cannot drift apart."""
+"""The protocol of objectives: loss, held-out loss and sampler side by side, on a target of the objective's own type.
+
+An objective wraps a head's network. It is made as `objective(network, settings, grid)`: the network, the head's
+settings, and the grid of image tokens. It alone knows the target's type and precision, and draws its own noise.
+"""
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from torch import Tensor
 
 from headtohead.config.run_config import Sampling
 from headtohead.models.objectives.noise import Draws
-from headtohead.utils.tensor_shapes import Condition
+from headtohead.utils.tensor_shapes import Condition, Target
+
+T = TypeVar("T", bound=Target)
 
 
-class GenerationHead(Protocol):
-    draws: bool  # whether samples are drawn, so that guidance and solver mean something
+class Objective(Protocol[T]):
+    stochastic: bool  # whether samples of one prompt differ, so that guidance, solver and steps matter
 
-    def loss(self, x_1: Tensor, condition: Condition, draws: Draws) -> Tensor:
-        """Mean loss of predicting image tokens x_1 (B, N, D) under a condition."""
+    def loss(self, target: T, condition: Condition, draws: Draws) -> Tensor:
+        """Mean training loss of a batch, a scalar.
+
+        target     what the batch's pictures are as tokens, B rows
+        condition  states (B, Q, W) of the prompts
+        draws      random numbers for these rows
+        """
         ...
 
-    def held_out(self, x_1: Tensor, x_0: Tensor, condition: Condition) -> dict[str, float]:
-        """The loss on data that was not trained on, part by part (a flow's by t)."""
+    def held_out(self, target: T, condition: Condition, draws: Draws) -> dict[str, float]:
+        """Loss on data that is not trained on, by part (a flow's by t); arguments as of `loss`."""
         ...
 
-    def sample(self, condition: Condition, x_0: Tensor, how: Sampling) -> Tensor:
-        """Image tokens (B, N, D) for a condition, from noise x_0 (B, N, D)."""
+    def sample(self, condition: Condition, draws: Draws, how: Sampling) -> T:
+        """Tokens for a condition.
+
+        condition  states (B, Q, W) of the prompts
+        draws      random numbers for these rows
+        how        number of steps, guidance scale and solver
+        """
         ...

@@ -1,6 +1,6 @@
-"""Regression: the condition's prediction of the image tokens, by a linear projection or by a DiT.
+"""Regression: a network predicts the image tokens x_1 from the condition, trained with mean squared error.
 
-A mean has no noise: the same prompt gives the same picture.
+The prediction has no noise: one prompt gives one picture.
 """
 
 from __future__ import annotations
@@ -9,42 +9,47 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from headtohead.config.heads import DenoiserConfig, HeadConfig
 from headtohead.config.run_config import Sampling
-from headtohead.models.networks.dit import Dit
-from headtohead.models.networks.linear import Linear
 from headtohead.models.objectives.noise import Draws
-from headtohead.utils.tensor_shapes import Condition
+from headtohead.utils.tensor_shapes import Condition, ContinuousTokens, Grid
 
 
-class DitRegressor(nn.Module):
-    """The velocity net as a regressor: learned tokens in place of noise, at a fixed time."""
+class FixedInput(nn.Module):
+    """A denoising network as a regressor: learned tokens instead of noise, at time 0."""
 
-    def __init__(self, net: Dit) -> None:
+    def __init__(self, net: nn.Module, grid: Grid) -> None:
+        """
+        net   (x_t (B, N, D), t (B,), condition) -> (B, N, D)
+        grid  N tokens of D channels
+        """
         super().__init__()
         self.net = net
-        self.tokens = nn.Parameter(0.02 * torch.randn(1, net.grid.tokens, net.grid.channels))
+        self.tokens = nn.Parameter(0.02 * torch.randn(1, grid.tokens, grid.channels))
 
     def forward(self, condition: Condition) -> Tensor:
         batch = len(condition.states)
         return self.net(self.tokens.expand(batch, -1, -1), self.tokens.new_zeros(batch), condition)
 
 
-class MseHead(nn.Module):
-    draws = False
+class Regression(nn.Module):
+    stochastic = False
 
-    def __init__(self, predict: Linear | DitRegressor) -> None:
+    def __init__(self, net: nn.Module, settings: HeadConfig, grid: Grid) -> None:
+        """
+        net       condition -> x_1 (B, N, D), or a denoising network
+        settings  of the head; their class says which of the two
+        grid      N tokens of D channels
+        """
         super().__init__()
-        self.predict = predict
+        self.predict = FixedInput(net, grid) if isinstance(settings, DenoiserConfig) else net
 
-    def loss(self, x_1: Tensor, condition: Condition, draws: Draws) -> Tensor:
-        return self.error(x_1, condition)
-
-    def error(self, x_1: Tensor, condition: Condition) -> Tensor:
-        return F.mse_loss(self.predict(condition).float(), x_1.float())
+    def loss(self, target: ContinuousTokens, condition: Condition, draws: Draws) -> Tensor:
+        return F.mse_loss(self.predict(condition).float(), target.tokens.float())
 
     @torch.no_grad()
-    def held_out(self, x_1: Tensor, x_0: Tensor, condition: Condition) -> dict[str, float]:
-        return {"mse": float(self.error(x_1, condition))}
+    def held_out(self, target: ContinuousTokens, condition: Condition, draws: Draws) -> dict[str, float]:
+        return {"mse": float(self.loss(target, condition, draws))}
 
-    def sample(self, condition: Condition, x_0: Tensor, how: Sampling) -> Tensor:
-        return self.predict(condition)
+    def sample(self, condition: Condition, draws: Draws, how: Sampling) -> ContinuousTokens:
+        return ContinuousTokens(self.predict(condition))
