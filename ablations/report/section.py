@@ -28,6 +28,10 @@ from headtohead.records.read import Run
 
 MARKS = {Verdict.SUPPORTED: "✓", Verdict.CONTRADICTED: "✗", Verdict.UNDECIDED: "?", Verdict.NO_RECORDS: "–"}
 MOST_POINTS = 1500
+LIMITS = (
+    "The floor is what pictures of other prompts score, the ceiling what true renders score after a round trip through "
+    "the representation."
+)
 REACH = 100.0  # half of the width of an interval's drawing, whatever its unit
 
 
@@ -93,12 +97,12 @@ class Section:
         return panels if sum(len(s["y"]) for p in panels for s in p["series"]) <= MOST_POINTS else []
 
     @property
-    def asked(self) -> str:
-        """Scores of the last point are not those of the same exam as before it."""
+    def more_at_the_end(self) -> str:
+        """What to know where the last point is measured on more prompts than those before it."""
         panels = [p for p in self.chart["panels"] if "axis" not in p]
         for name, n in ((p["name"], s["n"]) for p in panels[::-1] for s in p["series"]):
             if n[0] != n[-1]:
-                return f"The last point asks more, {name} of {n[-1]} pictures instead of {n[0]}, which moves it."
+                return f"The last point is measured on more pictures ({name}: {n[-1]}, before {n[0]}), which moves it."
         return ""
 
     @property
@@ -114,7 +118,7 @@ def section(
     look, ranking = looks(g.design for g in own), rank(cells, [m.key for m in metrics.group("score")])
     return Section(
         sweep=sweep,
-        headline=headline(own, ranking),
+        headline=" ".join(filter(None, (_tested(judged) if len(own) > 1 else "", headline(own, ranking)))),
         counted=_counted(judged),
         verdicts=_shown(judged),
         legend=declared.legend(judged),
@@ -166,6 +170,13 @@ def headline(own: list[tables.Group], ranking: Ranking) -> str:
     return " ".join(filter(None, (told, undecided, str(ranking))))
 
 
+def _tested(judged: list[Finding]) -> str:
+    """How many of the findings that the runs can test came out which way."""
+    count = Counter(f.verdict for f in judged if f.n)
+    said = [f"{count[v]} {'is' if count[v] == 1 else 'are'} {v}" for v in Verdict if count[v]]
+    return f"Of {count.total()} findings of the paper that these runs test, {', '.join(said)}." if said else ""
+
+
 def alone(own: tables.Group) -> str:
     """What a single design is, how it was trained, and what it reached between floor and ceiling."""
     config, some = (own.runs[0].config if own.runs else {}), own.whole
@@ -178,10 +189,14 @@ def alone(own: tables.Group) -> str:
     for m in metrics.headline():
         if m.key in own.curves:
             low, top = floor().get(m.key), ceiling(own.curves[m.key].representation).get(m.key)
-            around = [f"{m.text(low)} for pictures of other prompts"] if low is not None and m.higher else []
-            around += [f"{m.text(top)} for true renders that were encoded and decoded"] if top is not None else []
+            around = [f"floor {m.text(low)}"] if low is not None and m.higher else []
+            around += [f"ceiling {m.text(top)}"] if top is not None else []
             reached.append(f"{m.name} {_score(own, m)}" + (f" ({', '.join(around)})" if around else ""))
-    return f"{how} It reached {'; '.join(reached)}." if reached else how
+    if not reached:
+        return how
+    *first, last = reached
+    said = f"{how} It reached {' and '.join(filter(None, (', '.join(first), last)))}."
+    return f"{said} {LIMITS}" if "ceiling " in said else said
 
 
 def _score(group: tables.Group, m: Metric) -> str:

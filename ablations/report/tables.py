@@ -102,8 +102,8 @@ def final(own: list[Group], ranking: Ranking) -> Table:
         "Final point",
         at_end,
         f"Mean over seeds ± the half-width of the 95 % t interval over seeds; {pictures} a seed. FID: lower is better."
-        f" {BOLD}"
         + fid
+        + (f" {BOLD}" if len(own) > 1 else "")
         + (f" {ranking}" if str(ranking) else "")
         + (f" Left out: {', '.join(left)}." if (left := [seed for g in own for seed in g.left]) else ""),
     )

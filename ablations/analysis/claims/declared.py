@@ -209,10 +209,10 @@ def legend(found: Sequence[Finding]) -> tuple[str, str, str]:
     tested = sum(not np.isnan(f.p) for f in found)
     return (
         f"Effects are positive as claimed; t intervals over n seeds, not corrected. Verdicts need a Holm-corrected p "
-        f"of at most {ALPHA:g} over {tested} comparisons and an effect of at least {SMALLEST:g}; shares, any.",
-        f"Detectable: what {POWER:.0%} of studies with as many seeds, as scattered as these, would find at {ALPHA:g} / "
-        f"{max(tested, 1)}.",
-        "g: the effect in standard deviations over seeds (Hedges'); it takes three seeds, and some scatter.",
+        f"of at most {ALPHA:g} over {tested} comparisons and, except for shares, an effect of at least {SMALLEST:g}.",
+        f"Detectable: the true effect that a comparison with as many seeds and as much spread finds with a probability "
+        f"of {POWER:.0%}, at a level of {ALPHA:g} / {max(tested, 1)}.",
+        "g: the effect in standard deviations over seeds (Hedges'); it needs three seeds that differ.",
     )
 
 
