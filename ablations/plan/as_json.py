@@ -1,4 +1,4 @@
-"""A plan for programs: every number that its text shows, and those it is made of."""
+"""A plan as JSON: every number that its text shows, and those that they are computed from."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def plain(plan: Plan) -> dict[str, Any]:
 
 
 def _run(run: Run) -> dict[str, Any]:
-    shown, c = flop_accounting.shown(run.config), run.cost
+    images, c = flop_accounting.shown(run.config), run.cost
     return {
         "config": run.config.plain(),
         "parameters": {
@@ -36,7 +36,7 @@ def _run(run: Run) -> dict[str, Any]:
             "head": c.head.train, "language": c.reading.train, "encode": c.frozen.encode.flops, "sample": c.sample,
             "decode": c.frozen.decode.flops, "learning": c.train, "everything": run.everything,
         },
-        "flops": {"learning": shown * c.train, "everything": shown * run.everything},
+        "flops": {"learning": images * c.train, "everything": images * run.everything},
         "gpu_hours": {**run.hours, "in all": run.all_hours, "points asking everything": run.every_all},
         "points": {**asdict(run.points), "pictures": run.points.pictures},
         "memory": {

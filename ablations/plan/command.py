@@ -1,4 +1,4 @@
-"""What runs would cost and whether they fit, before anything is spent or downloaded."""
+"""Plan runs: FLOPs, GPU-hours, memory and disk, from the configuration alone; no weights, network or GPU needed."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _plan(options: argparse.Namespace) -> None:
 
 
 def planned(options: argparse.Namespace) -> Plan:
-    """Wrong settings are found before torch is loaded."""
+    """The plan of a command line. Settings are checked before torch is imported."""
     gpu, sweep = KINDS[known(options.gpu, KINDS, "gpu")], sweep_file.from_options(options, "paper")
     options.scale = sweep.scale
     first = f"-s{sweep.seeds[0]}"

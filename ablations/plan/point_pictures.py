@@ -1,4 +1,4 @@
-"""How many pictures a run's points take."""
+"""How many images the points of a run's curve generate."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from headtohead.eval.curve_points import score
 
 @dataclass(frozen=True)
 class Points:
-    on_the_way: int
-    a_point: int  # pictures
-    the_last: int
+    on_the_way: int  # points before the last one
+    a_point: int  # images of each of them
+    the_last: int  # images of the last point, which uses all prompts
 
     @property
     def pictures(self) -> int:

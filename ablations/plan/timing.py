@@ -1,4 +1,4 @@
-"""How long a run will take on this machine: a few steps and one batch of pictures, timed."""
+"""Estimate a run's time on this machine from a few training steps and one batch of generated images."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ STEPS = 4  # timed, after one that is not
 @dataclass(frozen=True)
 class Pace:
     step: float  # seconds
-    picture: float  # seconds to sample, decode and score one
+    picture: float  # seconds to sample, decode and score an image
     points: Points
 
     def seconds(self, config: RunConfig, done: int = 0) -> float:
-        """From step `done` to the end, points included."""
+        """Time from step `done` to the end, points included."""
         pictures = self.points.pictures - done // config.evaluation.every * self.points.a_point
         return (config.train.steps - done) * self.step + pictures * self.picture
 

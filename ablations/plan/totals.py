@@ -1,4 +1,4 @@
-"""What a plan comes to: FLOPs and GPU-hours of every run, and of what is made once for them."""
+"""A plan's FLOPs and GPU-hours: of every run, and of what is computed once for several runs."""
 
 from __future__ import annotations
 
@@ -26,29 +26,29 @@ HOUR = 3600
 class Machine:
     gpu: Accelerator
     devices: int
-    utilisation: float  # share of the dense peak that is reached, over all that is counted
+    utilisation: float  # share of the dense peak that is reached on average
 
     def hours(self, flops: float, precision: str) -> float:
-        """Of one GPU."""
+        """GPU-hours of FLOPs in a precision (bf16 or tf32)."""
         return flops / (self.gpu.peak(precision) * self.utilisation) / HOUR
 
 
 @dataclass(frozen=True)
 class Run:
-    """One design's run, planned."""
+    """Plan of one design's run."""
 
     design: str
     config: RunConfig
     cost: Cost
     points: Points
-    samples: int  # distinct pictures of its data
-    everything: float  # training FLOPs a picture, on the account of everything
+    samples: int  # distinct images of its data
+    everything: float  # training FLOPs an image, encoding and the share of one-time work included
     hours: dict[str, float]  # GPU-hours by part
-    every_all: float  # GPU-hours of its points, if each asked everything
+    every_all: float  # GPU-hours of its points, if each used all prompts
     memory: Memory
     ways: tuple[Memory, Memory]  # without checkpointing and with it
     advice: Advice
-    spare: bool
+    spare: bool  # whether memory would suffice without checkpointing
 
     @property
     def all_hours(self) -> float:
@@ -57,7 +57,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Once:
-    """What is made before the runs, for all of them that predict a representation."""
+    """Computed once before the runs, for all that predict a representation."""
 
     what: str
     flops: float
@@ -66,7 +66,7 @@ class Once:
 
 @dataclass(frozen=True)
 class Features:
-    """Of every picture of the data, if they are kept."""
+    """Cached features of every image of the data."""
 
     size: float  # bytes
     flops: float
@@ -80,7 +80,7 @@ class Plan:
     seeds: int
     once: list[Once]
     features: dict[str, Features]  # by representation
-    picture: int  # side of what every design gives back
+    picture: int  # side of every design's images, pixels
 
     @property
     def hours(self) -> float:
@@ -95,7 +95,14 @@ HEAD, LANGUAGE, ENCODING, WAY, LAST = (
 def plan(
     configs: dict[str, RunConfig], stage: DecoderConfig | None, samples: int | None, machine: Machine, seeds: int
 ) -> Plan:
-    """`stage` trains the decoder where none is there; `samples` are those of an opened mix."""
+    """Plan one run of each configuration.
+
+    configs  by design, or by design and variant
+    stage    training of the decoder, where there is none yet
+    samples  images of the opened mix; None = as many as the configuration says
+    machine  GPUs, and how well they are used
+    seeds    runs of each configuration
+    """
     runs = [_run(design, c, stage, samples or c.data.pictures, machine) for design, c in configs.items()]
     sides = {run.cost.frozen.picture: run.design for run in reversed(runs)}
     if len(sides) > 1:
@@ -116,7 +123,7 @@ def plan(
 
 
 def _precision(config: RunConfig) -> str:
-    """Single precision uses tensor cores too, as trainings here do."""
+    """Single precision uses tensor cores (TF32) too, as trainings here do."""
     return "bf16" if config.compute.precision == "bf16" else "tf32"
 
 

@@ -1,4 +1,4 @@
-"""What accelerators can do, from their makers' data sheets: dense peaks, without the factor of two for sparsity."""
+"""Accelerators' memory and dense peaks from their data sheets (without the factor of two for sparsity)."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Accelerator:
     name: str
     memory: float  # GiB that a program sees
     bf16: float  # TFLOP/s
-    tf32: float  # of products in single precision where PyTorch may use tensor cores for them
+    tf32: float  # TFLOP/s of single-precision products on tensor cores
 
     def peak(self, precision: str) -> float:
-        """FLOP/s."""
+        """FLOP/s of a precision (bf16 or tf32)."""
         return {"bf16": self.bf16, "tf32": self.tf32}[precision] * TERA
 
 
@@ -44,19 +44,19 @@ KINDS = {
 }
 
 
-DETAILED, SHORT, TURN = 120, 20, 50  # tokens, on average, of the paper's captions; of template and turn around one
-STEPS = 4  # whose captions are told, to be measured
+DETAILED, SHORT, TURN = 120, 20, 50  # mean tokens of the paper's captions, and of the chat template around one
+STEPS = 4  # batches of captions whose length is measured
 
 
 def tokens(config: RunConfig) -> int:
-    """With the padding of a group, where the captions are at hand; without it where they are not."""
+    """Mean tokens of a prompt; with the padding of its group for synthetic captions, whose lengths are known."""
     if config.foundations.language != SHIPPED:
         caption = config.data.dense * DETAILED + (1 - config.data.dense) * SHORT
         return min(round(caption + TURN), config.query.longest)
     batch, dense = config.train.batch, config.data.dense
     index = np.arange(STEPS * batch)
-    told = captions(draw(STREAM, index), config.seed, index, (1 - dense, 0.0, dense))
-    texts = [config.query.template.format(caption=text) for text in told]
+    drawn = captions(draw(STREAM, index), config.seed, index, (1 - dense, 0.0, dense))
+    texts = [config.query.template.format(caption=text) for text in drawn]
     length = np.sort((small_llama.encode(texts, CONTEXT) != small_llama.PAD).sum(1).numpy().reshape(STEPS, batch), 1)
     groups = np.array_split(np.arange(batch), min(config.query.groups, batch))
     return round(float(np.mean([length[:, g[-1]].repeat(len(g)).mean() for g in groups for _ in g])))

@@ -1,4 +1,4 @@
-"""Architectures of public models, so that a plan needs neither their weights nor leave to download them."""
+"""Architectures of public models, so that a plan needs neither their weights nor access to them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,12 @@ UNET: dict[str, dict[str, Any]] = {
 
 
 def architecture(table: dict[str, dict[str, Any]], name: str, key: str) -> dict[str, Any]:
-    """From the table, or from the config of a local folder, with `:SUBFOLDER` where it lies in one."""
+    """A model's architecture.
+
+    table  of known architectures
+    name   key of the table, or a local folder with a config.json, as FOLDER or FOLDER:SUBFOLDER
+    key    setting that names the model, for errors
+    """
     if name in table:
         return table[name]
     place, _, inner = name.partition(":")

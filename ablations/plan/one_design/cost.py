@@ -1,4 +1,4 @@
-"""What one picture of a design takes: its head and its language model, built on the meta device and looked at."""
+"""FLOPs and memory of one image: head and language model, built and run on the meta device."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from headtohead.models.query_encoder import QueryEncoder
 from headtohead.pretrained.making.recipes import RECIPES
 from headtohead.utils.tensor_shapes import Condition, Grid
 
-# sdpa without a look at the mask, which has no values here: padding is taken to be there.
+# SDPA that assumes padding: on the meta device the mask has no values to inspect.
 PADDED = "sdpa_padded"
 AttentionInterface.register(PADDED, sdpa_attention_forward)
 AttentionMaskInterface.register(PADDED, eager_mask)
@@ -34,24 +34,24 @@ class Reading:
 
     parameters: int
     trained: int
-    largest: int  # parameters of its largest unit, which sharding gathers at once
+    largest: int  # parameters of its largest layer, which FSDP gathers at once
     forward: float  # FLOPs
     train: float
-    kept: Line  # bytes from the forward pass to the backward one; what does not grow are weights in bf16
-    most: Line  # in the worst moment
-    width: int
+    kept: Line  # bytes held from the forward pass to the backward one; the fixed part are weights in bf16
+    most: Line  # peak bytes
+    width: int  # channels of its hidden states
 
 
 @dataclass(frozen=True)
 class Painting:
-    """The head, for one picture."""
+    """The head, for one image."""
 
     parameters: int
     train: float  # FLOPs, forward and backward
     sample: float
     kept: Line
     most: Line
-    drawn: float  # bytes a picture while it is sampled
+    drawn: float  # bytes an image while it is sampled
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Cost:
 
     @property
     def picture(self) -> float:
-        """From prompt to pixels."""
+        """FLOPs from prompt to pixels."""
         return self.sample + self.frozen.decode.flops
 
     @property
@@ -87,7 +87,13 @@ class Cost:
 
 
 def of(config: RunConfig, frozen: Frozen, prompt: int, at_once: int) -> Cost:
-    """Memory is looked at with so many pictures `at_once`, and twice as many."""
+    """Cost of one image of a design.
+
+    config   of the run
+    frozen   cost of its encoder and decoder
+    prompt   tokens of a prompt
+    at_once  images of a device's batch, for which memory is measured (and for twice as many)
+    """
     grid, bf16 = frozen.grid, config.compute.precision == "bf16"
     query = replace(config.query, number=build.queries(config, grid), groups=1)
     trained = build.trains_backbone(config)
@@ -147,11 +153,11 @@ def _lines(seen: dict[str, float], at_once: int) -> tuple[Line, Line]:
 
 
 def _no_tokens(texts: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
-    raise NotImplementedError("prompts have lengths here, and no words")
+    raise NotImplementedError("a plan knows lengths of prompts, not their tokens")
 
 
 def _painting(config: RunConfig, grid: Grid, width: int, again: bool, at_once: int) -> Painting:
-    """`again`: activations are computed once more for the backward pass."""
+    """`again`: with checkpointing, which recomputes activations in the backward pass."""
     how, bf16 = config.sampling, config.compute.precision == "bf16"
     queries, passes = build.queries(config, grid), 1
     layers = getattr(config.head, "layers", 0)  # equal ones; a head without them is measured whole
@@ -188,5 +194,5 @@ def _painting(config: RunConfig, grid: Grid, width: int, again: bool, at_once: i
 
 
 def _passes(how: Sampling) -> int:
-    """Through the network, for one picture."""
+    """Forward passes through the network for one image."""
     return (2 * how.steps - 1 if how.solver == "heun" else how.steps) * (2 if how.guidance != 1 else 1)

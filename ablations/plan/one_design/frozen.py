@@ -1,4 +1,4 @@
-"""What a representation stands on: its encoder and the way back to pictures, built on the meta device and looked at."""
+"""FLOPs and memory of a representation's encoder and decoder, built and run on the meta device."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ class Made:
 @dataclass(frozen=True)
 class Frozen:
     grid: Grid
-    picture: int  # side of what comes back
+    picture: int  # side of the decoded images, pixels
     encode: Part
-    decode: Part  # its weights: what is held beside the encoder
+    decode: Part  # parameters: those beside the encoder's
     decoder: Made | None = None
 
 
@@ -85,15 +85,15 @@ def _(source: NamedClipTokens, stage: DecoderConfig | None) -> Frozen:
 
 @contextmanager
 def on_meta(key: str, name: str) -> Iterator[None]:
-    """What a config's library says of it becomes one line that names the setting."""
+    """Turn errors of the libraries that build a model into one line that names the setting."""
     try:
         with torch.device("meta"), calm():
             yield
     except ConfigError:
         raise
     except (ValueError, TypeError, KeyError, AttributeError, RuntimeError) as error:
-        told = " ".join(str(error).split())[:160]
-        raise ConfigError(f"{key} {name}: its config cannot be built ({told})") from None
+        reason = " ".join(str(error).split())[:160]
+        raise ConfigError(f"{key} {name}: its config cannot be built ({reason})") from None
 
 
 @dataclass(frozen=True)
@@ -158,18 +158,18 @@ def _of_tower(given: FoundationsConfig, stage: DecoderConfig | None) -> Frozen:
         raise ConfigError(
             f"foundations.decoder {given.decoder}: no {clip_decoder.CARD} there, and this scale trains none"
         )
-    told = architectures.architecture(architectures.UNET, stage.unet, "decoder.unet")
+    unet = architectures.architecture(architectures.UNET, stage.unet, "decoder.unet")
     side, t = given.picture // own.factor, stage.train
     return _decoded(
         Grid(given.clip_side, given.clip_side, width), encode, own,
-        clip_decoder.fitted(told, width, side=side, channels=own.channels),
+        clip_decoder.fitted(unet, width, side=side, channels=own.channels),
         steps=stage.steps, guided=stage.guidance != 1, shown=(t.steps, t.batch), encoded=t.steps * t.batch,
         precision=stage.compute.precision, there=card.exists(),
     )  # fmt: skip
 
 
 def _tower(name: str, picture: int, side: int) -> tuple[Part, int]:
-    """And the width of its tokens."""
+    """Cost of an OpenCLIP image tower, and the width of its tokens."""
     architecture = open_clip_models.architecture(name, "foundations.clip")
     with on_meta("foundations.clip", name):
         model: Any = open_clip.create_model(
@@ -184,7 +184,7 @@ def _decoded(
     grid: Grid, encode: Part, own: _Vae, config: Mapping[str, Any], *, steps: int, guided: bool,
     shown: tuple[int, int], encoded: int, precision: str, there: bool,
 ) -> Frozen:  # fmt: skip
-    """With the diffusion decoder of a config, and what its training takes."""
+    """A representation that a diffusion decoder of this config decodes; with the cost of the decoder's training."""
     side, passes = config["sample_size"], 2 if guided else 1
     with on_meta("decoder.unet", "of this config"):
         unet: nn.Module = clip_decoder.build(dict(config)).requires_grad_(False)

@@ -1,7 +1,7 @@
-"""What a run holds on each device, in bytes, by kind; whether that fits, and what to set where it does not.
+"""Memory of a run on each device by kind, whether it fits, and which settings make it fit.
 
-Counted: every tensor that the step makes, in the types that autocast gives it, uncompiled. Not counted: what the
-allocator rounds up, workspaces of kernels, buffers of communication, judges; room is left for those.
+Counted: every tensor of an uncompiled step, in the types of autocast. Not counted, and left room for: rounding of the
+allocator, workspaces of kernels, communication buffers, judges.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from headtohead.config.run_config import RunConfig
 from headtohead.data.order import Portion
 
 SINGLE = 4  # bytes of a number
-ROOM = 0.08  # of a device, for what is not counted
+ROOM = 0.08  # share of a device's memory left for what is not counted
 
 
 @dataclass(frozen=True)
 class Memory:
     """Bytes on each device."""
 
-    weights: float  # trained ones, in single precision: they are their own masters
-    language: float  # its frozen weights
+    weights: float  # trained, in single precision
+    language: float  # frozen language model
     codec: float  # encoder and decoder
     gradients: float
-    moments: float  # AdamW's two
-    average: float
-    copies: float  # of weights in bf16, for the backward pass
-    gathered: float  # of shards, while they are worked with
+    moments: float  # AdamW's first and second
+    average: float  # of the weights (EMA)
+    copies: float  # weights in bf16, kept for the backward pass
+    gathered: float  # shards gathered for the layers in use (FSDP)
     activations: float
-    encoded: float  # while pictures are encoded on the way, before all that
-    aside: float  # at a point the trained weights make room for their average
-    painted: float  # a point's pictures, while they are sampled and decoded
+    encoded: float  # while images are encoded during training, before the step
+    aside: float  # trained weights, put aside while a point uses their average
+    painted: float  # a point's images, while they are sampled and decoded
 
     @property
     def lasting(self) -> float:
@@ -57,6 +57,12 @@ class Memory:
 
 
 def of(config: RunConfig, cost: Cost, devices: int) -> Memory:
+    """Memory of a run.
+
+    config   of the run
+    cost     of one image of its design
+    devices  GPUs that share a batch
+    """
     c, f, r = config.compute, cost.frozen, cost.reading
     head = cost.checkpointed if c.checkpointing else cost.plain
     at_once = Portion.of(config.train.batch, c.micro_batch, 0, devices).at_once
@@ -72,7 +78,7 @@ def of(config: RunConfig, cost: Cost, devices: int) -> Memory:
         moments=2 * trained,
         average=trained,
         copies=copies,
-        gathered=2 * SINGLE * r.largest if shards > 1 else 0.0,  # one at work and the next one on its way
+        gathered=2 * SINGLE * r.largest if shards > 1 else 0.0,  # the layer in use and the next one
         activations=most - copies,
         encoded=0.0 if flop_accounting.beforehand(config) else at_once * f.encode.most,
         aside=trained,
@@ -83,26 +89,33 @@ def of(config: RunConfig, cost: Cost, devices: int) -> Memory:
 @dataclass(frozen=True)
 class Advice:
     fits: bool
-    settings: tuple[str, ...]  # that make it fit, or none
+    settings: tuple[str, ...]  # KEY=VALUE that make it fit; empty where none do
 
 
 def advice(config: RunConfig, cost: Cost, devices: int, gpu: Accelerator) -> Advice:
-    """The first remedy that is enough, those that cost least first."""
+    """The cheapest settings with which a run fits.
+
+    config   of the run
+    cost     of one image of its design
+    devices  GPUs that share a batch
+    gpu      their kind
+    """
     if of(config, cost, devices).fits(gpu):
         return Advice(True, ())
-    for told, other in _remedies(config, devices):
+    for settings, other in _remedies(config, devices):
         if of(other, cost, devices).fits(gpu):
-            return Advice(False, told)
+            return Advice(False, settings)
     return Advice(False, ())
 
 
 def spare(config: RunConfig, cost: Cost, devices: int, gpu: Accelerator) -> bool:
-    """Whether there is room to keep the activations that checkpointing computes again."""
+    """Whether memory suffices to keep the activations that checkpointing recomputes."""
     plain = replace(config, compute=replace(config.compute, checkpointing=False))
     return config.compute.checkpointing and of(plain, cost, devices).fits(gpu)
 
 
 def _remedies(config: RunConfig, devices: int) -> Iterator[tuple[tuple[str, ...], RunConfig]]:
+    """Settings that take less memory, the cheapest first, each with its configuration."""
     share = Portion.of(config.train.batch, 0, 0, devices).at_once
     own = config.compute.micro_batch or share
     parts = [n for n in range(own, 0, -1) if share % n == 0 and (own // n).bit_count() == 1]
@@ -115,7 +128,7 @@ def _remedies(config: RunConfig, devices: int) -> Iterator[tuple[tuple[str, ...]
                         config.compute, strategy=strategy, checkpointing=checkpointing, micro_batch=at_once
                     )
                     evaluation = replace(config.evaluation, batch=painted)
-                    told = {
+                    settings = {
                         f"compute.strategy={strategy}": strategy != config.compute.strategy,
                         f"compute.checkpointing={str(checkpointing).lower()}": (
                             checkpointing != config.compute.checkpointing
@@ -124,6 +137,6 @@ def _remedies(config: RunConfig, devices: int) -> Iterator[tuple[tuple[str, ...]
                         f"evaluation.batch={painted}": painted != config.evaluation.batch,
                     }
                     yield (
-                        tuple(text for text, changed in told.items() if changed),
+                        tuple(text for text, changed in settings.items() if changed),
                         replace(config, compute=compute, evaluation=evaluation),
                     )

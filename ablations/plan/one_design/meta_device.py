@@ -1,4 +1,4 @@
-"""Work on the meta device, looked at: what it would compute and hold. Shapes go through it, numbers never do."""
+"""Measure FLOPs and memory of PyTorch code on the meta device, where tensors have shapes and no values."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from headtohead.utils.compute import ATTENTION, counter
 
-# What CUDA's autocast computes in bf16 and what in single precision, as far as it occurs here.
+# Functions that CUDA's autocast computes in bf16 (_LOW) and in single precision (_HIGH), of those that occur here.
 _LOW = {
     F.linear, F.conv2d, torch.matmul, Tensor.matmul, Tensor.__matmul__, torch.bmm, Tensor.bmm, torch.baddbmm,
     torch.addmm, torch.einsum,
@@ -26,7 +26,7 @@ _HIGH = {*_NORMS, F.mse_loss, F.softmax, torch.softmax, Tensor.softmax, F.interp
 
 
 def _tensors(things: Iterable[Any]) -> Iterator[Tensor]:
-    """Those among arguments or results, also in lists."""
+    """Tensors among arguments or results, also inside lists."""
     for x in things:
         if isinstance(x, Tensor):
             yield x
@@ -35,7 +35,7 @@ def _tensors(things: Iterable[Any]) -> Iterator[Tensor]:
 
 
 class _Kept(torch.autograd.Function):
-    """A fused kernel that keeps what goes into it. The meta device would take norms and GELU apart, slowly."""
+    """A fused kernel that saves its inputs for the backward pass; the meta device would decompose norms and GELU."""
 
     @staticmethod
     def forward(ctx: Any, *given: Tensor) -> Tensor:
@@ -49,7 +49,7 @@ class _Kept(torch.autograd.Function):
 
 
 class Kernels(TorchFunctionMode):
-    """A GPU's ways where the meta device has others: attention that keeps no matrix of scores, and autocast's types."""
+    """Emulate a GPU on the meta device: attention without a stored score matrix, and the types of autocast."""
 
     def __init__(self, bf16: bool) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ class Kernels(TorchFunctionMode):
             return forward(*args)
 
     def forget(self) -> None:
-        """As autocast does where its context ends."""
+        """Drop the cached bf16 weights, as autocast does at the end of its context."""
         self._copies.clear()
 
     def _attention(
@@ -90,13 +90,13 @@ class Kernels(TorchFunctionMode):
             return x
         if not (x.requires_grad and x.is_leaf and isinstance(x, nn.Parameter)):
             return x.to(kind)
-        if id(x) not in self._copies:  # autocast keeps its copies of trained weights
+        if id(x) not in self._copies:  # autocast caches its copies of trained weights
             self._copies[id(x)] = x.to(kind)
         return self._copies[id(x)]
 
 
 class Looking(TorchDispatchMode):
-    """FLOPs of what is computed meanwhile; the bytes of what is made and not yet gone, and the most there ever were."""
+    """Counts FLOPs, the bytes of new tensors that are alive, and their peak."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -106,7 +106,7 @@ class Looking(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         for x in _tensors((*args, *kwargs.values())):
-            if self._new(x):  # was there before
+            if self._new(x):  # existed before; its bytes are not counted
                 weakref.finalize(x.untyped_storage(), self._gone, x.untyped_storage()._cdata, 0)
         out = func(*args, **kwargs)
         if formula := self._formulas.get(func._overloadpacket):
@@ -134,12 +134,18 @@ class Looking(TorchDispatchMode):
 @dataclass(frozen=True)
 class Seen:
     flops: float
-    most: float  # bytes held at once beside weights and gradients
-    kept: float  # bytes still held at the end of the work
+    most: float  # peak bytes beside weights and gradients
+    kept: float  # bytes alive at the end of the forward pass
 
 
 def look(work: Callable[[], Tensor], *, bf16: bool, backward: bool = False, again: Iterable[nn.Module] = ()) -> Seen:
-    """One round of it, and of the backward pass from what it gives; checkpoints compute some modules `again` there."""
+    """Run a computation once and measure it.
+
+    work      the forward pass
+    bf16      whether it runs under autocast
+    backward  whether a backward pass from its result follows
+    again     modules that checkpointing computes again in the backward pass
+    """
     with Kernels(bf16) as kernels, Looking() as seen:
         result = work()
         kernels.forget()
@@ -171,7 +177,7 @@ def parameters(module: nn.Module, trained: bool | None = None) -> int:
 
 
 def with_gradients(module: nn.Module) -> None:
-    """A step that is not the first finds them there."""
+    """Allocate gradients, as every step but the first finds them."""
     for p in module.parameters():
         if p.requires_grad:
             p.grad = torch.zeros_like(p)
@@ -179,7 +185,7 @@ def with_gradients(module: nn.Module) -> None:
 
 @dataclass(frozen=True)
 class Line:
-    """Bytes as they grow with the pictures that are worked on at once."""
+    """Bytes as a linear function of the images in a batch."""
 
     fixed: float
     each: float
@@ -189,7 +195,7 @@ class Line:
 
     @classmethod
     def through(cls, pictures: int, once: float, twice: float) -> Line:
-        """From so many pictures and twice as many."""
+        """From the bytes of a batch (`once`) and of one twice as large (`twice`)."""
         each = (twice - once) / pictures
         return cls(max(0.0, once - each * pictures), min(each, once / pictures))
 
@@ -198,7 +204,7 @@ FEW = 2  # layers
 
 
 def by_layers(measured: Callable[[int], Mapping[str, float]], layers: int) -> dict[str, float]:
-    """What so many equal layers take, from one and two of them: all that is counted here is linear in them."""
+    """Measure many equal layers from one and two of them: everything counted here is linear in their number."""
     if layers <= FEW:
         return dict(measured(layers))
     less, more = measured(FEW - 1), measured(FEW)
