@@ -22,7 +22,11 @@ from headtohead.records.recorder import Recorder
 from headtohead.synthetic.prompts.short_prompts import TASKS
 from headtohead.utils import compute
 
-COMMANDS = ("plot", "report")
+COMMANDS = {  # Python's arguments, before the results folder
+    "plot": ("-m", "ablations.plot"),
+    "report": ("-m", "ablations.report"),
+    "load": ("-c", "import sys, headtohead; headtohead.load(sys.argv[1])"),
+}
 ROUNDS = 5
 METRICS = (
     *(f"geneval/{task}" for task in (*TASKS, "overall", "seen", "unseen")),
@@ -112,7 +116,7 @@ def measure(name: str, device: str, seconds: float) -> dict[str, Any]:
     command, size = parts()[name]
     with tempfile.TemporaryDirectory() as folder:
         made(Path(folder), size)
-        words = [sys.executable, "-c", WATCH, sys.executable, "-m", f"ablations.{command}", folder]
+        words = [sys.executable, "-c", WATCH, sys.executable, *COMMANDS[command], folder]
         rounds = [json.loads(subprocess.run(words, check=True, capture_output=True).stdout) for _ in range(ROUNDS)]
     times, sizes = zip(*rounds, strict=True)
     about = {"part": name, **asdict(size), "rounds": ROUNDS}

@@ -30,17 +30,17 @@ from headtohead.utils import compute
 from headtohead.utils.compute import autocast
 from headtohead.utils.tensor_shapes import Grid
 
-AIM = 0.4  # of the measured peak, at full size
-SHORT, DENSE, TEMPLATE = 20, 120, 40  # tokens: the captions' mean lengths, and the turn around them
+AIM = 0.4  # share of the measured peak that is aimed at, at full size
+SHORT, DENSE, TEMPLATE = 20, 120, 40  # mean tokens of captions, and of the chat template around one
 TOWER, LATENT = 1792, 4  # channels of EVA02-E's tokens and of SDXL's latents,
-FACTOR = 8  # of which one stands for so many pixels squared
+FACTOR = 8  # side of the pixels that one latent covers
 DESIGNS = ("clip_flow", "vae_flow")
-WAYS = {"plain pass": True, "prompt once": False}  # whether the whole of [C; Q] passes with gradient
+WAYS = {"plain pass": True, "prompt once": False}  # whether gradients flow through the prompt's tokens too
 
 
 @dataclass(frozen=True)
 class Size:
-    """What is built: the paper's, or its widths divided at equal depth."""
+    """Size of the model: the paper's, or its widths divided at equal depth."""
 
     divisor: int
     precision: str
@@ -87,7 +87,12 @@ def generator(config: RunConfig, size: Size, device: str, grid: Grid) -> Generat
 
 
 def prompts(words: int, dense: float, texts: list[str]) -> tuple[Tensor, Tensor]:
-    """Ids and mask of made prompts as long as the corpora's, whatever the texts are."""
+    """Random token ids and their mask, as long as prompts of the corpora.
+
+    words  size of the vocabulary
+    dense  share of detailed captions
+    texts  of which only the number counts
+    """
     rng = np.random.default_rng(len(texts))
     mean = np.where(np.arange(len(texts)) < dense * len(texts), DENSE, SHORT)
     length = TEMPLATE + rng.poisson(mean)
@@ -95,11 +100,11 @@ def prompts(words: int, dense: float, texts: list[str]) -> tuple[Tensor, Tensor]
     return torch.from_numpy(rng.integers(0, words, mask.shape)), mask.long()
 
 
-def peak(size: Size, device: str, lasting: float) -> float:
-    """FLOP/s of one large matrix product, the fastest of its rounds."""
+def peak(size: Size, device: str, seconds: float) -> float:
+    """FLOP/s of a large matrix product, in the fastest round of so many seconds."""
     dtype = torch.bfloat16 if size.precision == "bf16" else torch.float32
     a, b = (torch.randn(size.square, size.square, device=device, dtype=dtype) for _ in range(2))
-    return 2 * size.square**3 / min(rounds(lambda: a @ b, device, lasting))
+    return 2 * size.square**3 / min(rounds(lambda: a @ b, device, seconds))
 
 
 def measure(name: str, device: str, seconds: float) -> dict[str, Any]:

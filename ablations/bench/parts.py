@@ -82,7 +82,7 @@ def _made(design: str, device: str) -> tuple[RunConfig, Parts]:
 
 
 def _step(design: str, device: str) -> tuple[Work, int]:
-    """One optimizer step: condition, loss, gradients, weights and their average. Noise stands for encoded pictures."""
+    """One optimizer step on random tokens: condition, loss, gradients, weights and their average."""
     config, parts = _made(design, device)
     module = DesignModule(parts.generator, config, parts.target)
     optimizer = module.configure_optimizers()["optimizer"]
@@ -103,7 +103,7 @@ def _step(design: str, device: str) -> tuple[Work, int]:
 
 
 def _sample(design: str, device: str) -> tuple[Work, int]:
-    """Prompts to image tokens, as the run samples them; decoding is a part of its own."""
+    """Prompts to image tokens, sampled as in a run."""
     config, parts = _made(design, device)
     texts = exam("dev", pictures={"geneval": BATCH}, device=device).texts
     return lambda: sample(parts.generator, texts, config.sampling, seed=0), len(texts)

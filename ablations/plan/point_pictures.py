@@ -20,13 +20,14 @@ class Points:
         return self.on_the_way * self.a_point + self.the_last
 
     @property
-    def if_each_asked_all(self) -> int:
+    def if_each_used_all(self) -> int:
         return (self.on_the_way + 1) * self.the_last
 
 
 def of(config: RunConfig) -> Points:
-    """
-    config  whose `exam` names the benchmarks' files; the published numbers of prompts hold while it names none
+    """Images of a run's points.
+
+    config  of the run; `exam` names the benchmarks' files. Where it names none, they count as published
     """
     number = len(range(config.evaluation.every, config.train.steps, config.evaluation.every))
     if config.exam.source == "world":
@@ -35,7 +36,7 @@ def of(config: RunConfig) -> Points:
 
 
 def _of_files(config: RunConfig, last: bool) -> int:
-    """Of the benchmarks whose files are given; of all as published while none is."""
+    """Images of one point of the benchmarks whose files are configured."""
     there = {b: len(b.items(config.exam)) for b in from_files(config.exam)}
     if not any(there.values()):
         there = {b: b.published for b in there}

@@ -153,7 +153,7 @@ def _run(design: str, config: RunConfig, stage: DecoderConfig | None, samples: i
         points=asked,
         samples=samples,
         everything=everything,
-        every_all=machine.hours(asked.if_each_asked_all * c.picture, precision),
+        every_all=machine.hours(asked.if_each_used_all * c.picture, precision),
         hours={name: machine.hours(flops, kind) for name, (flops, kind) in parts.items()},
         memory=checkpointed if config.compute.checkpointing else plain,
         ways=(plain, checkpointed),

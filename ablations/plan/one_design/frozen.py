@@ -31,22 +31,22 @@ from headtohead.utils.tensor_shapes import Grid
 
 @dataclass(frozen=True)
 class Part:
-    """A frozen network, and its work on one picture."""
+    """A frozen network, and its cost for one image."""
 
     parameters: int
     flops: float
-    most: float  # bytes held at once
+    most: float  # peak bytes
 
 
 @dataclass(frozen=True)
 class Made:
-    """How a decoder is trained, or was, for all runs that stand on it."""
+    """Training of a decoder, which all runs of its representation use."""
 
     steps: int
     batch: int
     flops: float
     precision: str
-    there: bool  # that training is over
+    there: bool  # whether it is trained already
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,9 @@ def test_commands_are_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(bench, "isolated", lambda work, *args: work(*args))  # where the smaller size is known
     assert bench.main(["commands", "--out", str(tmp_path), "--device", "cpu"]) == 0
     kept = json.loads((tmp_path / "commands-cpu.json").read_text())
-    assert [row["part"] for row in kept["rows"]] == ["plot, 8 runs x 2 points", "report, 8 runs x 2 points"]
+    assert [row["part"] for row in kept["rows"]] == [
+        f"{name}, 8 runs x 2 points" for name in ("plot", "report", "load")
+    ]
     assert all(row["seconds"] >= row["least"] > 0 and row["peak MB"] > 20 for row in kept["rows"])
 
 
