@@ -1,4 +1,4 @@
-"""Encode the pictures of a design's corpora once, for every run that predicts them."""
+"""Encode the pictures of a mix of corpora once, for all runs whose design predicts that representation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from headtohead.utils.cli import Parser, say
 
 def main(given: list[str] | None = None) -> int:
     parser = Parser("ablations.prepare.cache_features", __doc__)
-    parser.add_argument("--design", required=True, help=f"one of: {', '.join(DESIGNS)}; what it predicts is encoded")
+    parser.add_argument("--design", required=True, help=f"one of: {', '.join(DESIGNS)}; its representation is encoded")
     parser.add_argument("--scale", default="paper", help=f"one of: {', '.join(PRESETS)}")
     parser.add_argument("--set", nargs="+", metavar="KEY=VALUE", help="any setting, such as data.mix=mix.yaml")
     parser.add_folder("--folder", Path("features"), "where features go; runs then take data.features=FOLDER")
@@ -29,14 +29,14 @@ def main(given: list[str] | None = None) -> int:
 def _cache(options: argparse.Namespace) -> None:
     config = configure(options.design, options.scale, 0, arguments.settings(options.set), "command line")
     if config.data.mix == WORLD:
-        raise ConfigError("data.mix: the embedded world is encoded by its runs; give a YAML file of corpora")
+        raise ConfigError("data.mix: runs encode the synthetic dataset themselves; give a mix file")
     import torch
 
     from headtohead.data import build
     from headtohead.models.build import image_tokens
 
     device = options.device or compute.best_device()
-    if device == "cuda":  # as trainings do that encode on the way; without tensor cores it takes many times as long
+    if device == "cuda":  # tensor cores, as in training; without them this takes many times as long
         torch.set_float32_matmul_precision("high")
     codec = image_tokens(config).load(device)
     build.cache(config, codec, options.folder, device, say)

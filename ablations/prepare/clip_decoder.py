@@ -1,4 +1,4 @@
-"""Train a scale's decoder from CLIP tokens to pictures, which its runs then stand on."""
+"""Train a scale's decoder from CLIP tokens to pictures, which its runs then use."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _decoder(options: argparse.Namespace) -> int:
 
 
 def prepare(folder: Path, config: DecoderConfig) -> None:
-    """A folder with another training in it is left alone."""
+    """Write the training's configuration to its folder; raises if the folder holds another training."""
     path, plain = folder / CONFIG, json.loads(json.dumps(dataclasses.asdict(config)))
     if path.exists() and build(DecoderConfig, json_files.read_json(path), str(path)) != config:
         raise ConfigError(f"{path}: holds another training; move it away or give another --folder")

@@ -1,4 +1,4 @@
-"""The world to look at. Scenes with captions, what the judge sees, round trips."""
+"""Figures of the synthetic dataset: scenes with captions, the judge's detections, round trips of the encoders."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _save(figure: Figure, path: Path) -> None:
 
 
 def inventory(folder: Path) -> None:
-    """Every shape in every colour, large above small."""
+    """Every shape in every colour, large above small -> inventory.png."""
     figure, axes = plt.subplots(2 * len(SHAPES), len(COLOUR_NAMES), figsize=(8, 16))
     for s in range(len(SHAPES)):
         for c, colour in enumerate(COLOUR_NAMES):
@@ -89,8 +89,8 @@ def inventory(folder: Path) -> None:
     _save(figure, folder / "inventory.png")
 
 
-def told(folder: Path, columns: int = 5, rows: int = 3) -> None:
-    """Free scenes with a short and a dense caption each."""
+def captioned(folder: Path, columns: int = 5, rows: int = 3) -> None:
+    """Unconstrained scenes with a short and a dense caption each -> captions.png."""
     index = np.arange(columns * rows)
     scenes = draw(SEED + 1, index)
     short = captions(scenes, SEED, index, (1.0, 0.0, 0.0))
@@ -105,7 +105,7 @@ def told(folder: Path, columns: int = 5, rows: int = 3) -> None:
 
 
 def one_prompt(folder: Path, many: int = 8) -> None:
-    """For a prompt of each GenEval task, several pictures that are all right."""
+    """For a prompt of each GenEval task, several correct pictures -> one_prompt.png."""
     chosen = {p.tag: p for p in short_prompts.geneval("test") if p.seen}
     figure, axes = plt.subplots(len(chosen), many, figsize=(1.25 * many, 1.5 * len(chosen)))
     for j, (row, prompt) in enumerate(zip(axes, chosen.values(), strict=True)):
@@ -116,7 +116,7 @@ def one_prompt(folder: Path, many: int = 8) -> None:
 
 
 def _sample(many: int) -> Scenes:
-    """Scenes of one to five objects, in turn."""
+    """Scenes with one to five objects in turn."""
     counts = [1 + k % 5 for k in range(many)]
     free = [Request((FREE,) * n, (FREE,) * n) for n in counts]
     return Scenes.cat([draw(SEED + 3, np.array([k]), request=request) for k, request in enumerate(free)])
@@ -124,7 +124,7 @@ def _sample(many: int) -> Scenes:
 
 @torch.no_grad()
 def round_trips(folder: Path, device: str, many: int = 10) -> None:
-    """What the judge sees, and what each representation gives back."""
+    """The judge's detections in pictures and in their reconstructions by each encoder -> round_trips.png."""
     scenes = _sample(many)
     pictures = render(scenes, device)
     vae, detector = shipped.vae(device), pixels.load(device)
@@ -150,7 +150,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_device()
     options = parser.parse_args(arguments)
     inventory(options.out)
-    told(options.out)
+    captioned(options.out)
     one_prompt(options.out)
     round_trips(options.out, options.device or compute.best_device())
     return 0

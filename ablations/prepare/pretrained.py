@@ -33,7 +33,7 @@ LABELS = {
 
 
 def identity() -> dict[str, str]:
-    """What the measured figures belong to."""
+    """Hashes of the recipes whose weights the figures were measured on."""
     return {name: recipe_hash(name) for name in RECIPES}
 
 
@@ -94,7 +94,7 @@ def into_page(text: str) -> None:
 
 
 def with_time(name: str) -> str:
-    """A foundation with the time that its last making took."""
+    """A model's name with the time its last training took."""
     try:
         card = weight_files.card(name)
     except FileNotFoundError:
@@ -108,13 +108,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_folder("--work", Path(".foundations"), "where unfinished trainings are kept")
     parser.add_device()
     parser.add_argument("--threads", type=positive, help="CPU threads, when not torch's choice")
-    parser.add_argument("--measure", action="store_true", help="measure again though nothing has changed")
+    parser.add_argument("--measure", action="store_true", help="measure again even if nothing has changed")
     options = parser.parse_args(arguments)
     for name in options.only or ():
         if name not in RECIPES:
             near = difflib.get_close_matches(name, RECIPES, 1)
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(RECIPES)}"
-            print(f"foundations: --only: no foundation {name!r}; {hint}", file=sys.stderr)
+            print(f"foundations: --only: no pretrained model {name!r}; {hint}", file=sys.stderr)
             return 2
     device = options.device or compute.best_device()
     if options.threads:
@@ -125,12 +125,12 @@ def main(arguments: list[str] | None = None) -> int:
 
     wanted = [name for name in RECIPES if not options.only or name in options.only]
     todo = [name for name in wanted if not current(name)]
-    say(f"to make on {device}: {', '.join(map(with_time, todo))}" if todo else "every foundation is up to date")
+    say(f"to train on {device}: {', '.join(map(with_time, todo))}" if todo else "every pretrained model is up to date")
     try:
         for name in wanted:
             make(name, work=options.work, device=device, say=say)
     except KeyboardInterrupt:
-        say("stopped; the same command goes on from here")
+        say("stopped; the same command continues from here")
         return 130
     if options.only:
         return 0

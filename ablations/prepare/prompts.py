@@ -1,4 +1,4 @@
-"""Write the world's dev and test prompts in GenEval's and DPG-Bench's file formats."""
+"""Write the synthetic dataset's dev and test prompts in GenEval's and DPG-Bench's file formats."""
 
 from __future__ import annotations
 

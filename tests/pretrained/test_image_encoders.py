@@ -70,7 +70,7 @@ def test_sorted_batches_hold_every_scene_of_their_pool_once() -> None:
 
 def test_every_weight_learns_from_the_loss() -> None:
     torch.manual_seed(0)
-    model = training.Telling(image_encoders.build(RECIPES["clip"].config))
+    model = training.WithPixelHead(image_encoders.build(RECIPES["clip"].config))
     terms = training.captions_loss(model, 1, 5, 16, "cpu")
     assert set(terms) == {"loss", "contrast", "caption", "pictures"}
     terms["loss"].backward()

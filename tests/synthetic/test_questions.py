@@ -47,5 +47,5 @@ def test_answers(question: str, want: str) -> None:
 
 
 def test_what_cannot_be_read_is_refused() -> None:
-    with pytest.raises(ValueError, match="cannot read the question 'Is there a dragon"):
+    with pytest.raises(ValueError, match="cannot answer the question 'Is there a dragon"):
         questions.answer("Is there a dragon?", SCENE, "sand")

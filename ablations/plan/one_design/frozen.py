@@ -190,7 +190,8 @@ def _decoded(
         unet: nn.Module = clip_decoder.build(dict(config)).requires_grad_(False)
         latents, tokens = torch.zeros(1, own.channels, side, side), torch.zeros(1, grid.tokens, grid.channels)
         once = look(lambda: clip_decoder.velocity(unet, latents, torch.zeros(1), tokens), bf16=True)
-    flops = clip_decoder.Learnt(shown[0] * shown[1], encoded).flops(once.flops, encode.flops + own.encode.flops)
+    training = clip_decoder.DecoderTraining(shown[0] * shown[1], encoded)
+    flops = training.flops(once.flops, encode.flops + own.encode.flops)
     back = Part(
         parameters(unet) + own.parameters,
         steps * passes * once.flops + own.decode.flops,

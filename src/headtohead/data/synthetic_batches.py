@@ -19,7 +19,7 @@ from torch.utils.data import IterableDataset
 
 from headtohead.data.order import Portion
 from headtohead.synthetic.captions import captions
-from headtohead.synthetic.dataset import world
+from headtohead.synthetic.dataset import dataset_hash
 from headtohead.synthetic.render import render
 from headtohead.synthetic.scenes import draw
 from headtohead.utils import files
@@ -45,7 +45,7 @@ class Source:
 
     @property
     def key(self) -> str:
-        return fingerprint([self.encoder, world(), STREAM, self.pictures, str(self.dtype)])
+        return fingerprint([self.encoder, dataset_hash(), STREAM, self.pictures, str(self.dtype)])
 
 
 def encoded(source: Source, encode: Encode, folder: Path, device: str, say: Callable[[str], None]) -> Tensor:

@@ -28,40 +28,40 @@ from headtohead.utils.tensor_shapes import Grid
 
 
 class Codec(Protocol):
-    """Pictures (B, 3, H, W) in [0, 1] to image tokens (B, N, D), about standardised, and back."""
+    """Pictures (B, 3, H, W) in [0, 1] to image tokens (B, N, D) of about zero mean and unit variance, and back."""
 
     @property
     def grid(self) -> Grid: ...
 
     @property
     def side(self) -> int:
-        """Of the pictures that it encodes without resizing them."""
+        """Side of the pictures that it encodes without resizing."""
         ...
 
     @property
     def key(self) -> str:
-        """Identifies the encoder: features computed under another key are other features."""
+        """Identifies the encoder and its preprocessing."""
         ...
 
     @property
     def statistics(self) -> dict[str, Tensor]:
-        """By which its tokens are standardised; empty where the encoder's own config does that."""
+        """Mean and deviation by which tokens are standardised; empty where the encoder's config does that."""
         ...
 
     def encode(self, pictures: Tensor) -> Tensor: ...
 
     def decode(self, tokens: Tensor, seed: int | None = None) -> Tensor:
-        """Deterministic; with a seed, whatever noise the decoder has is drawn anew for each picture."""
+        """Tokens (B, N, D) to pictures. Deterministic; with a seed, each picture starts from other noise."""
         ...
 
     def decoder_flops(self) -> float:
-        """That were spent on learning to decode its tokens; 0 where nothing was made for them."""
+        """FLOPs of training the decoder of its tokens; 0 if none was trained."""
         ...
 
 
 @dataclass(frozen=True)
 class ClipCodec:
-    """A tower's tokens, given back as pictures by its diffusion decoder."""
+    """Tokens of a CLIP tower, and its diffusion decoder."""
 
     tower: nn.Module
     decoder: ClipDecoder
@@ -85,17 +85,17 @@ class ClipCodec:
     @torch.no_grad()
     def decoder_flops(self) -> float:
         d, mean = self.decoder, self.statistics["mean"]
-        if d.learnt is None:
+        if d.trained_on is None:
             return 0.0
         tokens, latents = mean.new_zeros(1, self.grid.tokens, self.grid.channels), d.noise(1).to(mean)
         seen, shown = (mean.new_zeros(1, 3, side, side) for side in (self.side, d.picture))
         once = flops(lambda: clip_decoder.velocity(d.unet, latents, mean.new_ones(1), tokens))
-        return d.learnt.flops(once, flops(lambda: (self.encode(seen), d.vae.encode(shown))))
+        return d.trained_on.flops(once, flops(lambda: (self.encode(seen), d.vae.encode(shown))))
 
 
 @dataclass(frozen=True)
 class VaeCodec:
-    """The VAE's latents, patch by patch."""
+    """Latents of a VAE, gathered patch x patch into a token."""
 
     vae: nn.Module
     patch: int
@@ -193,7 +193,7 @@ def clip_tokens(name: str, given: FoundationsConfig, codec: CodecConfig) -> Ship
 
 
 def vae_of(given: FoundationsConfig, device: str) -> tuple[Vae, str]:
-    """The VAE that latents and decoders stand on, and what identifies it."""
+    """The VAE and its key."""
     if given.vae == SHIPPED:
         return shipped.vae(device), recipe_hash("vae")
     out = vae.load(given.vae).to(device).eval().requires_grad_(False)
@@ -201,13 +201,19 @@ def vae_of(given: FoundationsConfig, device: str) -> tuple[Vae, str]:
 
 
 def tower_of(given: FoundationsConfig, device: str) -> tuple[OpenTower, str]:
-    """A named tower, not yet standardised, and what identifies its tokens."""
+    """A tower by name, not yet standardised, and the key of its tokens."""
     out, weights = image_encoders.load(given.clip, given.clip_picture, given.clip_side)
     return out.to(device).eval().requires_grad_(False), f"{weights}-{out.picture}-{given.clip_side}"
 
 
 def vae_grid(picture: int, factor: int, channels: int, patch: int) -> Grid:
-    """Latents of a picture, patch by patch."""
+    """The grid of tokens of a picture's latents.
+
+    picture   side in pixels
+    factor    pixels a side of a latent
+    channels  of a latent
+    patch     latents a side of a token
+    """
     side = picture // factor
     if picture % factor or side % patch:
         raise ConfigError(

@@ -1,7 +1,7 @@
-"""A transformers language model by name or folder, and the way from a user's turn to its tokens.
+"""A transformers language model by name or folder, and the tokenisation of prompts for it.
 
-The turn is rendered by the model's own chat template and ends where the assistant would begin to speak: there the
-queries stand, in training and in sampling alike.
+A prompt is the user's turn of the model's own chat template. The text ends where the assistant's answer would begin;
+the learnable queries follow there, in training and in sampling alike.
 """
 
 from __future__ import annotations
@@ -19,17 +19,22 @@ from headtohead.pretrained.loading.by_name import ModelError, fetched
 from headtohead.pretrained.making.recipes import CONTEXT
 from headtohead.pretrained.networks import small_llama
 
-# Llama 3.2's template writes today's date into every prompt unless it is told one: runs would differ by the day.
+# Llama 3.2's template writes a date into every prompt, by default today's: runs would differ by the day.
 DATE = "26 Jul 2024"
 
 
 @dataclass(frozen=True)
 class Turns:
-    """Texts to ids (B, L) and mask (B, L), padded on the right; too long a text loses its end, not the template's."""
+    """Texts to ids (B, L) and mask (B, L), padded on the right. Of a text that is too long the end is cut, but not the
+    end of the template.
+
+    system   the system turn; empty: none
+    longest  tokens of a whole prompt
+    """
 
     tokenizer: Any
     system: str
-    longest: int  # tokens of a whole turn
+    longest: int
 
     def __call__(self, texts: list[str]) -> tuple[Tensor, Tensor]:
         rows = self._ids([self._render(text) for text in texts])
@@ -47,10 +52,10 @@ class Turns:
     def _render(self, text: str) -> str:
         if not self.tokenizer.chat_template:
             return f"{self.tokenizer.bos_token or ''}{text}"
-        said = [{"role": "system", "content": self.system}] if self.system else []
-        said.append({"role": "user", "content": text})
+        messages = [{"role": "system", "content": self.system}] if self.system else []
+        messages.append({"role": "user", "content": text})
         rendered: str = self.tokenizer.apply_chat_template(
-            said, tokenize=False, add_generation_prompt=True, date_string=DATE
+            messages, tokenize=False, add_generation_prompt=True, date_string=DATE
         )
         return rendered
 
@@ -63,7 +68,12 @@ class Turns:
 
 
 def load(name: str, system: str, longest: int) -> tuple[Any, Turns]:
-    """The model in single precision, from safetensors only, and its turns."""
+    """The model in single precision and its tokenisation.
+
+    name     of a model or a folder with safetensors
+    system   what the chat template says before the user
+    longest  tokens of a prompt
+    """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     def both() -> tuple[Any, Any]:
@@ -72,8 +82,8 @@ def load(name: str, system: str, longest: int) -> tuple[Any, Turns]:
 
     model, tokenizer = fetched("the language model", name, "foundations.language", both)
     if not tokenizer.is_fast:
-        raise ModelError(f"foundations.language {name}: its tokenizer has no fast form (tokenizer.json)")
-    if tokenizer.pad_token is None:  # which token pads is of no matter: the mask hides it
+        raise ModelError(f"foundations.language {name}: its tokenizer has no fast version (tokenizer.json)")
+    if tokenizer.pad_token is None:  # any token does: the mask hides it
         tokenizer.pad_token = tokenizer.eos_token
     return model, Turns(tokenizer, system, longest)
 
@@ -82,6 +92,7 @@ Encode = Callable[[list[str]], tuple[Tensor, Tensor]]  # texts -> ids (B, L), ma
 
 
 def build(given: FoundationsConfig, query: QueryConfig, device: str) -> tuple[Any, Encode]:
+    """The language model that `given` names, and its tokenisation."""
     if given.language == SHIPPED:
         return shipped.language_model(device), _plain
     model, turns = load(given.language, query.system, query.longest)

@@ -1,4 +1,4 @@
-"""Captions as people write them: short ones in GenEval's six forms, lists, and dense ones of several sentences."""
+"""Captions of scenes: short ones in GenEval's six forms, lists of objects, and dense ones of several sentences."""
 
 from __future__ import annotations
 
@@ -40,15 +40,20 @@ def place(centre: NDArray[np.float64]) -> int:
 
 
 def joined(parts: list[str]) -> str:
+    """One, two and three."""
     return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
 
 
-class Teller:
-    """Tells one scene; what it says is a function of the scene and of the uniform numbers it is given."""
+class Captioner:
+    """Captions of one scene, a function of the scene and of uniform numbers.
+
+    row  of the scene in `scenes`
+    u    (24,) uniform numbers, taken one by one by each choice
+    """
 
     def __init__(self, scenes: Scenes, row: int, u: NDArray[np.float64]) -> None:
         n = int(scenes.count[row])
-        order = np.argsort(scenes.centre[row, :n, 0], kind="stable")  # from left to right: one scene, one order
+        order = np.argsort(scenes.centre[row, :n, 0], kind="stable")  # from left to right: one order per scene
         self.shape = [SHAPES[k] for k in scenes.shape[row, order]]
         self.colour = [COLOUR_NAMES[k] for k in scenes.colour[row, order]]
         self.size = [SIZE_NAMES[k] for k in scenes.size[row, order]]
@@ -58,6 +63,7 @@ class Teller:
         self.n, self._u, self._next = n, u, 0
 
     def pick(self, options: int) -> int:
+        """The next choice among so many options."""
         self._next += 1
         return int(self._u[self._next - 1] * options)
 
@@ -89,7 +95,7 @@ class Teller:
         return sorted(range(self.n), key=lambda j: self._u[-1 - j])
 
     def listing(self) -> str:
-        """Every object with size, colour and place; the place first or last, so that each is told from the other."""
+        """Every object with size, colour and place; the place first in half of the captions, last in the others."""
         things = [article(f"{self.size[j]} {self.coloured(j)}") for j in range(self.n)]
         if self.pick(2):
             return ", ".join(f"{thing} at the {where}" for thing, where in zip(things, self.place, strict=True))
@@ -120,7 +126,7 @@ class Teller:
         return out
 
     def _relation_sentences(self) -> list[str]:
-        """At most one, between two objects that their names tell apart."""
+        """At most one, between two objects whose names differ."""
         names = [self.coloured(j) for j in range(self.n)]
         if self.n < 2 or len(set(names)) < self.n or self.pick(2):
             return []
@@ -134,15 +140,19 @@ class Teller:
 def captions(
     scenes: Scenes, seed: int, index: NDArray[np.int64], shares: tuple[float, float, float] = (0.5, 0.0, 0.5)
 ) -> list[str]:
-    """One caption a scene; `shares` says how often each of STYLES is told."""
+    """One caption per scene.
+
+    index   of each scene, which with the seed decides its wording
+    shares  of the STYLES, which add up to 1
+    """
     u = random.uniform(random.keys(seed, index, 1 << 20), 24)
     style = random.choose(u[:, 0], np.array(shares))
-    return [getattr(Teller(scenes, row, u[row, 1:]), STYLES[style[row]])() for row in range(len(scenes))]
+    return [getattr(Captioner(scenes, row, u[row, 1:]), STYLES[style[row]])() for row in range(len(scenes))]
 
 
 @cache
 def known_words() -> frozenset[str]:
-    """Every word of the captions, and so of everything that a design trained on them can have learnt."""
+    """Every word that occurs in the dataset's captions."""
     index = np.arange(256)
     scenes = draw(0, index)
     written = [captions(scenes, 0, index, shares) for shares in ((1.0, 0, 0), (0, 1.0, 0), (0, 0, 1.0))]
@@ -150,4 +160,5 @@ def known_words() -> frozenset[str]:
 
 
 def words_of(text: str) -> list[str]:
+    """The words of a text in lower case, without punctuation."""
     return re.findall(r"[^\W_]+(?:['’][^\W_]+)*", text.lower())

@@ -1,4 +1,4 @@
-"""One short hash of everything the foundations learn from: when the world changes, their weights are out of date."""
+"""The synthetic dataset by step, and a hash of it: when it changes, the pretrained weights are out of date."""
 
 from __future__ import annotations
 
@@ -17,19 +17,22 @@ SAMPLE = 48
 
 
 @cache
-def world() -> str:
+def dataset_hash() -> str:
+    """Hash of pictures and captions of a sample of scenes, and of the held-out combinations."""
     index = np.arange(SAMPLE)
     scenes = draw(0, index)
-    # Rounded, so that another machine's last bits do not count as another world.
+    # Averaged and rounded, so that the last bits of another machine make no difference.
     pictures = render(scenes).unflatten(-1, (8, 8)).unflatten(2, (8, 8)).mean((3, 5)).numpy().round(2)
-    told = [captions(scenes, 0, index, shares) for shares in ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))]
+    texts = [captions(scenes, 0, index, shares) for shares in ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))]
     held = [splits.HELD_COLOURS, splits.HELD_PAIRS, splits.HELD_COUNTS, splits.HELD_RELATIONS]
-    return fingerprint([(pictures + 0.0).tolist(), told, [h.tolist() for h in held]])
+    return fingerprint([(pictures + 0.0).tolist(), texts, [h.tolist() for h in held]])
 
 
 def scenes_of_step(seed: int, step: int, batch: int, *, held_out: bool = False) -> Scenes:
+    """A training step's scenes; with `held_out`, also combinations that training must not show."""
     return draw(seed, step * batch + np.arange(batch), held_out=held_out)
 
 
 def pictures_of_step(seed: int, step: int, batch: int, device: str = "cpu") -> Tensor:
+    """A training step's pictures (batch, 3, H, W) in [0, 1]."""
     return render(scenes_of_step(seed, step, batch), device)

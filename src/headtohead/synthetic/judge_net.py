@@ -1,4 +1,4 @@
-"""The network behind the pixel judge: for each pixel the shape and colour it belongs to, and its object's centre."""
+"""The pixel judge's network: for each cell its shape, its colour and the offset to its object's centre."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CHANNELS = (len(SHAPES) + 1, len(COLOUR_NAMES), 1, 2)  # shape or background, co
 
 @dataclass(frozen=True)
 class Maps:
-    """What the network says, at half resolution h x w."""
+    """The network's output at half resolution h x w."""
 
     shape: Tensor  # (B, 1 + S, h, w) logits, background first
     colour: Tensor  # (B, C, h, w) logits
@@ -26,6 +26,8 @@ class Maps:
 
 
 class Residual(nn.Module):
+    """A residual block of two 3 x 3 convolutions."""
+
     def __init__(self, width: int) -> None:
         super().__init__()
         self.net = nn.Sequential(

@@ -43,7 +43,7 @@ def _polygon(name: str) -> Array:
 
 
 def _polygon_distance(points: Array, corners: Array) -> Array:
-    """Signed distance to a closed polygon: nearest edge for the size, crossings of a ray for the sign."""
+    """Signed distance of points (P, 2) to a closed polygon (C, 2): nearest edge, and ray crossings for the sign."""
     a, b = corners, np.roll(corners, -1, 0)
     edge, to_point = b - a, points[:, None] - a
     along = np.clip((to_point * edge).sum(-1) / (edge * edge).sum(-1), 0, 1)
@@ -62,7 +62,7 @@ def _distance(name: str, points: Array) -> Array:
     if name == "ring":
         return np.abs(radius - 0.74) - 0.26
     if name == "moon":
-        # A disc with a bite out of its right side; its box is then centred again below.
+        # A disc with a bite out of its right side; fields() centres its box again.
         bite = np.linalg.norm(points - np.array([0.62, 0.0]), axis=-1) - 0.82
         return np.maximum(radius - 1.0, -bite)
     corners = _polygon(name)

@@ -1,4 +1,4 @@
-"""Scenes to pictures: vectorised over a batch, antialiased by the distance to the outline."""
+"""Render scenes: vectorised over a batch, antialiased by the distance to the outline."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _tensor(array: object, device: str) -> Tensor:
 
 
 def coverage(scenes: Scenes, device: str = "cpu") -> Tensor:
-    """(B, O, H, W) how much of each pixel each object covers, in [0, 1]."""
+    """(B, O, H, W): the share of each pixel that each object covers."""
     axis = torch.arange(PICTURE_SIDE, device=device) + 0.5
     centre, radius = _tensor(scenes.centre, device), _tensor(scenes.radius, device)
     scale = GRID / (2 * REACH)
@@ -38,7 +38,7 @@ def coverage(scenes: Scenes, device: str = "cpu") -> Tensor:
 
 
 def backdrop(scenes: Scenes, device: str = "cpu") -> Tensor:
-    """(B, 3, H, W) the background alone: a base colour, a gradient across it and a faint texture."""
+    """(B, 3, H, W): the background alone, a base colour with a gradient and a faint texture."""
     p = _tensor(scenes.backdrop, device)
     axis = (torch.arange(PICTURE_SIDE, device=device) + 0.5) / PICTURE_SIDE - 0.5
     y, x = axis[None, :, None], axis[None, None, :]

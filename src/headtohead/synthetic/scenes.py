@@ -1,7 +1,7 @@
-"""Scenes: what a picture shows, before it is drawn. A batch of scenes is a few arrays.
+"""Scenes: the content of pictures before they are rendered, as arrays over a batch.
 
-`draw(seed, index)` is a pure function: free scenes for training, or scenes that fulfil a request (a prompt), so that
-one prompt has many right pictures.
+`draw(seed, index)` is a pure function. It draws unconstrained scenes for training, or scenes that fulfil a request (a
+prompt), so that one prompt has many correct pictures.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ from headtohead.utils.boxes import relations
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-# How many objects a free scene shows, how often they are all of one shape (which is what counting asks for), how
-# often an object is large, given how many there are.
+# Of unconstrained scenes: the distribution of the number of objects, how often all are of one shape (for counting),
+# and how often an object is large, by their number.
 COUNT_WEIGHTS = np.array([0.0, 0.22, 0.30, 0.20, 0.15, 0.13])
 SAME_SHAPE = 0.25
 LARGE = np.array([0.0, 0.55, 0.5, 0.35, 0.2, 0.1])
 
 GAP = 2.0  # pixels between the boxes of two objects
-TRIES_A_PLACE = 24
-MAX_ATTEMPTS = 200
-FREE = -1
+TRIES_A_PLACE = 24  # candidates for an object's centre
+MAX_ATTEMPTS = 200  # draws of a scene before its request counts as impossible
+FREE = -1  # an attribute that a request leaves open
 
 
 @dataclass(frozen=True)
@@ -70,12 +70,12 @@ class Scenes:
 
     @property
     def boxes(self) -> Floats:
-        """(B, O, 4) the outline's box in pixels."""
+        """(B, O, 4): the outlines' boxes in pixels, x0 y0 x1 y1."""
         return extents()[self.shape] * self.radius[..., None] + np.concatenate([self.centre] * 2, -1)
 
     @property
     def seen(self) -> NDArray[np.bool_]:
-        """(B,) whether training may show them: none of their combinations is held out."""
+        """(B,): whether training may show a scene, that is, none of its combinations is held out."""
         return allowed(self.shape, self.colour, self.present, self.boxes)
 
     @staticmethod
@@ -85,7 +85,7 @@ class Scenes:
 
 @dataclass(frozen=True)
 class Request:
-    """What every scene of a batch must show. FREE (-1) leaves an attribute open."""
+    """What every scene of a batch must show; FREE leaves an attribute open."""
 
     shape: tuple[int, ...]
     colour: tuple[int, ...]
@@ -96,13 +96,18 @@ class Request:
 
 
 def draw(seed: int, index: Ints, *, request: Request | None = None, held_out: bool = False) -> Scenes:
-    """The scenes of these indices. Unless `held_out`, none shows a held-out combination."""
+    """Draw one scene per index.
+
+    index     (B,) which with the seed decides each scene
+    request   what all of them must show; None: unconstrained
+    held_out  also draw combinations that are held out of training
+    """
     index = np.asarray(index, np.int64)
     done = np.zeros(len(index), bool)
     out: Scenes | None = None
     for attempt in range(MAX_ATTEMPTS):
         todo = np.where(~done)[0]
-        # The number of objects belongs to the index, not to the attempt: retries must not thin out crowded scenes.
+        # The number of objects depends on the index, not on the attempt: otherwise retries would favour few objects.
         scenes, ok = _attempt(random.keys(seed, index[todo], 0), random.keys(seed, index[todo], 1 + attempt), request)
         if not held_out:
             ok &= scenes.seen
@@ -152,12 +157,17 @@ def _attempt(key: Any, retry: Any, request: Request | None) -> tuple[Scenes, NDA
 
 
 def _free_colours(u: Floats, shape: Ints) -> Ints:
-    """A colour for each shape among those seen with it (so that free scenes rarely have to be drawn again)."""
+    """A colour for each shape that training shows with it, so that few scenes have to be drawn again."""
     return random.choose(u, (~HELD_COLOURS[shape]).astype(np.float64))
 
 
 def _place(u: Floats, radius: Floats, count: Ints, cell: Ints) -> tuple[Floats, NDArray[np.bool_]]:
-    """Each object takes the first of its candidate places (within its cell) that leaves a gap to those before it."""
+    """Centres (B, O, 2), and whether all objects fit: each takes the first candidate that keeps a gap to those before.
+
+    u       (B, O, TRIES_A_PLACE, 2) uniform numbers
+    radius  (B, O) pixels
+    cell    (O,) third of the picture, or FREE
+    """
     batch, most = radius.shape
     edge = radius[..., None, None] + 0.5
     third = PICTURE_SIDE / 3
@@ -168,8 +178,8 @@ def _place(u: Floats, radius: Floats, count: Ints, cell: Ints) -> tuple[Floats, 
     candidates = low + u * (high - low)
     centre, ok = candidates[:, :, 0].copy(), np.ones(batch, bool)
     for j in range(1, most):
-        apart = np.abs(candidates[:, j, :, None] - centre[:, None, :j]).max(-1)
-        clear = (apart >= (radius[:, j, None] + radius[:, :j] + GAP)[:, None]).all(-1)
+        distance = np.abs(candidates[:, j, :, None] - centre[:, None, :j]).max(-1)
+        clear = (distance >= (radius[:, j, None] + radius[:, :j] + GAP)[:, None]).all(-1)
         centre[:, j] = candidates[np.arange(batch), j, clear.argmax(-1)]
         ok &= clear.any(-1) | (j >= count)
     return centre, ok

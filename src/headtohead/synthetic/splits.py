@@ -1,7 +1,6 @@
-"""What is held out from every foundation and every head, fixed here before anything is trained.
+"""Combinations that are held out of all training, of pretrained models and of heads alike.
 
-Each set is a rule on indices, so that it is complete by construction: every shape and every colour still occurs in
-training, in other company.
+Each set is a rule on indices. Every shape and every colour still occurs in training, in other combinations.
 """
 
 from __future__ import annotations
@@ -53,7 +52,11 @@ HELD_COLOURS, HELD_PAIRS, HELD_COUNTS, HELD_RELATIONS = _colours(), _pairs(), _c
 def allowed(
     shape: NDArray[np.int64], colour: NDArray[np.int64], present: NDArray[np.bool_], boxes: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
-    """Per scene, from its objects (B, O) and their boxes (B, O, 4): does it show nothing that is held out?"""
+    """(B,): whether a scene shows no held-out combination.
+
+    shape, colour, present  (B, O) of its objects
+    boxes                   (B, O, 4)
+    """
     ok = ~(HELD_COLOURS[shape, colour] & present).any(-1)
     both = present[:, :, None] & present[:, None, :] & ~np.eye(present.shape[1], dtype=bool)
     a, b = shape[:, :, None], shape[:, None, :]

@@ -1,4 +1,4 @@
-"""The names of the world, once: every other file counts in indices into these tuples."""
+"""Names and values of the synthetic dataset's attributes; other modules use indices into these tuples."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def test_prompts_are_written_where_asked(tmp_path: Path) -> None:
 
 
 def test_the_gallery_draws_its_pages(tmp_path: Path) -> None:
-    gallery.told(tmp_path, columns=2, rows=1)
+    gallery.captioned(tmp_path, columns=2, rows=1)
     gallery.one_prompt(tmp_path, many=2)
     gallery.round_trips(tmp_path, "cpu", many=2)
     assert {p.name for p in tmp_path.iterdir()} == {"captions.png", "one_prompt.png", "round_trips.png"}

@@ -91,5 +91,5 @@ def test_questions_are_answered_from_pixels(pixel_judge: PixelJudge) -> None:
     shape, colour = SHAPES[scenes.shape[0, 0]], COLOUR_NAMES[scenes.colour[0, 0]]
     asked = [f"Is there a {shape}?", f"Is the {shape} {colour}?", "Are there zero shapes in all?"]
     assert pixel_judge.answers(render(scenes), [asked]) == [["yes", "yes", "no"]]
-    with pytest.raises(ValueError, match="cannot read the question"):
+    with pytest.raises(ValueError, match="cannot answer the question"):
         pixel_judge.answers(render(scenes), [["What is this?"]])

@@ -1,4 +1,4 @@
-"""Models by name or local folder: from safetensors only, and identified by their weights."""
+"""Load models by name or local folder, from safetensors only, and identify them by their weights."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ T = TypeVar("T")
 
 
 class ModelError(InputError):
-    """A model that cannot be had, with what to download, where to put it and which flag points there."""
+    """A model that cannot be loaded; the message says what to download and which setting names it."""
 
 
 @dataclass(frozen=True)
 class Identity:
-    """What makes a model's answers these and no others."""
+    """Identifies a model."""
 
-    name: str  # as it was asked for
+    name: str  # as the user gave it
     weights: str  # a hash of them
 
     def plain(self) -> dict[str, Any]:
@@ -34,9 +34,14 @@ class Identity:
 def fetched(
     what: str, name: str, flag: str, load: Callable[[], T], *, file: str | None = None, where: str | None = None
 ) -> T:
-    """Load a model; what the libraries say when they cannot becomes one line that helps.
+    """Load a model; the libraries' errors become one line that says what to do.
 
-    `file`: where the weights lie, when that is not what it is called; `where`: their name on the hub, likewise.
+    what   the model's part, for errors
+    name   as the user gave it
+    flag   the setting that names it
+    load   returns it
+    file   its weights, where that is not `name`
+    where  its name on the hub, where that is not `name`
     """
     try:
         with calm():
@@ -57,18 +62,21 @@ def fetched(
 
 
 def complete(model: Any, info: dict[str, Any]) -> Any:
-    """A model of transformers whose every parameter came from the checkpoint; the library fills gaps with noise."""
+    """A transformers model; raises if its checkpoint lacks parameters, which the library would fill with noise.
+
+    info  from `from_pretrained(..., output_loading_info=True)`
+    """
     own = {name for name, _ in model.named_parameters()}
     missing = sorted(own & set(info["missing_keys"])) + sorted(str(key) for key in info["mismatched_keys"])
     if missing:
-        told = "tensor is" if len(missing) == 1 else "tensors are"
-        raise ValueError(f"{len(missing)} {told} missing or of another shape (first {missing[0]})")
+        count = "tensor is" if len(missing) == 1 else "tensors are"
+        raise ValueError(f"{len(missing)} {count} missing or of another shape (first {missing[0]})")
     return model
 
 
 @contextmanager
 def calm() -> Iterator[None]:
-    """Without the retries and warnings in front of the line that says what to do."""
+    """Silence warnings and log lines of the libraries, so that an error is one line."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
@@ -80,7 +88,7 @@ def calm() -> Iterator[None]:
 
 
 def without_bars() -> None:
-    """The libraries' own, when the command is to be quiet."""
+    """Turn off the progress bars of transformers and the hub."""
     from huggingface_hub.utils.tqdm import disable_progress_bars
     from transformers.utils.logging import disable_progress_bar
 
@@ -93,7 +101,7 @@ def _short(error: Exception) -> str:
 
 
 def weights_hash(tensors: dict[str, Any]) -> str:
-    """Of a state as it was loaded: the same for a folder, a cache and another machine."""
+    """Hash of a state dict: the same for a folder, a cache and another machine."""
     digest = hashlib.sha256()
     for name in sorted(tensors):
         value = tensors[name].detach().cpu().contiguous()

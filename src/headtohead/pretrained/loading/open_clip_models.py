@@ -1,7 +1,6 @@
-"""Models of open_clip: `MODEL:PRETRAINED` as it names them, `MODEL:FILE`, or a folder as the hub gives it.
+"""open_clip models: `MODEL:PRETRAINED`, `MODEL:FILE`, or a folder in the hub's layout.
 
-Whole or not at all, and from safetensors only: the library starts from noise where it finds no weights, and takes a
-pickle where it finds nothing else.
+Only from safetensors, and only with weights: by itself the library would load a pickle, or start from random weights.
 """
 
 from __future__ import annotations
@@ -19,21 +18,25 @@ CONFIG = "open_clip_config.json"
 
 @dataclass(frozen=True)
 class Source:
-    """What open_clip is asked for."""
+    """A model and its weights, in open_clip's terms.
+
+    file  of the weights; None when they have to be fetched
+    hub   their repository, where there is one
+    """
 
     model: str
     pretrained: str | None
-    file: Path | None  # None when it is to be fetched
+    file: Path | None
     hub: str = ""
 
     @property
     def named(self) -> str:
-        """The same on every machine: of what lies in a file, the architecture's name alone."""
+        """A name that is the same on every machine: for local files the architecture alone."""
         return f"{self.model}:{self.pretrained}" if self.file is None else self.model.split(":")[-1].split("/")[-1]
 
 
 def architecture(name: str, flag: str) -> str:
-    """What open_clip calls it, weights or not."""
+    """open_clip's name of a model's architecture; `flag` is the setting that errors name."""
     import open_clip
 
     if Path(name).is_dir():
@@ -47,6 +50,7 @@ def architecture(name: str, flag: str) -> str:
 
 
 def source(name: str, flag: str) -> Source:
+    """Find a model's weights; `flag` is the setting that errors name."""
     import open_clip
 
     model, weights = architecture(name, flag), name.partition(":")[2]
@@ -56,12 +60,12 @@ def source(name: str, flag: str) -> Source:
         return Source(model, weights, Path(weights))
     tags = open_clip.list_pretrained_tags_by_model(model)
     if weights not in tags:
-        told = (
+        reason = (
             f"{weights} is neither a file nor one of"
             if weights
             else "expected MODEL:PRETRAINED, MODEL:FILE or a folder;"
         )
-        raise ModelError(f"{flag} {name}: {told} {', '.join(tags)}")
+        raise ModelError(f"{flag} {name}: {reason} {', '.join(tags)}")
     hub = (open_clip.get_pretrained_cfg(model, weights) or {}).get("hf_hub") or ""
     return Source(model, weights, None, hub.strip("/"))
 
@@ -74,7 +78,13 @@ def _folder(folder: Path, model: str, flag: str) -> Source:
 
 
 def load(name: str, what: str, flag: str, make: Callable[..., T], **options: Any) -> T:
-    """`make` is one of open_clip's functions that create a model."""
+    """Create a model with its weights.
+
+    what     the model's part, for errors
+    flag     the setting that names it
+    make     open_clip's function that creates it
+    options  passed on to `make`
+    """
     own = source(name, flag)
 
     def created() -> T:

@@ -1,4 +1,4 @@
-"""The foundations as they ship: loaded, frozen and ready."""
+"""The pretrained models that ship with the package: loaded and frozen."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def vae(device: str = "cpu", folder: Path = weight_files.WEIGHTS) -> vae_.Vae:
 
 
 def tower(name: str, device: str = "cpu", folder: Path = weight_files.WEIGHTS) -> image_encoders.ClipTower:
-    """`clip` or one of its controls; what a control's file leaves out is as it was born, from its seed."""
+    """`clip` or one of its controls; parameters that a control's file lacks have their initial values."""
     recipe, tensors = RECIPES[name], weight_files.tensors(name, folder)
     state = torch.random.get_rng_state()
     torch.manual_seed(recipe.seed)
@@ -38,8 +38,8 @@ def clip_decoder(tower_name: str, device: str = "cpu", folder: Path = weight_fil
     recipe = RECIPES[f"decoder_{tower_name}"]
     unet = decoders.build(recipe.config["unet"])
     weight_files.load_into(unet, f"decoder_{tower_name}", folder)
-    learnt = decoders.Learnt(recipe.budget.steps * recipe.budget.batch, recipe.config["pictures"])
-    return decoders.ClipDecoder(unet.to(device), vae(device, folder), recipe.config["steps"], learnt=learnt)
+    trained_on = decoders.DecoderTraining(recipe.budget.steps * recipe.budget.batch, recipe.config["pictures"])
+    return decoders.ClipDecoder(unet.to(device), vae(device, folder), recipe.config["steps"], trained_on=trained_on)
 
 
 def feature_net(device: str = "cpu", folder: Path = weight_files.WEIGHTS) -> fid_features.FeatureNet:

@@ -1,4 +1,4 @@
-"""Shipped weights: half-precision safetensors beside a card that says how they were made and how good they are."""
+"""Shipped weights: half-precision safetensors, each with a card that holds its recipe and its training history."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WEIGHTS = Path(__file__).parents[1] / "weights"
 
 
 def save(name: str, tensors: dict[str, Tensor], card: dict[str, Any], folder: Path = WEIGHTS) -> Path:
-    """Write `<name>.safetensors` (floating tensors as fp16) and `<name>.json`."""
+    """Write `<name>.safetensors` (floating-point tensors in fp16) and `<name>.card.json`."""
     folder.mkdir(parents=True, exist_ok=True)
     half = {k: (v.half() if v.is_floating_point() else v).contiguous().cpu() for k, v in tensors.items()}
     path = folder / f"{name}.safetensors"
@@ -32,7 +32,7 @@ def card(name: str, folder: Path = WEIGHTS) -> dict[str, Any]:
 
 
 def recipe_of(name: str, folder: Path = WEIGHTS) -> str:
-    """The hash of the recipe that made the weights, as the weights file itself carries it."""
+    """Hash of the recipe that made the weights, from the metadata of the weights file."""
     with safe_open(folder / f"{name}.safetensors", "pt") as f:
         metadata: dict[str, str] = f.metadata()
     return metadata["recipe"]

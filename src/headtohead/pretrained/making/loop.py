@@ -1,7 +1,7 @@
-"""The training loop of the foundations: short, resumable, and a function of its seed alone.
+"""The training loop of the pretrained models: resumable, and determined by its seed.
 
-Data and noise of a step depend on (seed, step) only, so the state of a training is the model, its average, the
-optimizer and the number of steps done.
+Data and noise of a step depend on the seed and the step alone, so that a training's state is the model, its average,
+the optimizer and the number of steps.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ Loss = Callable[[nn.Module, int, str], dict[str, Tensor]]  # (model, step, devic
 
 @dataclass(frozen=True)
 class Budget:
+    """Length and optimizer settings of a training."""
+
     steps: int
     batch: int
     lr: float
@@ -36,13 +38,15 @@ class Budget:
 
 @dataclass
 class Fitted:
+    """The result of a training."""
+
     model: nn.Module  # the moving average of the weights
     seconds: float
     history: list[dict[str, float]]
 
 
 def warm_cosine(step: int, *, steps: int, warmup: int, end: float) -> float:
-    """Share of the learning rate: a linear warm-up, then a cosine down to `end`."""
+    """Share of the learning rate at a step: a linear warm-up, then a cosine down to `end`."""
     if step < warmup:
         return (step + 1) / warmup
     along = (step - warmup) / max(1, steps - warmup)
@@ -50,7 +54,7 @@ def warm_cosine(step: int, *, steps: int, warmup: int, end: float) -> float:
 
 
 def rate(budget: Budget, step: int) -> float:
-    """Foundations end at 1 % of their rate."""
+    """Share of the learning rate at a step: warm-up, then a cosine down to 1 %."""
     return warm_cosine(step, steps=budget.steps, warmup=budget.warmup, end=0.01)
 
 
@@ -66,7 +70,14 @@ def fit(
     say: Callable[[str], None] = print,
     save_every: float = 120.0,
 ) -> Fitted:
-    """Train `model` for the budget's steps, going on from `work/<name>.pt` when it is there."""
+    """Train a model, resuming from `work/<name>.pt` if that exists.
+
+    loss        (model, step, device) to named terms, of which "loss" is their sum
+    seed        of the noise of each step
+    work        folder of the state
+    say         called with progress lines
+    save_every  seconds between two saved states
+    """
     model = model.to(device).train()
     trained = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(trained, budget.lr, budget.betas, weight_decay=budget.weight_decay)
@@ -79,7 +90,7 @@ def fit(
         optimizer.load_state_dict(state["optimizer"])
         step, seconds, history = state["step"], state["seconds"], state["history"]
         if step < budget.steps:
-            say(f"{name}: going on at step {step}")
+            say(f"{name}: resuming at step {step}")
     begun = step
     saved = said = started = time.monotonic()
     while step < budget.steps:
@@ -122,7 +133,7 @@ def _save(
     seconds: float,
     history: list[dict[str, float]],
 ) -> None:
-    """Written beside and renamed, so that a kill leaves the previous state whole."""
+    """Write the state atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     state = {"model": model.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict()}
     with files.beside(path) as part:

@@ -1,4 +1,4 @@
-"""Every foundation as a declaration: architecture, budget, seed, and what it stands on."""
+"""The pretrained models as declarations: architecture, training budget, seed, and the models each one needs."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any
 from headtohead.pretrained.making import train_clip, train_judge
 from headtohead.pretrained.making.loop import Budget
 from headtohead.pretrained.networks import fid_features, small_llama, vae
-from headtohead.synthetic.dataset import world
+from headtohead.synthetic.dataset import dataset_hash
 from headtohead.synthetic.vocabulary import PICTURE_SIDE
 from headtohead.utils.files import fingerprint
 
 
 @dataclass(frozen=True)
 class Recipe:
-    config: dict[str, Any]  # the architecture, in the words of the library that builds it
+    config: dict[str, Any]  # the architecture, as the library that builds it names it
     budget: Budget
     seed: int  # of the first weights and of the noise of training
-    stream: int  # the seed of the pictures and captions it learns from
-    needs: tuple[str, ...] = ()  # foundations that are made first and stay frozen
+    stream: int  # the seed of the pictures and captions of training
+    needs: tuple[str, ...] = ()  # models that are trained before and stay frozen
     terms: dict[str, Any] | None = None  # constants of the loss
 
 
@@ -41,7 +41,7 @@ _TOWER = {
     "text_cfg": {
         **_TEXT,
         "layers": 2,
-        "pool_type": "eos",  # the default looks for the largest id, which is not </s> here
+        "pool_type": "eos",  # the default pools at the largest id, which is not </s> here
         "eos_id": small_llama.EOS,
         "pad_id": small_llama.PAD,
         "output_tokens": True,
@@ -61,7 +61,7 @@ _UNET = {
         "down_block_types": ["CrossAttnDownBlock2D", "DownBlock2D"],
         "up_block_types": ["UpBlock2D", "CrossAttnUpBlock2D"],
         "cross_attention_dim": WIDTH,
-        "attention_head_dim": 2,  # heads, in spite of its name
+        "attention_head_dim": 2,  # the number of heads, despite its name
         "norm_num_groups": 16,
         "class_embed_type": "projection",
         "projection_class_embeddings_input_dim": WIDTH,
@@ -69,12 +69,12 @@ _UNET = {
         "time_embedding_dim": 128,
     },
 }
-_PICTURES = {"masked": train_clip.MASKED, "told": train_clip.TOLD, "scale": train_clip.PICTURE_SCALE}
+_PICTURES = {"masked": train_clip.MASKED, "told": train_clip.TARGET_SIDE, "scale": train_clip.PICTURE_SCALE}
 _CAPTIONS = {
     **_PICTURES,
     "caption_weight": train_clip.CAPTION_WEIGHT,
     "picture_weight": train_clip.PICTURE_WEIGHT,
-    "styles": [train_clip.SHORT, train_clip.TOLD_WHOLE],
+    "styles": [train_clip.SHORT, train_clip.LISTS],
     "pool": train_clip.POOL,
 }
 _DECODING = Budget(steps=3500, batch=64, lr=2e-3, warmup=200, weight_decay=0.0, ema=0.998, bf16=True)
@@ -150,6 +150,6 @@ RECIPES: dict[str, Recipe] = {
 
 
 def recipe_hash(name: str) -> str:
-    """Changes when the recipe, one it stands on, or the world changes."""
+    """Changes when the recipe, a recipe that it needs, or the synthetic dataset changes."""
     recipe = RECIPES[name]
-    return fingerprint([asdict(recipe), [recipe_hash(need) for need in recipe.needs], world()])
+    return fingerprint([asdict(recipe), [recipe_hash(need) for need in recipe.needs], dataset_hash()])

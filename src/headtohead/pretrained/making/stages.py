@@ -1,4 +1,4 @@
-"""Making the foundations: each stage trains one from nothing and stores it with its card."""
+"""Train the pretrained models: each stage trains one and stores its weights with a card."""
 
 from __future__ import annotations
 
@@ -28,7 +28,12 @@ ENCODED = 256  # pictures encoded at a time
 
 @dataclass(frozen=True)
 class Stage:
-    """Where a stage works and what it may say."""
+    """A stage's surroundings.
+
+    work    folder of the training's state
+    folder  of the weights
+    say     called with progress lines
+    """
 
     name: str
     recipe: Recipe
@@ -38,7 +43,7 @@ class Stage:
     say: Callable[[str], None]
 
     def train(self, model: nn.Module, loss: Callable[[nn.Module, int, int, int, str], dict[str, Tensor]]) -> Fitted:
-        """Fit a loss of the form (model, stream seed, step, batch, device)."""
+        """Train a model by a loss of the form (model, stream seed, step, batch, device)."""
         r = self.recipe
         return fit(
             self.name,
@@ -91,28 +96,28 @@ def _language(stage: Stage) -> Made:
     return state, fitted
 
 
-def _telling(stage: Stage) -> train_clip.Telling:
-    return train_clip.Telling(image_encoders.build(stage.recipe.config))
+def _with_pixel_head(stage: Stage) -> train_clip.WithPixelHead:
+    return train_clip.WithPixelHead(image_encoders.build(stage.recipe.config))
 
 
 def _tower_tensors(stage: Stage, model: nn.Module) -> dict[str, Tensor]:
-    """The tower with its channels' statistics; the captioner and the picture head were only there to teach it."""
-    assert isinstance(model, train_clip.Telling)
+    """The tower with its channels' statistics, without the captioner and the pixel head, which only training uses."""
+    assert isinstance(model, train_clip.WithPixelHead)
     tower = image_encoders.ClipTower(model.coca).to(stage.device).eval()
     tower.measure(pictures_of_step(stage.recipe.stream + 1, 0, MEASURED, stage.device))
     return {k: v for k, v in tower.state_dict().items() if not k.startswith("model.text_decoder.")}
 
 
 def _clip_blind(stage: Stage) -> Made:
-    fitted = stage.train(_telling(stage), train_clip.pictures_loss)
+    fitted = stage.train(_with_pixel_head(stage), train_clip.pictures_loss)
     tensors = _tower_tensors(stage, fitted.model)
-    # It has read nothing: its text side is as it was born. The picture head goes on with the next stage.
+    # Its text side is untrained and left out. The next stage continues with the pixel head.
     seen = {k: v for k, v in tensors.items() if "visual." in k or k in ("mean", "std")}
     return {**seen, **{k: v for k, v in fitted.model.state_dict().items() if k.startswith("tell.")}}, fitted
 
 
 def _clip(stage: Stage) -> Made:
-    model = _telling(stage)
+    model = _with_pixel_head(stage)
     before = weight_files.tensors("clip_blind", stage.folder)
     model.tell.load_state_dict({k.removeprefix("tell."): v for k, v in before.items() if k.startswith("tell.")})
     tower = {k.removeprefix("model."): v for k, v in before.items() if k.startswith("model.")}
@@ -122,8 +127,8 @@ def _clip(stage: Stage) -> Made:
 
 
 def _clip_untrained(stage: Stage) -> Made:
-    """Nothing to train; its batch norms still have to see pictures once, or its tokens would mean nothing."""
-    model = _telling(stage)
+    """Not trained; only its batch norms need the statistics of pictures."""
+    model = _with_pixel_head(stage)
     with torch.no_grad():
         for step in range(50):
             model.coca.visual.conv1(pictures_of_step(stage.recipe.stream, step, 64) * 2 - 1)
@@ -132,7 +137,7 @@ def _clip_untrained(stage: Stage) -> Made:
 
 
 def _decoder(stage: Stage) -> Made:
-    """Learn to rebuild the VAE's latents from a tower's tokens, both computed once."""
+    """Train a decoder from a tower's tokens to the VAE's latents, both computed once."""
     _, tower_name = stage.recipe.needs
     autoencoder = shipped.vae(stage.device, stage.folder)
     tower = shipped.tower(tower_name, stage.device, stage.folder)
@@ -152,7 +157,11 @@ def _decoder(stage: Stage) -> Made:
 
 @torch.no_grad()
 def _cached(stage: Stage, name: str, number: int, encode: Callable[[Tensor], Tensor]) -> Tensor:
-    """Half-precision encodings of the stage's pictures, kept under their recipe for every stage that needs them."""
+    """Encodings of the stage's pictures in half precision, cached for all stages that need them.
+
+    name    of the encoder
+    number  of pictures
+    """
     path = stage.work.parent / f"{name}-{recipe_hash(name)}-{stage.recipe.stream}-{number}.pt"
     if path.exists():
         kept: Tensor = torch.load(path, weights_only=True, mmap=True)
@@ -183,7 +192,7 @@ STAGES: dict[str, Callable[[Stage], Made]] = {
 
 
 def current(name: str, folder: Path = weight_files.WEIGHTS) -> bool:
-    """Is there a stored foundation made by today's recipe?"""
+    """Whether the stored weights were made by the present recipe."""
     try:
         return bool(weight_files.card(name, folder)["recipe_hash"] == recipe_hash(name))
     except FileNotFoundError:
@@ -191,14 +200,19 @@ def current(name: str, folder: Path = weight_files.WEIGHTS) -> bool:
 
 
 def thinned(history: list[dict[str, float]], rows: int = 20) -> list[dict[str, float]]:
-    """The first, the last and some rows between."""
+    """The first, the last and evenly spaced rows between."""
     return [history[k] for k in sorted(set(np.linspace(0, len(history) - 1, rows).astype(int).tolist()))]
 
 
 def make(
     name: str, *, work: Path, device: str, say: Callable[[str], None], folder: Path = weight_files.WEIGHTS
 ) -> bool:
-    """Train and store one foundation unless it is up to date; says whether there was something to do."""
+    """Train and store one model unless it is up to date; returns whether it was trained.
+
+    name    of a recipe
+    work    folder in which unfinished trainings are kept
+    folder  of the weights
+    """
     if current(name, folder):
         return False
     recipe = RECIPES[name]

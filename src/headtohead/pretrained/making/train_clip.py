@@ -1,6 +1,6 @@
-"""How the towers learn. Two stages, as EVA-CLIP does: masked pictures alone, then captions beside them.
+"""Training of the CLIP towers in two stages, as EVA-CLIP: masked pictures alone, then with captions as well.
 
-The first stage alone is the control "trained without captions"; CLIP goes on from it.
+The first stage alone is the control "trained without captions"; CLIP continues from it.
 """
 
 from __future__ import annotations
@@ -26,44 +26,46 @@ from headtohead.utils import random
 
 PATCH = 16
 MASKED = 0.4  # share of patches hidden from the tower
-TOLD = 8  # pixels a side of a patch that the tower has to tell
+TARGET_SIDE = 8  # side in pixels of the patches that the tower predicts
 CAPTION_WEIGHT, PICTURE_WEIGHT = 2.0, 0.5
 PICTURE_SCALE = 20.0  # brings the pixels' squared error to the order of the other losses
-SHORT, TOLD_WHOLE = (1.0, 0.0, 0.0), (0.15, 0.85, 0.0)  # shares of the caption styles: short, list, dense
+SHORT, LISTS = (1.0, 0.0, 0.0), (0.15, 0.85, 0.0)  # shares of the caption styles: short, list, dense
 POOL = 8  # steps whose scenes are drawn together and sorted
 
 
-class Telling(nn.Module):
-    """A CoCa with the linear head of the masked-picture loss."""
+class WithPixelHead(nn.Module):
+    """A CoCa with the linear head of the masked-picture loss (named `tell` in weight files)."""
 
     def __init__(self, coca: CoCa) -> None:
         super().__init__()
         self.coca = coca
-        self.tell = nn.Linear(coca.visual.positional_embedding.shape[-1], 3 * TOLD * TOLD)
+        self.tell = nn.Linear(coca.visual.positional_embedding.shape[-1], 3 * TARGET_SIDE * TARGET_SIDE)
 
 
-def masked_pictures(model: Telling, pictures: Tensor) -> Tensor:
-    """Hide patches, tell every patch's pixels from its token: the hidden ones from context, the others from sight."""
+def masked_image_loss(model: WithPixelHead, pictures: Tensor) -> Tensor:
+    """Hide patches of pictures (B, 3, H, W) and predict the pixels of every patch from its token."""
     b, _, h, w = pictures.shape
     hidden = torch.rand(b, 1, h // PATCH, w // PATCH, device=pictures.device) < MASKED
     shown = torch.where(F.interpolate(hidden.float(), scale_factor=float(PATCH)) > 0, 0.0, pictures * 2 - 1)
     tokens = model.coca.visual.forward_intermediates(shown, indices=1, intermediates_only=True, output_fmt="NLC")
-    told = model.tell(tokens["image_intermediates"][-1])
-    small = F.avg_pool2d(pictures, PATCH // TOLD)
-    target = F.unfold(small, TOLD, stride=TOLD).transpose(1, 2)
-    return PICTURE_SCALE * F.mse_loss(told, target)
+    predicted = model.tell(tokens["image_intermediates"][-1])
+    small = F.avg_pool2d(pictures, PATCH // TARGET_SIDE)
+    target = F.unfold(small, TARGET_SIDE, stride=TARGET_SIDE).transpose(1, 2)
+    return PICTURE_SCALE * F.mse_loss(predicted, target)
 
 
 def pictures_loss(model: nn.Module, seed: int, step: int, batch: int, device: str) -> dict[str, Tensor]:
-    assert isinstance(model, Telling)
-    loss = masked_pictures(model, render(scenes_of_step(seed, step, batch), device))
+    assert isinstance(model, WithPixelHead)
+    loss = masked_image_loss(model, render(scenes_of_step(seed, step, batch), device))
     return {"loss": loss}
 
 
 def swapped(scenes: Scenes, u: np.ndarray) -> tuple[Scenes, np.ndarray]:
-    """The same scenes with two objects' colours or shapes exchanged (alone in its scene: another colour or shape).
+    """Hard negatives: scenes in which two objects' colours or shapes are exchanged (a single object gets another one).
 
-    Also says which rows really tell something else.
+    Also returns (B,) whether the exchange changes anything.
+
+    u  (B, 4) uniform numbers
     """
     rows, n = np.arange(len(scenes)), scenes.count
     i = (u[:, 0] * n).astype(int)
@@ -88,32 +90,31 @@ def swapped(scenes: Scenes, u: np.ndarray) -> tuple[Scenes, np.ndarray]:
 
 
 def phrases(caption: str) -> list[str]:
-    """What a short caption lists, whatever the order: "a star and a moon" says the same as "a moon and a star"."""
+    """The objects of a short caption, sorted: "a star and a moon" means the same as "a moon and a star"."""
     for opening in filter(None, OPENINGS):
         caption = caption.removeprefix(opening)
     return sorted(re.split(", | and ", caption))
 
 
 def sorted_scenes(seed: int, step: int, batch: int) -> tuple[Scenes, np.ndarray]:
-    """A step's share of a larger draw sorted by the number of objects, with the scenes' indices.
+    """A step's part of a larger batch sorted by the number of objects, with the indices of its scenes.
 
-    Scenes of one count make captions of one length, so that little padding is read, and harder negatives.
+    Scenes with equally many objects have captions of similar length, which saves padding, and are harder negatives.
     """
     block, part = divmod(step, POOL)
     pool = scenes_of_step(seed, block, POOL * batch)
-    # Which part comes first differs from block to block; otherwise crowds would always follow singles.
+    # The part that comes first changes from block to block; otherwise the counts would always ascend.
     rows = np.argsort(pool.count, kind="stable")[(part + block) % POOL * batch :][:batch]
     return pool[rows], block * POOL * batch + rows
 
 
 def captions_loss(model: nn.Module, seed: int, step: int, batch: int, device: str) -> dict[str, Tensor]:
-    """Short captions for the contrast, with swapped ones as hard negatives; whole lists for the captioning;
-    masked pictures beside them."""
-    assert isinstance(model, Telling)
+    """Loss of the second stage: contrast on short captions with hard negatives, captioning, masked pictures."""
+    assert isinstance(model, WithPixelHead)
     coca = model.coca
     scenes, index = sorted_scenes(seed, step, batch)
     pictures = render(scenes, device)
-    # Batches of one count are no sample of the world: the stem's norms keep what the stage before has seen.
+    # Batches sorted by count are not a sample of the dataset: the stem's batch norms keep the first stage's statistics.
     coca.visual.conv1.eval()
     pooled, image_tokens = coca.visual(pictures * 2 - 1)
 
@@ -121,24 +122,29 @@ def captions_loss(model: nn.Module, seed: int, step: int, batch: int, device: st
     short, negative = captions(scenes, seed, index, SHORT), captions(other, seed, index, SHORT)
     contrast = _contrast(coca, pooled, short, negative, differs)
 
-    ids = small_llama.encode(captions(scenes, seed, index, TOLD_WHOLE), coca.context_length, device)
-    spoken = coca.text_decoder(image_tokens, read(coca, ids)[1])
-    caption = F.cross_entropy(spoken[:, :-1].flatten(0, 1).float(), ids[:, 1:].flatten(), ignore_index=small_llama.PAD)
+    ids = small_llama.encode(captions(scenes, seed, index, LISTS), coca.context_length, device)
+    logits = coca.text_decoder(image_tokens, read(coca, ids)[1])
+    caption = F.cross_entropy(logits[:, :-1].flatten(0, 1).float(), ids[:, 1:].flatten(), ignore_index=small_llama.PAD)
 
-    told_pictures = masked_pictures(model, pictures[: batch // 2])
-    loss = contrast + CAPTION_WEIGHT * caption + PICTURE_WEIGHT * told_pictures
-    return {"loss": loss, "contrast": contrast, "caption": caption, "pictures": told_pictures}
+    masked = masked_image_loss(model, pictures[: batch // 2])
+    loss = contrast + CAPTION_WEIGHT * caption + PICTURE_WEIGHT * masked
+    return {"loss": loss, "contrast": contrast, "caption": caption, "pictures": masked}
 
 
 def _contrast(coca: CoCa, pooled: Tensor, own: list[str], negative: list[str], differs: np.ndarray) -> Tensor:
-    """CLIP's symmetric loss; each picture also sees its own caption with attributes exchanged."""
+    """CLIP's symmetric loss with one more negative a picture: its caption with attributes exchanged.
+
+    pooled         (B, embed_dim) of the pictures
+    own, negative  captions of the scenes, and of those with exchanged attributes
+    differs        (B,) whether the exchange changes anything
+    """
     batch, device = len(pooled), str(pooled.device)
     texts, _ = read(coca, small_llama.encode(own + negative, coca.context_length, device))
     image, text = F.normalize(pooled.float(), dim=-1), F.normalize(texts.float(), dim=-1)
     logits = coca.logit_scale.exp().clamp(max=100) * image @ text.T  # (B, 2B): own captions, then exchanged ones
-    # An exchange that changes nothing, or whose short caption reads the same, is no negative.
+    # Not a negative: an exchange that changes nothing, or nothing that the short caption mentions.
     reads_otherwise = np.array([phrases(a) != phrases(b) for a, b in zip(own, negative, strict=True)]) & differs
-    # The same caption may stand twice in a batch: its twin is no negative either.
+    # Nor is another sample of the batch with the same caption.
     words = np.array(own)
     twin = torch.as_tensor((words[:, None] == words[None]) & ~np.eye(batch, dtype=bool), device=device)
     square = logits[:, :batch].masked_fill(twin, -1e4)

@@ -1,4 +1,4 @@
-"""Training the pixel judge: sharp pictures and spoiled ones, every combination (an examiner has no held-out set)."""
+"""Training of the pixel judge: sharp and degraded pictures of every combination, held-out ones included."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from headtohead.synthetic.render import coverage, render
 from headtohead.synthetic.scenes import Scenes
 from headtohead.utils import random
 
-PEAK_WIDTH = 2.5  # pixels, of the bump that marks an object's centre
+PEAK_WIDTH = 2.5  # pixels; width of the peak at an object's centre
 MIXED = 0.2  # share of pictures with another one faintly over them
-EMPTY = 0.06  # share of pictures that show nothing: one flat colour, or noise
+EMPTY = 0.06  # share of pictures without objects: one flat colour, or noise
 
 
 def build(config: dict[str, Any]) -> JudgeNet:
@@ -26,7 +26,10 @@ def build(config: dict[str, Any]) -> JudgeNet:
 
 
 def spoil(pictures: Tensor, u: np.ndarray) -> Tensor:
-    """Blur, coarsen, shift contrast and add noise, each picture in its own measure; about a third stay sharp."""
+    """Degrade pictures (B, 3, H, W) by random amounts of blur, coarsening, contrast and noise; about a third stay sharp.
+
+    u  (B, at least 7) uniform numbers
+    """
     b, side = len(pictures), pictures.shape[-1]
     sigma = torch.as_tensor(np.where(u[:, 0] < 0.45, 0.0, 2.2 * u[:, 1] ** 1.5), dtype=torch.float32)
     reach = torch.arange(-6, 7, dtype=torch.float32)
@@ -47,7 +50,7 @@ def spoil(pictures: Tensor, u: np.ndarray) -> Tensor:
 
 
 def targets(scenes: Scenes, device: str) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Per cell: shape label (0 = background), colour label, bump at centres, offset to the own centre."""
+    """Per cell: shape label (0: background), colour label (-100: none), peaks at centres, offset to the own centre."""
     cover = F.avg_pool2d(coverage(scenes, device), STRIDE)
     h, w = cover.shape[-2:]
     most, owner = cover.max(1)
@@ -77,10 +80,10 @@ def _terms(maps: Maps, scenes: Scenes, device: str, weight: Tensor) -> dict[str,
 
 
 def _emptied(pictures: Tensor, scenes: Scenes, u: np.ndarray) -> tuple[Tensor, Scenes]:
-    """Some pictures are replaced by flat colours or noise, in which there is nothing to see."""
+    """Replace some pictures by flat colours or noise, without objects."""
     empty = u[:, 9] < EMPTY
     flat = torch.as_tensor(u[:, 10:13], dtype=pictures.dtype, device=pictures.device)[..., None, None]
-    # The corners of the colour cube are what a broken model draws most: black, white and the primaries.
+    # Broken models often produce corners of the colour cube: black, white and the primaries.
     flat = torch.where(torch.as_tensor(u[:, 13] < 0.5, device=pictures.device)[:, None, None, None], flat.round(), flat)
     grain = torch.rand_like(pictures)
     nothing = torch.where(torch.as_tensor(u[:, 14] < 0.3, device=pictures.device)[:, None, None, None], grain, flat)
@@ -89,7 +92,7 @@ def _emptied(pictures: Tensor, scenes: Scenes, u: np.ndarray) -> tuple[Tensor, S
 
 
 def loss(model: nn.Module, seed: int, step: int, batch: int, device: str) -> dict[str, Tensor]:
-    """A mixed picture is judged as both of what it shows, by their shares: an honest judge is unsure there."""
+    """A blend of two pictures has the targets of both, weighted by their shares, so that the judge is unsure there."""
     u = random.uniform(random.keys(seed, step * batch + np.arange(batch), 77), 15)
     scenes = scenes_of_step(seed, step, batch, held_out=True)
     pictures, scenes = _emptied(render(scenes, device), scenes, u)

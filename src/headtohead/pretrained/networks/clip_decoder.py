@@ -1,4 +1,4 @@
-"""From CLIP tokens back to pictures: a diffusers UNet denoises VAE latents and sees the tokens, like the paper's SDXL.
+"""The CLIP decoder: a diffusers UNet denoises VAE latents conditioned on CLIP tokens, as the paper's SDXL does.
 
 tokens (B, N, width) -> cross-attention; their mean -> pooled embedding; noise (B, c, h, w) -> latents -> pictures
 """
@@ -19,8 +19,8 @@ from headtohead.pretrained.loading.by_name import ModelError, fetched
 from headtohead.pretrained.networks.vae import Vae
 
 NOISE_SEED = 20250514
-CARD = "decoder.json"  # beside a trained UNet: what it was trained on and how it samples
-STANDARD = "standard.safetensors"  # the channels' mean and deviation that it was trained with
+CARD = "decoder.json"  # beside a trained UNet: tower and VAE it was trained with, sampling settings
+STANDARD = "standard.safetensors"  # mean and deviation of the tokens' channels in its training
 TIME_IDS = 6  # SDXL's: original size, crop, target size
 
 
@@ -29,10 +29,14 @@ def build(config: dict[str, Any]) -> UNet2DConditionModel:
 
 
 def adapted(name: str, width: int, *, side: int, channels: int) -> UNet2DConditionModel:
-    """A text-to-image UNet by name or `name:subfolder`, made to read vectors of another width.
+    """A text-to-image UNet that is changed to take conditions of another width.
 
-    What does not depend on the text encoder keeps its weights; keys, values and the pooled input begin anew. A folder
-    that holds a config and no weights gives a UNet that begins anew as a whole.
+    Weights that do not depend on the text encoder are kept; keys, values and the pooled input are initialised again. A
+    folder with a config and no weights gives a UNet with new weights throughout.
+
+    name            of a model, a folder, or either with `:SUBFOLDER`
+    width           of the condition's vectors
+    side, channels  of the latents
     """
     place, _, inner = name.partition(":")
 
@@ -52,7 +56,7 @@ def adapted(name: str, width: int, *, side: int, channels: int) -> UNet2DConditi
 
 
 def fitted(config: dict[str, Any], width: int, *, side: int, channels: int) -> dict[str, Any]:
-    """The config of a UNet that reads vectors of this width."""
+    """The config of a UNet with conditions of `width` and latents of `channels` x `side` x `side`."""
     out = {
         **config,
         "cross_attention_dim": width,
@@ -66,7 +70,10 @@ def fitted(config: dict[str, Any], width: int, *, side: int, channels: int) -> d
 
 
 def velocity(unet: nn.Module, x: Tensor, sigma: Tensor, tokens: Tensor) -> Tensor:
-    """The network's own config says how it takes the pooled vector."""
+    """The UNet's prediction for latents x (B, c, h, w) at noise level sigma (B,), given tokens (B, N, width).
+
+    The mean of the tokens is the pooled condition; the UNet's config decides how it enters.
+    """
     pooled, t = tokens.mean(1), sigma * 1000
     if unet.config["addition_embed_type"] == "text_time":  # type: ignore[index]
         side = x.shape[-1] * 8
@@ -79,45 +86,62 @@ def velocity(unet: nn.Module, x: Tensor, sigma: Tensor, tokens: Tensor) -> Tenso
 
 
 def loss(unet: nn.Module, latents: Tensor, tokens: Tensor, drop: float = 0.0) -> dict[str, Tensor]:
-    """Flow matching on latents, most of it near pure noise: there the tokens must do all the work."""
+    """Flow matching on latents (B, c, h, w) given tokens (B, N, width); most noise levels are high, where the result
+    depends on the tokens alone.
+
+    drop  share of samples whose tokens are hidden, for guidance
+    """
     sigma = 1 - torch.rand(len(latents), device=latents.device) ** 1.5
     noise = torch.randn_like(latents)
     s = sigma[:, None, None, None]
-    if drop:  # for guidance
+    if drop:
         tokens = tokens * (torch.rand(len(tokens), 1, 1, device=tokens.device) >= drop)
     v = velocity(unet, (1 - s) * latents + s * noise, sigma, tokens)
     return {"loss": F.mse_loss(v.float(), noise - latents)}
 
 
 @dataclass(frozen=True)
-class Learnt:
-    """How many pictures a decoder's training showed, and how many it encoded for that."""
+class DecoderTraining:
+    """Pictures that a decoder was trained on, and pictures that were encoded for that."""
 
     shown: int
     encoded: int
 
     def flops(self, once: float, encode: float) -> float:
-        """Of that training, from a pass through the UNet and from encoding a picture by tower and VAE; backward is
-        twice a forward pass."""
+        """FLOPs of the training; a backward pass costs two forward passes.
+
+        once    FLOPs of a forward pass of the UNet for one picture
+        encode  FLOPs of encoding a picture with tower and VAE
+        """
         return 3 * once * self.shown + encode * self.encoded
 
 
 class ClipDecoder(nn.Module):
-    """Deterministic reconstruction: Euler steps from noise that is the same for every picture."""
+    """Tokens to pictures, deterministically: Euler steps from noise that is the same for every picture.
+
+    steps       of the solver
+    guidance    scale of classifier-free guidance; 1: none
+    trained_on  size of its training; None where it is not counted
+    """
 
     def __init__(
-        self, unet: UNet2DConditionModel, vae: Vae, steps: int, guidance: float = 1.0, learnt: Learnt | None = None
+        self,
+        unet: UNet2DConditionModel,
+        vae: Vae,
+        steps: int,
+        guidance: float = 1.0,
+        trained_on: DecoderTraining | None = None,
     ) -> None:
         super().__init__()
-        self.unet, self.vae, self.steps, self.guidance, self.learnt = unet, vae, steps, guidance, learnt
+        self.unet, self.vae, self.steps, self.guidance, self.trained_on = unet, vae, steps, guidance, trained_on
 
     @property
     def picture(self) -> int:
-        """Side of what it gives back."""
+        """Side of its pictures in pixels."""
         return int(self.unet.config["sample_size"]) * self.vae.factor
 
     def noise(self, number: int, seed: int | None = None) -> Tensor:
-        """(number, c, h, w): one fixed draw for every picture, or with a seed one draw for each."""
+        """(number, c, h, w): the same noise for every picture, or with a seed another one for each."""
         config = self.unet.config
         shape = (config["in_channels"], config["sample_size"], config["sample_size"])
         generator = torch.Generator().manual_seed(NOISE_SEED if seed is None else seed)
@@ -126,9 +150,10 @@ class ClipDecoder(nn.Module):
         return torch.randn(number, *shape, generator=generator)
 
     def latents(self, tokens: Tensor, noise: Tensor | None = None) -> Tensor:
+        """Tokens (B, N, width) to latents (B, c, h, w)."""
         x = (self.noise(len(tokens)) if noise is None else noise).to(tokens)
         scheduler = FlowMatchEulerDiscreteScheduler()
-        # Even steps from pure noise; left to itself the scheduler spends its last one on a thousandth of the way.
+        # Equal steps from pure noise; by default the scheduler's last step covers only a thousandth of the interval.
         scheduler.set_timesteps(sigmas=[1 - k / self.steps for k in range(self.steps)], device=tokens.device)
         for t in scheduler.timesteps:
             v = self._guided(x, t / 1000, tokens)
@@ -148,14 +173,17 @@ class ClipDecoder(nn.Module):
 
 
 def load(folder: str, vae: Vae, stands_on: dict[str, str]) -> ClipDecoder:
-    """What `make decoder` wrote; refused where it was trained on another tower or VAE."""
+    """Load what `make decoder` wrote; raises if it was trained with another tower or VAE.
+
+    stands_on  the keys of the tower (`clip`) and VAE (`vae`) in use
+    """
     path = Path(folder) / CARD
     try:
         card = json.loads(path.read_text())
     except FileNotFoundError:
         raise ModelError(f"foundations.decoder {folder}: no {CARD} there; `make decoder` trains one") from None
     except ValueError as error:
-        raise ModelError(f"{path}: is no JSON: {error}") from None
+        raise ModelError(f"{path}: is not JSON: {error}") from None
     for name, own in stands_on.items():
         if card["stands_on"].get(name) != own:
             raise ModelError(f"{path}: was trained on {name} {card['stands_on'].get(name)}, not on {own}")
@@ -166,4 +194,4 @@ def load(folder: str, vae: Vae, stands_on: dict[str, str]) -> ClipDecoder:
         lambda: UNet2DConditionModel.from_pretrained(folder, subfolder="unet", use_safetensors=True),
     )
     shown = card["trained"]["train"]["steps"] * card["trained"]["train"]["batch"]
-    return ClipDecoder(unet, vae, card["steps"], card["guidance"], Learnt(shown, shown))
+    return ClipDecoder(unet, vae, card["steps"], card["guidance"], DecoderTraining(shown, shown))

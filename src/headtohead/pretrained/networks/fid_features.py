@@ -1,7 +1,7 @@
-"""The feature net for FID: learned from pictures alone (VICReg on two crops of one picture).
+"""The feature network for FID, trained on pictures alone (VICReg on two crops of a picture).
 
-Neither captions nor attributes nor CLIP nor VAE define its space, so it favours no design. Its few dimensions let a
-Fréchet distance be estimated from a hundred pictures.
+It uses neither captions nor attributes nor CLIP nor VAE, so it favours no design. It has few dimensions, so that a
+Fréchet distance can be estimated from a hundred pictures.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class FeatureNet(nn.Module):
 
 
 class Vicreg(nn.Module):
-    """The net with the expander that training needs and features do not."""
+    """The feature network with the expander that only training uses."""
 
     def __init__(self, net: FeatureNet, width: int = 256) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ def build(config: dict[str, Any]) -> FeatureNet:
 
 
 def view(pictures: Tensor) -> Tensor:
-    """A random crop, perhaps mirrored, with its light a little changed."""
+    """A random crop of each picture, mirrored in half of the cases, with slightly changed brightness."""
     b, device = len(pictures), pictures.device
     zoom = ZOOM + (1 - ZOOM) * torch.rand(b, device=device)
     shift = (2 * torch.rand(b, 2, device=device) - 1) * (1 - zoom)[:, None]
@@ -67,6 +67,7 @@ def view(pictures: Tensor) -> Tensor:
 
 
 def _spread(z: Tensor) -> tuple[Tensor, Tensor]:
+    """VICReg's variance and covariance terms of embeddings (B, D)."""
     z = z - z.mean(0)
     variance = F.relu(1 - (z.var(0) + 1e-4).sqrt()).mean()
     covariance = z.T @ z / (len(z) - 1)

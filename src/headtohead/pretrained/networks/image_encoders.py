@@ -1,4 +1,4 @@
-"""The CLIP: open_clip's CoCa, small, with a convolutional stem. Its image tokens are what a head predicts.
+"""CLIP towers: the shipped one (a small CoCa of open_clip with a convolutional stem) and any of open_clip's by name.
 
 pictures (B, 3, 64, 64) -> stem -> 16 tokens + class token -> blocks -> tokens (B, 16, width)
 """
@@ -19,7 +19,7 @@ from headtohead.pretrained.networks import small_llama
 
 
 class Stem(nn.Sequential):
-    """Replaces the patch projection: a token of a 16 x 16 patch should begin with outlines, not with raw pixels."""
+    """Convolutions in place of the patch projection: a linear map of 16 x 16 raw pixels does not see outlines."""
 
     def __init__(self, channels: tuple[int, ...], width: int) -> None:
         layers: list[nn.Module] = []
@@ -33,7 +33,7 @@ class Stem(nn.Sequential):
 
 
 def build(config: dict[str, Any]) -> CoCa:
-    """The CoCa of a config: open_clip's three configs and the stem's channels."""
+    """A CoCa with new weights; the config holds open_clip's three and the stem's channels."""
     model = CoCa(config["embed_dim"], config["multimodal_cfg"], config["text_cfg"], config["vision_cfg"])
     model.visual.conv1 = Stem(tuple(config["stem"]), config["vision_cfg"]["width"])
     # open_clip leaves this projection uninitialised when a CoCa is built without weights.
@@ -42,10 +42,10 @@ def build(config: dict[str, Any]) -> CoCa:
 
 
 def read(model: CoCa, ids: Tensor) -> tuple[Tensor, Tensor]:
-    """Text pooled at </s> (B, embed_dim) and its token states (B, L, width).
+    """Text pooled at </s> (B, embed_dim), and token states (B, L, width), of ids (B, L).
 
-    open_clip's own forward wants every text padded to the full context; cutting its causal mask to the batch's
-    longest text gives the same numbers and saves most of the work.
+    open_clip's own forward pass needs texts padded to the full context; a causal mask cut to the longest text of the
+    batch gives the same result at a fraction of the cost.
     """
     tower = model.text
     x, mask = tower._embeds(ids)
@@ -56,7 +56,7 @@ def read(model: CoCa, ids: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class ClipTower(nn.Module):
-    """A frozen CLIP behind two views: image tokens for heads, and text-image scores for measuring it."""
+    """A frozen CoCa: image tokens for heads, and embeddings of pictures and texts for measuring it."""
 
     mean: Tensor
     std: Tensor
@@ -77,26 +77,33 @@ class ClipTower(nn.Module):
         return tokens
 
     def encode(self, pictures: Tensor) -> Tensor:
-        """Standardised per channel: raw CLIP channels differ in scale by orders of magnitude."""
+        """Tokens (B, N, width), standardised per channel: raw channels differ in scale by orders of magnitude."""
         return (self.raw_tokens(pictures) - self.mean) / self.std
 
     @torch.no_grad()
     def measure(self, pictures: Tensor) -> None:
-        """Take the channels' mean and deviation from these pictures."""
+        """Set the channels' mean and deviation to those over pictures (B, 3, H, W)."""
         tokens = self.raw_tokens(pictures).flatten(0, 1)
         self.mean.copy_(tokens.mean(0))
         self.std.copy_(tokens.std(0).clamp(min=1e-4))
 
     def embed_pictures(self, pictures: Tensor) -> Tensor:
+        """(B, 3, H, W) in [0, 1] -> (B, embed_dim)."""
         embedding: Tensor = self.model.encode_image(pictures * 2 - 1)
         return embedding
 
     def embed_texts(self, texts: list[str]) -> Tensor:
+        """Unit vectors (B, embed_dim)."""
         ids = small_llama.encode(texts, self.model.context_length, str(self.mean.device))
         return F.normalize(read(self.model, ids)[0], dim=-1)
 
 
 class OpenTower(nn.Module):
+    """The vision tower of an open_clip model, as side x side standardised tokens.
+
+    side  tokens a side, to which the tower's grid is averaged
+    """
+
     mean: Tensor
     std: Tensor
 
@@ -121,7 +128,7 @@ class OpenTower(nn.Module):
         return len(self.mean)
 
     def raw_tokens(self, pictures: Tensor) -> Tensor:
-        """(B, side x side, width)."""
+        """Pictures (B, 3, H, W) in [0, 1] to tokens (B, side x side, width), averaged from the tower's grid."""
         if pictures.shape[-1] != self.picture:
             pictures = F.interpolate(pictures, (self.picture,) * 2, mode="bicubic", antialias=True).clamp(0, 1)
         seen = (pictures - self.colour_mean) / self.colour_std  # type: ignore[operator]
@@ -137,7 +144,7 @@ class OpenTower(nn.Module):
         return (self.raw_tokens(pictures) - self.mean) / self.std
 
     def measured(self, pictures: Iterable[Tensor]) -> dict[str, Tensor]:
-        """Mean and deviation of each channel over pictures, in double precision: raw channels differ by magnitudes."""
+        """Mean and deviation of each channel over batches of pictures, summed in double precision."""
         n, total, squares = 0, self.mean.double() * 0, self.mean.double() * 0
         with torch.no_grad():
             for part in pictures:
@@ -156,9 +163,12 @@ class OpenTower(nn.Module):
 
 
 def load(name: str, picture: int, side: int, flag: str = "foundations.clip") -> tuple[OpenTower, str]:
-    """A tower as `open_models` finds it, and a hash of its weights.
+    """A tower by name, and a hash of its weights.
 
-    `picture` asks for another side than the model was made for: its positions are then interpolated. 0 keeps it.
+    name     MODEL:PRETRAINED, MODEL:FILE or a folder
+    picture  side in pixels of its input, to which its positions are interpolated; 0: the model's own
+    side     tokens a side that it returns
+    flag     the setting that errors name
     """
     import open_clip
 

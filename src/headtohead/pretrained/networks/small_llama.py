@@ -1,4 +1,4 @@
-"""The world's tokenizer: byte-level BPE (`tokenizers`) learned from captions, so that any prompt can be encoded."""
+"""The shipped language model, a small Llama, and its tokenizer: byte-level BPE, so that any text can be encoded."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ CORPUS = 6000  # captions
 
 
 def train(vocab_size: int, seed: int) -> Tokenizer:
+    """A tokenizer trained on captions of the synthetic dataset."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
     tokenizer.decoder = decoders.ByteLevel()
@@ -47,7 +48,10 @@ def load() -> Tokenizer:
 
 
 def encode(texts: list[str], longest: int, device: str = "cpu") -> Tensor:
-    """(B, L) token ids, <s> ... </s>, padded to the longest of the batch; longer texts lose their tail, never </s>."""
+    """Texts to ids (B, L), <s> ... </s>, padded to the longest of the batch.
+
+    longest  tokens of a text; the end of a longer one is cut, but </s> stays
+    """
     rows = [
         row.ids if len(row.ids) <= longest else [*row.ids[: longest - 1], EOS] for row in load().encode_batch(texts)
     ]
@@ -72,7 +76,7 @@ def loss(model: nn.Module, seed: int, step: int, batch: int, device: str) -> dic
 
 
 def next_token(model: LlamaForCausalLM, texts: list[str], device: str) -> dict[str, Tensor]:
-    """Mean cross-entropy a token; padding stands right of the text, so causal attention never sees it."""
+    """Mean cross-entropy per token. Padding is on the right, where causal attention does not reach."""
     ids = encode(texts, model.config.max_position_embeddings, device)
     logits = model(input_ids=ids).logits[:, :-1].float()
     return {"loss": F.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten(), ignore_index=PAD)}

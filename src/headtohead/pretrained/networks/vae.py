@@ -1,4 +1,4 @@
-"""The VAE: diffusers' AutoencoderKL. The shipped one takes 64 x 64 pictures to 8 x 8 x 16 latents and back."""
+"""The VAE: diffusers' AutoencoderKL. The shipped one encodes 64 x 64 pictures as 16 x 8 x 8 latents."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def build(config: dict[str, Any]) -> AutoencoderKL:
 
 
 def load(name: str) -> Vae:
-    """By name or folder, with `:SUBFOLDER` where a model keeps it in one; scale and shift are its config's."""
+    """A VAE by name or folder, with `:SUBFOLDER` where it lies in one; scale and shift come from its config."""
     place, _, inner = name.partition(":")
     model = fetched(
         "the VAE",
@@ -49,7 +49,7 @@ def reconstruction(model: nn.Module, x: Tensor) -> dict[str, Tensor]:
 
 
 class Vae(nn.Module):
-    """Pictures in [0, 1] to standardised latents and back. Encoding takes the mean: the same picture, same latent."""
+    """Pictures in [0, 1] to standardised latents and back; encoding is deterministic, since it takes the mean."""
 
     def __init__(self, model: AutoencoderKL) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class Vae(nn.Module):
 
     @property
     def factor(self) -> int:
-        """Pixels a side of a latent."""
+        """Side in pixels of what one latent stands for."""
         return int(2 ** (len(self.model.config["block_out_channels"]) - 1))
 
     @property
@@ -70,6 +70,7 @@ class Vae(nn.Module):
         return (mean - self._shift()) * self._scale()
 
     def decode(self, latents: Tensor) -> Tensor:
+        """(B, c, h, w) -> (B, 3, H, W) in [0, 1]."""
         raw = latents / self._scale() + self._shift()
         pictures: Tensor = self.model.decode(raw).sample
         return (pictures / 2 + 0.5).clamp(0, 1)

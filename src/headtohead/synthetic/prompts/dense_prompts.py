@@ -1,4 +1,4 @@
-"""DPG-Bench prompts of the world: dense captions with their graph of questions, in DPG-Bench's CSV format."""
+"""DPG-Bench prompts of the synthetic dataset: dense captions with graphs of questions, in DPG-Bench's CSV format."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from headtohead.synthetic.captions import Teller, place
+from headtohead.synthetic.captions import Captioner, place
 from headtohead.synthetic.prompts import questions
 from headtohead.synthetic.prompts.short_prompts import Split
 from headtohead.synthetic.scenes import Request, Scenes, draw
@@ -16,7 +16,7 @@ from headtohead.synthetic.vocabulary import BACKGROUND_NAMES, COLOUR_NAMES, PLAC
 from headtohead.utils import random
 from headtohead.utils.boxes import RELATIONS, relations
 
-NUMBER, UNSEEN = 120, 36  # prompts a split, and how many of them show a held-out combination
+NUMBER, UNSEEN = 120, 36  # prompts of a split, and those among them with a held-out combination
 SEEDS: dict[Split, int] = {"dev": 5_000_001, "test": 5_000_002}
 COLUMNS = (
     "item_id",
@@ -33,7 +33,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Proposition:
-    """One question, and the propositions that must hold for it to be worth asking."""
+    """One question; it counts only if the propositions `parents` hold."""
 
     number: int
     parents: tuple[int, ...]
@@ -47,6 +47,8 @@ class Proposition:
 
 @dataclass(frozen=True)
 class DensePrompt:
+    """A prompt with its propositions; `request` draws pictures that fulfil it."""
+
     item_id: str
     text: str
     seen: bool
@@ -54,6 +56,7 @@ class DensePrompt:
     request: Request
 
     def rows(self) -> list[dict[str, str]]:
+        """One row of the CSV per proposition."""
         return [
             {
                 "item_id": self.item_id,
@@ -71,7 +74,7 @@ class DensePrompt:
 
 
 def dense(split: Split) -> list[DensePrompt]:
-    """The prompts of a split, each the dense caption of a scene whose shapes all differ, so that names are clear."""
+    """The prompts of a split: dense captions of scenes whose shapes all differ, so that a shape names one object."""
     index = np.arange(12 * NUMBER)
     seed = SEEDS[split]
     scenes = draw(seed, index, held_out=True)
@@ -84,8 +87,8 @@ def dense(split: Split) -> list[DensePrompt]:
 
 
 def _prompt(item_id: str, scenes: Scenes, row: int, u: np.ndarray, seen: bool) -> DensePrompt:
-    teller = Teller(scenes, row, u)
-    text = teller.dense()
+    captioner = Captioner(scenes, row, u)
+    text = captioner.dense()
     n = int(scenes.count[row])
     order = np.argsort(scenes.centre[row, :n, 0], kind="stable")
     shape, colour, size = (tuple(int(v) for v in a[row, order]) for a in (scenes.shape, scenes.colour, scenes.size))
@@ -96,7 +99,7 @@ def _prompt(item_id: str, scenes: Scenes, row: int, u: np.ndarray, seen: bool) -
         for a in range(n)
         for b in range(n)
         for r in np.flatnonzero(relations(boxes[a], boxes[b])).tolist()
-        if a != b and f"The {teller.coloured(a)} is {RELATIONS[r]} the {teller.coloured(b)}." in text
+        if a != b and f"The {captioner.coloured(a)} is {RELATIONS[r]} the {captioner.coloured(b)}." in text
     ]
     request = Request(shape, colour, size, where, int(scenes.background[row]), tuple(related))
     return DensePrompt(item_id, text, seen, tuple(_propositions(request)), request)

@@ -1,6 +1,6 @@
-"""Yes-or-no questions about scenes: how they are worded, and how they are answered from what a judge sees.
+"""Yes-or-no questions about scenes: their wording, and their answers from a judge's detections.
 
-Only the wording is shared by the two directions; the answer uses detections alone.
+Questions are written from scenes and answered from detections alone; the two share only the wording.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from headtohead.synthetic.vocabulary import (
 )
 from headtohead.utils.boxes import RELATIONS, Detection, relations
 
-SURE = 0.3  # a detection below this confidence is not seen
+SURE = 0.3  # least confidence of a detection that counts
 # Radius in pixels between small and large; nearer to small, since a mask loses the thin tips of an outline.
 MIDDLE = 0.7 * SIZES["small"][1] + 0.3 * SIZES["large"][0]
-NEAR = 2.0  # pixels by which an object may miss the third of the picture that it is said to be in
+NEAR = 2.0  # pixels by which an object may lie outside the third of the picture that a question names
 
 _PLURALS = {plural(s): s for s in SHAPES}
 
@@ -121,9 +121,13 @@ _FORMS: tuple[tuple[re.Pattern[str], Callable[..., bool]], ...] = (
 
 
 def answer(question: str, found: Seen, ground: str) -> str:
-    """`yes` or `no`; a question outside the world's grammar is refused, not guessed."""
+    """`yes` or `no`; raises for a question that is none of this module's.
+
+    found   detections in the picture
+    ground  name of its background
+    """
     seen = [d for d in found if d.score > SURE]
     for form, holds in _FORMS:
         if match := form.fullmatch(question):
             return "yes" if holds(seen, ground, *match.groups()) else "no"
-    raise ValueError(f"the world's judge cannot read the question {question!r}")
+    raise ValueError(f"the synthetic dataset's judge cannot answer the question {question!r}")

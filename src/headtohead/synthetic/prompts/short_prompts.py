@@ -1,6 +1,6 @@
-"""GenEval prompts of the world: its six tasks in GenEval's own file format, split into dev and test before training.
+"""GenEval prompts of the synthetic dataset: the six tasks in GenEval's file format, split into dev and test.
 
-Where the world has few prompts (8 shapes, 24 counts), dev and test differ in wording; elsewhere in content.
+Where there are few prompts (8 shapes, 24 counts), dev and test differ in wording; elsewhere in content.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from headtohead.utils.boxes import RELATIONS
 Split = Literal["dev", "test"]
 TASKS = ("single_object", "two_object", "counting", "colors", "position", "color_attr")
 WORDINGS: dict[Split, tuple[str, str]] = {"test": ("a photo of ", ""), "dev": ("a picture of ", "an image of ")}
-COLOUR_PAIRS = 120  # color_attr prompts a split: the world has thousands
+COLOUR_PAIRS = 120  # color_attr prompts of a split, of thousands that there are
 UNSEEN_SHARE = 0.3  # of them
 FOLDER = Path(__file__).parent / "files"  # as they ship: <split>/geneval.jsonl and <split>/dpg.csv
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """One line of a GenEval file, and whether training ever showed what it asks for."""
+    """One line of a GenEval file; `seen` says whether training shows what it names."""
 
     tag: str
     include: tuple[dict[str, Any], ...]
@@ -57,7 +57,7 @@ def _item(shape: int, count: int = 1, **more: Any) -> dict[str, Any]:
 
 
 def geneval(split: Split) -> list[Prompt]:
-    """All GenEval prompts of a split, task by task."""
+    """The GenEval prompts of a split, task by task."""
     return [p for task in TASKS for p in globals()[f"_{task}"](split)]
 
 
@@ -91,7 +91,7 @@ def _colors(split: Split) -> Iterator[Prompt]:
 
 
 def _position(split: Split) -> Iterator[Prompt]:
-    # A checkerboard over (a, relation, b) deals half of them to each split, every relation and shape in both.
+    # A checkerboard over (a, relation, b): half of them for each split, every relation and shape in both.
     for k, (a, b) in enumerate(permutations(range(len(SHAPES)), 2)):
         for r, relation in enumerate(RELATIONS):
             if (k + r) % 2 == (split == "dev"):
@@ -117,7 +117,7 @@ def _color_attr(split: Split) -> Iterator[Prompt]:
 
 
 def request(prompt: Prompt) -> Request:
-    """What a picture must show for this prompt: the attributes it names, everything else free."""
+    """The scenes that a prompt describes: the attributes it names, everything else free."""
     shape: list[int] = []
     colour: list[int] = []
     first: list[int] = []
