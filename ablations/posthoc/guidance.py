@@ -1,4 +1,4 @@
-"""FID against GenEval over guidance, a front a design; trains nothing."""
+"""FID against GenEval over guidance scales, one curve per design, from kept weights."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ GENEVAL, FID = METRICS["geneval/overall"], METRICS["fid"]
 
 @dataclass(frozen=True)
 class Front:
-    """One design's GenEval and FID, a column a guidance scale and a row a seed; a regression has one column."""
+    """GenEval and FID of one design: (seeds, scales); a regression has no guidance, and one column."""
 
     sweep: str
     design: str
@@ -36,7 +36,10 @@ class Front:
 
 
 def fronts(rows: list[tuple[str, str, int, list[dict[str, Any]]]]) -> list[Front]:
-    """From (sweep, design, seed, lines): a scale counts when each of the design's seeds was scored with it."""
+    """One front per design; scales that not all of its seeds were scored with are left out.
+
+    rows  (sweep, design, seed, rescored values of that run)
+    """
     by: dict[tuple[str, str], dict[int, dict[float | None, dict[str, float]]]] = {}
     for sweep, design, seed, lines in rows:
         for line in lines:
@@ -54,7 +57,7 @@ def fronts(rows: list[tuple[str, str, int, list[dict[str, Any]]]]) -> list[Front
 
 
 def figure(found: list[Front]) -> Figure:
-    """Up and to the left is better; whiskers span the seeds."""
+    """The fronts of one sweep: better is up and to the left; whiskers span the seeds."""
     look = looks(f.design for f in found)
     drawn = Figure(figsize=(6.4, 4.8))
     ax = drawn.subplots()
@@ -86,12 +89,12 @@ def main(arguments: list[str] | None = None) -> int:
 def _guide(options: argparse.Namespace) -> None:
     rows = []
     for run, config in scorable(options.results):
-        hows = [replace(config.sampling, guidance=g) for g in options.scales]
-        rows.append((run.sweep, design_of(run), config.seed, isolated(scored, run, config, hows, options)))
-    _tell(fronts(rows), options.results)
+        ways = [replace(config.sampling, guidance=g) for g in options.scales]
+        rows.append((run.sweep, design_of(run), config.seed, isolated(scored, run, config, ways, options)))
+    _print(fronts(rows), options.results)
 
 
-def _tell(found: list[Front], results: Path) -> None:
+def _print(found: list[Front], results: Path) -> None:
     print(f"{'sweep':12} {'design':16} {'guidance':>8} {GENEVAL.name:>8} {FID.name:>7}")
     for f in found:
         for k, g in enumerate(f.guidance):

@@ -1,4 +1,4 @@
-"""Measure the points that runs with evaluation.apart left open."""
+"""Measure the points whose weights runs with evaluation.apart=true kept for later."""
 
 from __future__ import annotations
 
@@ -35,14 +35,16 @@ def _points(options: argparse.Namespace) -> None:
     found = [(run, config_of(run)) for run in runs(options.results)]
     left = [(run, c) for run, c in found if c.evaluation.apart and Recorder(run.folder).open_points()]
     if not left:
-        say(f"{options.results}: no point is open; runs with evaluation.apart=true leave theirs to this command")
+        say(
+            f"{options.results}: no point is open; only runs with evaluation.apart=true leave some"
+        )
     for run, config in left:
         _measure(run, config, launch, options.device)
 
 
 def _measure(run: Run, config: RunConfig, launch: Launch, device: str | None) -> None:
     steps = Recorder(run.folder).open_points()
-    say(f"{run.sweep}/{run.name}: {len(steps)} points are open, from step {steps[0]:,} to {steps[-1]:,}")
+    say(f"{run.sweep}/{run.name}: {len(steps)} points to measure, from step {steps[0]:,} to {steps[-1]:,}")
     if launch.by == "local":
         isolated(_here, config, run.folder, device)
         return
@@ -52,7 +54,7 @@ def _measure(run: Run, config: RunConfig, launch: Launch, device: str | None) ->
     if launch.by == "slurm":
         say(f"{run.name}: job {launch.submit(place, f'{run.sweep}/{run.name}/points', MODULE, words)}")
     elif code := launch.run(MODULE, words):
-        raise InputError(f"{run.folder}: its points ended with exit code {code}")
+        raise InputError(f"{run.folder}: measuring its points ended with exit code {code}")
 
 
 def _here(config: RunConfig, folder: Path, device: str | None) -> None:

@@ -20,7 +20,7 @@ def main(given: list[str] | None = None) -> int:
     parser.add_argument("--design", required=True, help=f"one of: {', '.join(DESIGNS)}; its representation is encoded")
     parser.add_argument("--scale", default="paper", help=f"one of: {', '.join(PRESETS)}")
     parser.add_argument("--set", nargs="+", metavar="KEY=VALUE", help="any setting, such as data.mix=mix.yaml")
-    parser.add_folder("--folder", Path("features"), "where features go; runs then take data.features=FOLDER")
+    parser.add_folder("--folder", Path("features"), "of the features; runs then need data.features=FOLDER")
     parser.add_device()
     options = parser.parse_args(given)
     return parser.concluded(lambda: _cache(options))

@@ -25,7 +25,7 @@ def main(given: list[str] | None = None) -> int:
     parser = Parser("ablations.prepare.clip_decoder", __doc__)
     parser.add_argument("--scale", default="paper", help=f"one of: {', '.join(presets.DECODERS)}")
     parser.add_argument("--set", nargs="+", metavar="KEY=VALUE", help="any setting, such as data.mix=mix.yaml")
-    parser.add_folder("--folder", Path(), "where it goes; the scale's foundations.decoder when not given")
+    parser.add_folder("--folder", Path(), "of the decoder; the scale's foundations.decoder when not given")
     parser.add_device()
     launching.add_options(parser)
     options = parser.parse_args(given)

@@ -1,4 +1,4 @@
-"""Make the foundations, measure how good they are, print and keep the table."""
+"""Train the pretrained models that are out of date, measure their quality, print and keep the tables."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from headtohead.pretrained.making.stages import current, make
 from headtohead.records import ceilings as kept_ceilings
 from headtohead.synthetic.prompts.short_prompts import TASKS
 from headtohead.utils import compute
-from headtohead.utils.cli import Parser, positive
+from headtohead.utils.cli import GOES_ON, Parser, positive
 
 PAGE = Path(__file__).parents[2] / "docs" / "embedded-world.md"
 BEGIN, END = "<!-- ceilings: written by `make foundations` -->", "<!-- end of ceilings -->"
@@ -38,10 +38,12 @@ def identity() -> dict[str, str]:
 
 
 def measured_now() -> bool:
+    """Whether the kept figures belong to the present recipes."""
     return kept_ceilings.measured().get("recipes") == identity()
 
 
 def measure(device: str, say: Any) -> dict[str, Any]:
+    """Ceilings and floors on the test prompts, and probes of the towers; `say` is called with progress lines."""
     towers = tuple(t for t in TOWERS if current(f"decoder_{t}"))
     say("measuring ceilings and floors on the test prompts")
     started = time.monotonic()
@@ -80,13 +82,13 @@ def tables(measured: dict[str, Any]) -> str:
             spent = f"{card['seconds'] / 60:.0f} min" if card["seconds"] >= 60 else f"{card['seconds']} s"
             parts.append([name, f"{card['parameters'] / 1e6:.2f} M", spent, card["device"]])
     return (
-        f"{n} test pictures a row; GenEval's rules, the world's judge, FID against as many other renders:"
+        f"{n} test pictures a row; GenEval's rules, the synthetic dataset's judge, FID against as many other renders:"
         f"\n\n{_table(rows)}\n\nWhat the towers know:\n\n{_table(quality)}\n\nThe parts:\n\n{_table(parts)}"
     )
 
 
 def into_page(text: str) -> None:
-    """Write the table between its marks in docs/embedded-world.md; an installed package has no docs."""
+    """Write the tables between their marks in docs/embedded-world.md, which an installed package does not have."""
     if not PAGE.exists() or BEGIN not in (page := PAGE.read_text()):
         return
     before, rest = page.split(BEGIN)
@@ -105,7 +107,7 @@ def with_time(name: str) -> str:
 def main(arguments: list[str] | None = None) -> int:
     parser = Parser("ablations.prepare.pretrained", __doc__)
     parser.add_argument("--only", nargs="+", metavar="NAME", help=f"some of: {', '.join(RECIPES)}")
-    parser.add_folder("--work", Path(".foundations"), "where unfinished trainings are kept")
+    parser.add_folder("--work", Path(".foundations"), "of unfinished trainings")
     parser.add_device()
     parser.add_argument("--threads", type=positive, help="CPU threads, when not torch's choice")
     parser.add_argument("--measure", action="store_true", help="measure again even if nothing has changed")
@@ -130,7 +132,7 @@ def main(arguments: list[str] | None = None) -> int:
         for name in wanted:
             make(name, work=options.work, device=device, say=say)
     except KeyboardInterrupt:
-        say("stopped; the same command continues from here")
+        say(GOES_ON)
         return 130
     if options.only:
         return 0

@@ -61,3 +61,9 @@ def test_make_weights_trains_what_the_reference_trained() -> None:
     for name, config in runs.items():
         path = ROOT / "results" / "reference" / name / "config.json"
         assert config == recorded(json.loads(path.read_text()), str(path))
+
+
+def test_several_settings_may_be_one_text() -> None:
+    own = configure("clip_flow").sampling
+    changed = rescore.sampling(own, ["guidance=3 sampling.solver=heun"], "--set")
+    assert (changed.guidance, changed.solver, changed.steps) == (3.0, "heun", own.steps)

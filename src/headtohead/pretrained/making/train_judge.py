@@ -26,7 +26,7 @@ def build(config: dict[str, Any]) -> JudgeNet:
 
 
 def spoil(pictures: Tensor, u: np.ndarray) -> Tensor:
-    """Degrade pictures (B, 3, H, W) by random amounts of blur, coarsening, contrast and noise; about a third stay sharp.
+    """Degrade pictures (B, 3, H, W) by random blur, coarsening, contrast and noise; about a third stay sharp.
 
     u  (B, at least 7) uniform numbers
     """
