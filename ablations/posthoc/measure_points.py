@@ -35,9 +35,7 @@ def _points(options: argparse.Namespace) -> None:
     found = [(run, config_of(run)) for run in runs(options.results)]
     left = [(run, c) for run, c in found if c.evaluation.apart and Recorder(run.folder).open_points()]
     if not left:
-        say(
-            f"{options.results}: no point is open; only runs with evaluation.apart=true leave some"
-        )
+        say(f"{options.results}: no point is open; only runs with evaluation.apart=true leave some")
     for run, config in left:
         _measure(run, config, launch, options.device)
 

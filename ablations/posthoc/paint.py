@@ -94,9 +94,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--design", nargs="+", metavar="DESIGN", help="some of the sweep's designs; all when not given")
     parser.add_argument("--times", type=positive, default=1, help="pictures of each prompt (1)")
     parser.add_argument("--seed", type=natural, default=0, help="of the noise (0)")
-    parser.add_argument(
-        "--set", nargs="+", default=[], metavar="KEY=VALUE", help="sampling, such as guidance=3"
-    )
+    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="sampling, such as guidance=3")
     parser.add_folder("--out", Path(), f"where {NAME}.png and .pdf go; RESULTS/figures when not given")
     parser.add_device()
     options = parser.parse_args(arguments)
