@@ -328,6 +328,13 @@ def test_contributing_quotes_the_layers() -> None:
     assert "\n".join(contract["layers"]) + "\n" in blocks(ROOT / "CONTRIBUTING.md", "text")
 
 
+def test_contributing_quotes_code() -> None:
+    sources = [path.read_text() for path in (ROOT / "src").rglob("*.py")]
+    quoted = blocks(ROOT / "CONTRIBUTING.md", "python")
+    assert quoted
+    assert all(any(block in source for source in sources) for block in quoted)
+
+
 def test_the_designs_in_the_readme_are_the_declared_ones() -> None:
     page = (ROOT / "README.md").read_text().split("## Add a design")[1].split("\n## ")[0]
     rows = [line for line in page.splitlines() if line.startswith("| `")]
