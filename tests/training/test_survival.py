@@ -24,7 +24,7 @@ from small import SMALL
 from headtohead.config.presets import configure
 from headtohead.config.run_config import RunConfig
 from headtohead.data.build import TrainingData
-from headtohead.eval.curve_points.synthetic import Meter
+from headtohead.eval.curve_points.synthetic import SyntheticExaminer
 from headtohead.records import leases
 from headtohead.records.kept_weights import kept
 from headtohead.records.read import runs
@@ -106,16 +106,16 @@ def test_asked_to_end_it_saves_and_goes_twice_in_a_row(tmp_path: Path, cache: Pa
 def test_asked_while_it_measures_it_goes_at_once(
     step: int, tmp_path: Path, cache: Path, whole: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder, own, slept = tmp_path / "run", Meter.measure, []
+    folder, own, slept = tmp_path / "run", SyntheticExaminer.measure, []
 
-    def measure(self: Meter, generator: Any, last: bool, at: int) -> Any:
+    def measure(self: SyntheticExaminer, generator: Any, last: bool, at: int) -> Any:
         if at == step:
             ask()
             time.sleep(60)
             slept.append(at)
         return own(self, generator, last, at)
 
-    monkeypatch.setattr(Meter, "measure", measure)
+    monkeypatch.setattr(SyntheticExaminer, "measure", measure)
     with pytest.raises(SystemExit):
         go(folder, cache)
     assert not slept

@@ -1,7 +1,7 @@
-"""How good a CLIP is beside how well it decodes: retrieval, binding, and what can be read off its tokens.
+"""Quality of a CLIP tower: retrieval, attribute binding, and linear probes on its tokens.
 
-High retrieval hides a missing binding (which colour belongs to which shape), so binding is measured on its own:
-captions whose attributes are exchanged.
+Binding (which colour belongs to which shape) is measured apart from retrieval, by captions whose attributes are
+exchanged: a tower may retrieve well without it.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from headtohead.synthetic.vocabulary import PICTURE_SIDE
 from headtohead.utils import random
 
 SEED = 8_000_000
-WHOLE = (0.0, 1.0, 0.0)  # lists: captions that tell everything
-AMONG = 125  # pictures that a caption is to be found among
+WHOLE = (0.0, 1.0, 0.0)  # shares of caption styles: lists alone, which name every object
+AMONG = 125  # pictures of a retrieval
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""Kept weights scored again: another guidance, solver or number of steps, other prompts, another judge. No training."""
+"""Score kept weights again with other sampling settings, other prompts or another judge; nothing is trained."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headtohead.config.run_config import RunConfig, Sampling
-from headtohead.eval.curve_points.synthetic import Meter
+from headtohead.eval.curve_points.synthetic import SyntheticExaminer
 from headtohead.models.build import assemble
 from headtohead.models.sampling import paint
 from headtohead.records.kept_weights import kept, restore
@@ -33,14 +33,20 @@ def rescore(
     every: bool = False,
     say: Callable[[str], None] = print,
 ) -> list[dict[str, Any]]:
-    """Score a run's last kept weights (or every kept ones) in each way that was not scored yet; the lines of all."""
+    """Score a run's kept weights in every way that is not on record yet; the recorded lines of all ways.
+
+    hows   sampling settings
+    split  of the prompts, the run's own when None
+    judge  a file of the embedded judge's weights, the shipped ones when None
+    every  whether all kept weights are scored, not the last alone
+    """
     asked = replace(config, evaluation=replace(config.evaluation, split=split or config.evaluation.split))
     weights = kept(run.folder)
     steps = list(weights) if every else list(weights)[-1:]
     parts = assemble(asked, device)
-    meter, recorder = Meter(asked, parts, device, judge), Recorder(run.folder)
+    examiner, recorder = SyntheticExaminer(asked, parts, device, judge), Recorder(run.folder)
     draws = parts.generator.objective.stochastic  # a deterministic objective ignores `how`: it is no part of the label
-    whom = {"judge": meter.judge.name, "split": asked.evaluation.split}
+    whom = {"judge": examiner.judge.name, "split": asked.evaluation.split}
     labels = {_key(label): (how, label) for how in hows for label in [{**(asdict(how) if draws else {}), **whom}]}
     done = {(line["step"], _key(line["how"])) for line in run.lines(RESCORED)}
     ends = {line["step"]: line for line in run.curve()}
@@ -50,11 +56,11 @@ def rescore(
             if (step, key) in done:
                 continue
             say(f"{run.sweep}/{run.name}: step {step:,}, " + ", ".join(f"{k} {v}" for k, v in label.items()))
-            point = meter.scores(parts.generator, how, last=True)
+            point = examiner.scores(parts.generator, how, last=True)
             end = ends[step]
             at = Spent(step, end["samples"], end["flops"], end["seconds"], end.get("flops_total"))
             representation = asked.design.representation
-            recorder.rescored(label, numbers(at, point.values, point.n, representation, meter.judge.name, "world"))
+            recorder.rescored(label, numbers(at, point.values, point.n, representation, examiner.judge.name, "world"))
     return [line for line in run.lines(RESCORED) if line["step"] in steps and _key(line["how"]) in labels]
 
 
@@ -65,9 +71,11 @@ def _key(how: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
 def painted(
     run: Path, config: RunConfig, prompts: Sequence[str], how: Sampling, *, times: int, seed: int, device: str
 ) -> list[NDArray[np.uint8]]:
-    """Pictures (H, W, 3), `times` of each prompt behind one another, by the last weights that a run has kept.
+    """Pictures (H, W, 3) of prompts by the last weights that a run has kept.
 
-    Noise follows from `seed` and a picture's place alone, so that designs of one representation begin at the same.
+    how    sampling settings
+    times  pictures of each prompt, behind one another
+    seed   of the noise, which depends on a picture's place alone: designs of one representation share it
     """
     parts = assemble(config, device)
     restore(parts.generator, list(kept(run).values())[-1])

@@ -18,7 +18,7 @@ from headtohead.config import flop_accounting
 from headtohead.config.presets import configure, decoder
 from headtohead.config.run_config import ComputeConfig, RunConfig
 from headtohead.data.synthetic_batches import StepBatch
-from headtohead.eval.curve_points.synthetic import Meter
+from headtohead.eval.curve_points.synthetic import SyntheticExaminer
 from headtohead.models import build
 from headtohead.models.build import Parts, assemble
 from headtohead.models.objectives.noise import fresh
@@ -141,16 +141,21 @@ def test_points_are_planned_as_they_paint(monkeypatch: pytest.MonkeyPatch) -> No
     painted: list[int] = []
 
     def paint(
-        own: Meter, generator: object, asked: list[str], how: object, seed: int = 0, decodings: Any = (None,)
+        own: SyntheticExaminer,
+        generator: object,
+        asked: list[str],
+        how: object,
+        seed: int = 0,
+        decodings: Any = (None,),
     ) -> Any:
         painted.append(len(asked) * len(decodings))
         return torch.zeros(len(asked), len(decodings), 3, 8, 8)
 
-    monkeypatch.setattr(Meter, "paint", paint)
+    monkeypatch.setattr(SyntheticExaminer, "paint", paint)
     monkeypatch.setattr(distributed, "first", lambda: False)  # which alone judges what all have painted
     config = configure("clip_flow")
     parts = assemble(config, "cpu")
-    meter, own = Meter(config, parts, "cpu"), point_pictures.of(config)
+    meter, own = SyntheticExaminer(config, parts, "cpu"), point_pictures.of(config)
     for last, planned in ((False, own.a_point), (True, own.the_last)):
         painted.clear()
         meter.measure(parts.generator, last, 0)

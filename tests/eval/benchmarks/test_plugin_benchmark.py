@@ -49,7 +49,7 @@ def added(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_a_benchmark_from_outside_is_on_the_curve(added: None) -> None:
     config = configure("clip_mse", overrides=SMALL)
     parts = assemble(config, "cpu")
-    measured = synthetic.Meter(config, parts, "cpu").measure(parts.generator, last=True, step=6)
+    measured = synthetic.SyntheticExaminer(config, parts, "cpu").measure(parts.generator, last=True, step=6)
     assert measured
     point = measured.point
     day, night = point.values["brightness/day"], point.values["brightness/night"]

@@ -35,7 +35,7 @@ def test_what_looks_like_a_picture_is_read_or_named(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("")
     troubles = Troubles()
     assert [p.name for p in images.listed(tmp_path, troubles)] == ["a.PNG"]
-    assert [line.rsplit("/", 1)[1][:20] for line in troubles.said] == ["b.bmp: is not read: ", "c.jpg: is a folder, "]
+    assert [line.rsplit("/", 1)[1][:20] for line in troubles.lines] == ["b.bmp: is not read: ", "c.jpg: is a folder, "]
 
 
 def test_thin_pictures_are_judged(place: Place, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from headtohead.eval.folders.images import FolderError
 
 
 def said(found: layouts.Listed | layouts.Sorted) -> list[str]:
-    return [line.removeprefix(f"{found.folder}/").removeprefix(f"{found.folder}: ") for line in found.troubles.said]
+    return [line.removeprefix(f"{found.folder}/").removeprefix(f"{found.folder}: ") for line in found.troubles.lines]
 
 
 def test_geneval_names_prompts_with_fewer_pictures_and_files_that_do_not_count(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What measuring a point gives, the protocol of those who measure it, and the held-out loss that all of them take."""
+"""The protocol of examiners, what a measured point holds, and the held-out loss."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from headtohead.synthetic.scenes import draw
 from headtohead.utils.compute import autocast
 from headtohead.utils.tensor_shapes import Target
 
-TRIED = 48  # pictures by which a point is timed beforehand
-HELD_OUT = 102  # the stream of pictures on which the loss is measured
+TRIED = 48  # pictures by which the time of a point is estimated
+HELD_OUT = 102  # random stream of the scenes on which the loss is measured
 
 
 @dataclass(frozen=True)

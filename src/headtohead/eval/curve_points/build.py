@@ -7,7 +7,7 @@ from pathlib import Path
 from headtohead.config.run_config import RunConfig
 from headtohead.eval.curve_points.base import Examiner
 from headtohead.eval.curve_points.official import Official
-from headtohead.eval.curve_points.synthetic import Meter
+from headtohead.eval.curve_points.synthetic import SyntheticExaminer
 from headtohead.models.build import Parts
 
 PICTURES = "pictures"  # of points that are scored from files, below a run's folder
@@ -15,5 +15,5 @@ PICTURES = "pictures"  # of points that are scored from files, below a run's fol
 
 def build(config: RunConfig, parts: Parts, device: str, folder: Path) -> Examiner:
     if config.exam.source == "world":
-        return Meter(config, parts, device)
+        return SyntheticExaminer(config, parts, device)
     return Official(config, parts, device, folder / PICTURES)

@@ -1,9 +1,9 @@
-"""Measure the points of a curve that a run left open.
+"""Measure the points of a curve whose weights a run has kept and not measured.
 
 Used as `python -m headtohead.eval.curve_points.measure_later FOLDER`.
 
 A run with `evaluation.apart` only keeps its weights at every point. Any number of these processes share the open steps,
-beside the training or after it, on machines of their own; who measures a step stands in `points/<step>/claims`.
+beside the training or after it, on any machine; `points/<step>/claims` records which process measures a step.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from headtohead.utils.processes import Asked
 
 
 def measure(config: RunConfig, folder: Path, *, device: str, say: Callable[[str], None]) -> int:
-    """How many points were measured: those that were open and that nobody else was at."""
+    """Measure the open points that no other process is measuring; how many that were."""
     recorder, done = Recorder(folder), 0
     parts, examiner = assemble(config, device), None
     for step in recorder.open_points():
@@ -49,9 +49,9 @@ def _point(
 ) -> None:
     say(f"{recorder.folder.name}: step {step:,}")
     measured = examiner.measure(generator, step == config.train.steps, step)  # type: ignore[arg-type]
-    assert measured is not None  # one process, the first
+    assert measured is not None  # None on ranks above 0 alone
     at = spent(recorder.folder, step)
-    with leases.turn(recorder.folder / POINTS / "record"):  # others may be done with other steps at the same moment
+    with leases.turn(recorder.folder / POINTS / "record"):  # other processes may record other steps at the same moment
         told = record(recorder, config, examiner, measured, at)
     say(f"{recorder.folder.name}: step {step:,}: {told}")
     if config.evaluation.keep == "last" and step != config.train.steps:
@@ -71,7 +71,7 @@ def _measure(folder: Path, device: str) -> None:
     config = recorded(json_files.read_json(path), str(path))
     if not config.evaluation.apart:
         raise InputError(f"{folder}: measures its points itself (evaluation.apart is false)")
-    with Asked():  # what is on disk is whole at any moment
+    with Asked():  # no state to save: files on disk are whole at any moment
         measure(config, folder, device=device, say=cli.say)
 
 

@@ -74,7 +74,7 @@ class Official:
         return out
 
     def trial(self, generator: Generator) -> None:
-        """Painting alone; what the judges take comes on top."""
+        """Paint TRIED pictures; the time of the judges is not included."""
         prompts = [file.prompt for file in _files(self.wanted(last=True))]
         with autocast(self.config.compute.precision, self.device):
             paint(
@@ -102,7 +102,7 @@ class Official:
         return Measured(Point(values, n, scores), asked, self._grids(place))
 
     def _paint(self, generator: Generator, place: Path, missing: Sequence[PictureFile]) -> None:
-        """In portions that fit into memory: what is painted is on disk before the next portion."""
+        """Paint in portions that fit into memory; each is on disk before the next begins."""
         e = self.config.evaluation
         at_once = max(1, e.batch * distributed.world()[1])
         rows = [(file, k) for file in missing for k in range(file.pictures)]

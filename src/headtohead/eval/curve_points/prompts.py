@@ -20,7 +20,7 @@ from headtohead.synthetic.render import render
 from headtohead.synthetic.scenes import Scenes, draw
 from headtohead.utils.files import fingerprint
 
-SEED = 7_000_000  # of the test scenes; training streams stay far below
+SEED = 7_000_000  # of the test scenes; those of training are far below
 
 
 @dataclass(frozen=True)

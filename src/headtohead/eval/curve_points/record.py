@@ -12,7 +12,11 @@ from headtohead.utils.files import fingerprint
 
 
 def record(recorder: Recorder, config: RunConfig, examiner: Examiner, measured: Measured, at: Spent) -> str:
-    """And what to say of it. May be done again after it failed half way: the curve's lines come last and count."""
+    """Record a point; its headline scores as text. May be repeated after a failure: the curve's lines are written last.
+
+    recorder  of the run's folder
+    examiner  whose judges the scores are of
+    at        where in the training the point is"""
     point, exam = measured.point, fingerprint(measured.asked)
     recorder.forget(at.step)
     for kind, grid in measured.grids.items():

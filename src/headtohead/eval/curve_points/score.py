@@ -1,4 +1,4 @@
-"""The scores of a point's pictures. Sees pictures and prompts, never the model; curves and ceilings both use it."""
+"""The scores of pictures of the embedded dataset's prompts, used for curves and for ceilings."""
 
 from __future__ import annotations
 
@@ -91,9 +91,9 @@ def several(test: Exam, prompts: int) -> list[Item]:
 
 
 def diversity(items: Sequence[Item], drawn: dict[str, Tensor], judge: PixelJudge, net: nn.Module) -> Point:
-    """How different the pictures of a prompt are, for each way of drawing them, beside that of true renders.
+    """Diversity of the pictures of a prompt, for each way of drawing them, and of true renders.
 
-    Of those that the judge accepts; and, as `..._all`, of all, which says whether a model gives one picture a prompt.
+    Of accepted pictures; and, as `..._all`, of all pictures, which is 0 for a deterministic model.
 
     items  of the first benchmark, from `several`
     drawn  pictures (n, 3, H, W) of the items, by the way in which they were drawn
@@ -114,7 +114,7 @@ def diversity(items: Sequence[Item], drawn: dict[str, Tensor], judge: PixelJudge
 
 
 def renders(items: Sequence[Item], device: str) -> Tensor:
-    """As many true pictures: what diversity would be if every right picture were as likely."""
+    """True pictures of the items, for the diversity of pictures that are all right and equally likely."""
     requests = [item.request for item in items if item.request is not None]
     drawn = [draw(RENDERS, np.array([k]), request=r, held_out=True) for k, r in enumerate(requests)]
     return render(Scenes.cat(drawn), device)

@@ -27,7 +27,7 @@ from headtohead.utils.compute import autocast
 NOISE, DECODER = 900_000, 910_000  # seeds of diversity's pictures
 
 
-class Meter:
+class SyntheticExaminer:
     """Measures points with the embedded dataset's prompts and judge; FID's reference is independent renders of them."""
 
     mode = "world"

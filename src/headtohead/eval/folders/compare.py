@@ -1,4 +1,4 @@
-"""The paired difference of two results, where they mean something side by side."""
+"""The paired difference of two results that measured the same thing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from headtohead.eval.folders.images import FolderError
 from headtohead.eval.folders.result import read
 from headtohead.eval.folders.uncertainty import Interval, paired
 
-# What has to be equal, and below these what need not be: how a user calls a thing whose hash stands beside it.
+# Keys of results that must be equal, and keys below them that need not be, since a hash is recorded beside them.
 SAME = ("metric", "mode", "judge", "settings", "resizer", "reference", "accepted", "exam")
 CALLED = ("name", "file")
 
@@ -28,7 +28,7 @@ class Comparison:
 
 
 def compare(a: Path, b: Path) -> Comparison:
-    """Refused where the two differ in what they measure."""
+    """B - A, from two files of results; refused where they differ in what they measured."""
     one, other = read(a), read(b)
     refused = f"{a} and {b} do not compare:"
     rows = {row["id"]: row for row in one["prompts"]}, {row["id"]: row for row in other["prompts"]}
@@ -53,7 +53,7 @@ def compare(a: Path, b: Path) -> Comparison:
 
 
 def differences(place: str, one: Any, other: Any) -> Iterator[tuple[str, Any, Any]]:
-    """The parts that differ, each with its place."""
+    """The parts that differ, each with its key."""
     if isinstance(one, dict) and isinstance(other, dict):
         for key in sorted(set(one) | set(other)):
             if key not in CALLED or len(one) == 1:

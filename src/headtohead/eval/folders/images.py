@@ -1,4 +1,4 @@
-"""Pictures from files, with everything that is wrong with them named and counted."""
+"""Read pictures and tables from files; everything that is wrong with them is named and counted."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class FolderError(InputError):
 
 @dataclass
 class Troubles:
-    """What is missing or damaged, by its place; nothing is left out of a mean without standing here."""
+    """What is missing or damaged, a line each; nothing is left out of a mean without being listed here."""
 
-    said: list[str] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
 
     def add(self, place: Path | str, what: str) -> None:
-        self.said.append(f"{place}: {what}")
+        self.lines.append(f"{place}: {what}")
 
 
 def picture(path: Path) -> Tensor:
@@ -48,23 +48,23 @@ def picture(path: Path) -> Tensor:
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """Grey of 16 bits would be clipped to white."""
+    """Pillow would clip grey of 16 bits to white."""
     if not image.mode.startswith("I;16"):
         return image
     return Image.fromarray((np.asarray(image).astype(np.float64) / 257).round().astype(np.uint8))
 
 
 def read(paths: Iterable[Path], troubles: Troubles) -> Iterator[tuple[Path, Tensor]]:
-    """The pictures that can be read; the others are named."""
+    """The pictures that can be read; the others are added to `troubles`."""
     for path in paths:
         try:
             yield path, picture(path)
         except FolderError as error:
-            troubles.said.append(str(error))
+            troubles.lines.append(str(error))
 
 
 def listed(folder: Path, troubles: Troubles) -> list[Path]:
-    """A folder's pictures; what looks like one and is not read is named."""
+    """A folder's pictures; files that look like pictures and are not read are added to `troubles`."""
     out = []
     for path in sorted(folder.iterdir()):
         ending = path.suffix.lower()
@@ -78,12 +78,16 @@ def listed(folder: Path, troubles: Troubles) -> list[Path]:
 
 
 def is_picture(path: Path) -> bool:
-    """By its ending, and of any kind."""
+    """Whether a file has the ending of any picture format."""
     return path.suffix.lower() in Image.registered_extensions() and path.is_file()
 
 
 def crops(grid: Tensor, tiles: int, place: Path | str) -> Tensor:
-    """(4, 3, H/2, W/2) of a 2 x 2 grid, or the picture itself; a tile is a part of the picture, never a setting."""
+    """(4, 3, H/2, W/2) tiles of a 2 x 2 grid (3, H, W), or the picture itself (1, 3, H, W).
+
+    tiles  in the picture: 4 or 1
+    place  the file, for errors
+    """
     if tiles == 1:
         return grid[None]
     side = round(tiles**0.5)
@@ -95,7 +99,7 @@ def crops(grid: Tensor, tiles: int, place: Path | str) -> Tensor:
 
 
 def stacked(pictures: list[Tensor]) -> list[tuple[list[int], Tensor]]:
-    """Batches of pictures of one size, with where each stood."""
+    """Batches of pictures of one size, each with the indices of its pictures."""
     sizes: dict[tuple[int, ...], list[int]] = {}
     for k, p in enumerate(pictures):
         sizes.setdefault(tuple(p.shape), []).append(k)
@@ -107,9 +111,9 @@ def size(picture: Tensor) -> str:
 
 
 def stamp(path: Path) -> str:
-    """What changes when a file is repaired or replaced; cheaper than its content."""
-    told = path.stat()
-    return f"{path.resolve()} {told.st_size} {told.st_mtime_ns}"
+    """Path, size and modification time: changes when a file is replaced, and is cheaper than a hash of its content."""
+    status = path.stat()
+    return f"{path.resolve()} {status.st_size} {status.st_mtime_ns}"
 
 
 def content(path: Path) -> str:
@@ -121,14 +125,17 @@ def short(error: Exception) -> str:
 
 
 def text(path: Path, flag: str = "") -> str:
-    """A text file, with or without a byte order mark."""
-    told = f"{flag} {path}".strip()
+    """The content of a UTF-8 file, with or without a byte order mark.
+
+    flag  the option that names it, for errors
+    """
+    place = f"{flag} {path}".strip()
     try:
         return path.read_bytes().decode("utf-8-sig")
     except OSError as error:
-        raise FolderError(f"{told}: {error.strerror}") from None
+        raise FolderError(f"{place}: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise FolderError(f"{told}: is no text in UTF-8") from None
+        raise FolderError(f"{place}: is no text in UTF-8") from None
 
 
 def table(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:

@@ -1,4 +1,4 @@
-"""Folders in the official layouts: who answers which prompt, and what is missing, twice there or out of place.
+"""Folders in the official layouts: which pictures answer which prompt, and what is missing, doubled or misplaced.
 
 GenEval     NNNNN/metadata.jsonl, NNNNN/samples/*.png
 DPG-Bench   <item_id>.png, a grid of 2 x 2 or one picture
@@ -47,7 +47,12 @@ def geneval(
     names: Collection[str] = (),
     colours: Collection[str] = COLOURS,
 ) -> Listed:
-    """Every numbered folder with its metadata; `prompts` say which are due, and how often."""
+    """Numbered folders with metadata.jsonl and samples.
+
+    prompts  lines that must be answered, as often as they occur; any when None
+    names    classes that lines may name; any when empty
+    colours  that lines may name
+    """
     troubles, out = Troubles(), list[Item]()
     due = Counter(geneval_rules.text(line) for line in prompts or ())
     met = dict[str, list[str]]()
@@ -60,7 +65,7 @@ def geneval(
         try:
             line = geneval_rules.line(images.text(path), names, colours)
         except FolderError as error:
-            troubles.said.append(str(error))
+            troubles.lines.append(str(error))
             continue
         except ValueError as error:
             troubles.add(path, f"is no line of GenEval's ({error})")
@@ -97,7 +102,10 @@ def _samples(folder: Path, troubles: Troubles) -> tuple[Path, ...]:
 
 
 def dpg(folder: Path, asked: Mapping[str, tuple[Row, ...]]) -> Listed:
-    """Each item's picture, by its file's name."""
+    """Each item's picture, by its file's name.
+
+    asked  questions by item
+    """
     troubles = Troubles()
     there = _once(images.listed(_folder(folder), troubles), troubles)
     for name in sorted(set(there) - set(asked)):
@@ -126,13 +134,13 @@ def mjhq(folder: Path, meta: Mapping[str, str] | None = None, flag: str = "--ima
     if meta is not None:
         out = _named(out, meta, folder, troubles)
     if not out:
-        more = f"; {troubles.said[0]}" if troubles.said else ""
+        more = f"; {troubles.lines[0]}" if troubles.lines else ""
         raise FolderError(f"{flag} {folder}: holds no pictures, nor folders of them{more}")
     return Sorted(folder, out, troubles)
 
 
 def _named(found: dict[Path, str], meta: Mapping[str, str], folder: Path, troubles: Troubles) -> dict[Path, str]:
-    """By name, as meta_data.json sorts them."""
+    """Keep the pictures that meta_data.json names, with its categories."""
     out = {}
     for name, path in _once(list(found), troubles).items():
         if name not in meta:
@@ -149,7 +157,7 @@ def _named(found: dict[Path, str], meta: Mapping[str, str], folder: Path, troubl
 
 
 def _once(paths: Sequence[Path], troubles: Troubles) -> dict[str, Path]:
-    """By name without ending; of two files of one name the first counts."""
+    """Files by name without ending; of two files of one name the first counts."""
     out: dict[str, Path] = {}
     for path in paths:
         if path.stem in out:
@@ -172,6 +180,6 @@ def categories(path: Path) -> dict[str, str]:
 
 def _some(found: list[Item], folder: Path, wanted: str, troubles: Troubles) -> list[Item]:
     if not found:
-        more = f"; {troubles.said[0]}" if troubles.said else ""
+        more = f"; {troubles.lines[0]}" if troubles.lines else ""
         raise FolderError(f"--images {folder}: holds no {wanted}{more}")
     return found

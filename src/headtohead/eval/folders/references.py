@@ -1,4 +1,4 @@
-"""A reference's statistics, worked out once and kept under a key of its content, the network and the resizer."""
+"""The statistics of a reference, computed once and cached by its content, the network and the resizer."""
 
 from __future__ import annotations
 
@@ -26,15 +26,25 @@ from headtohead.utils.cli import say
 
 @dataclass(frozen=True)
 class Found:
-    """By category, "" for all; what identifies it; and what is missing or damaged in it."""
+    """A reference.
+
+    parts     statistics by category, "" for all pictures
+    identity  what identifies it in a result: key and number of pictures
+    troubles  what is missing or damaged in it
+    """
 
     parts: dict[str, Reference]
-    told: dict[str, Any]
+    identity: dict[str, Any]
     troubles: list[str]
 
 
 def reference(place: Path, net: Features, cache: Path, how: How) -> Found:
-    """From a folder of pictures, or from saved statistics."""
+    """The statistics of a folder of pictures, or of a saved file.
+
+    place  the folder or file
+    net    the features
+    cache  folder that keeps statistics
+    """
     if not place.is_dir():
         return load(place, net)
     found = layouts.mjhq(place, flag="--reference")
@@ -50,7 +60,7 @@ def reference(place: Path, net: Features, cache: Path, how: How) -> Found:
 
 
 def key_of(found: Sorted, net: Features, how: How) -> str:
-    """Other bytes, another sorting, other weights or another resizer are another reference."""
+    """The cache key: depends on the pictures' bytes and categories, the weights and the resizer."""
     whole = hashlib.sha256()
     for (path,) in watched(([p] for p in found.categories), len(found.categories), how, doing="reading"):
         whole.update(f"{found.categories[path]}\n".encode() + hashlib.sha256(path.read_bytes()).digest())
@@ -60,9 +70,10 @@ def key_of(found: Sorted, net: Features, how: How) -> str:
 def features_of(
     paths: Iterable[Path], net: Features, troubles: list[str], how: How, beside: Path | None
 ) -> tuple[Array, list[Path], list[str]]:
-    """(n, d), the files they belong to and these pictures' sizes; what gives no features is named and left out.
+    """Features (n, d) in double precision, the files that they belong to, and the sizes of these pictures.
 
-    Kept `beside` until the whole is written.
+    troubles  gets a line for each picture without features, which is left out
+    beside    folder that keeps features for an interrupted command to go on
     """
     kept = FeaturesKept(beside, [net.space, net.resizer, net.identity.weights, packages()])
     own = Troubles()
@@ -82,15 +93,15 @@ def features_of(
             there.append(path)
         elif mark in kept.rows:
             own.add(path, "its features are not finite")
-    troubles += own.said
+    troubles += own.lines
     if not there:
-        raise FolderError(f"none of {len(marks)} pictures has features; {own.said[0]}")
+        raise FolderError(f"none of {len(marks)} pictures has features; {own.lines[0]}")
     rows = [kept.rows[marks[path]] for path in there]
     return np.stack([row for row, _ in rows]), there, sorted({size for _, size in rows})
 
 
 def _make(saved: Path, found: Sorted, net: Features, key: str, how: How) -> None:
-    troubles, beside = [*found.troubles.said], saved.with_suffix(".partial")
+    troubles, beside = [*found.troubles.lines], saved.with_suffix(".partial")
     rows, kept, _ = features_of(found.categories, net, troubles, how, beside)
     if len(rows) < 2:
         raise FolderError(f"--reference {found.folder}: one picture has no spread; two are the least")

@@ -1,4 +1,4 @@
-"""A score with everything that identifies it, as JSON and as a table."""
+"""The result of scoring a folder: scores with everything that identifies them, as JSON and as a table."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ class Result:
     metric: str
     mode: str
     judge: dict[str, Any]  # by role: name and hash of weights
-    settings: dict[str, Any]  # what else moves the number
+    settings: dict[str, Any]  # of the judges, on which scores depend
     images: str
     scores: dict[str, float]
     intervals: dict[str, dict[str, float]]
     interval_is: str
     n: dict[str, int]
     picture_size: list[str]
-    exam: str = ""  # a hash of what is asked
+    exam: str = ""  # a hash of the prompts
     resizer: str = ""
     reference: dict[str, Any] = field(default_factory=dict)
-    accepted: dict[str, Any] = field(default_factory=dict)  # by which result, where only right pictures count
+    accepted: dict[str, Any] = field(default_factory=dict)  # the result that selects the pictures that count
     prompts: list[dict[str, Any]] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -62,7 +62,7 @@ class Result:
 
 
 def table(results: Sequence[Result]) -> str:
-    """Scores with their intervals, a line each; results of one folder in several modes stand side by side."""
+    """Scores with their intervals, a line each; several modes of one folder in columns."""
     rows = {name: [_cell(r, name) for r in results] for name in dict.fromkeys(n for r in results for n in r.scores)}
     heads = [f"{r.metric} ({r.mode})" for r in results]
     widths = [max(map(len, column)) for column in zip(heads, *rows.values(), strict=True)]
@@ -92,7 +92,7 @@ def interval(i: Interval) -> dict[str, float]:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """A result as it was written; anything else is refused, with the key that is wrong."""
+    """Read a result; a file that is none is refused, naming the key that is wrong."""
     try:
         out = json.loads(images.text(path))
     except FolderError:
@@ -119,7 +119,7 @@ WRITTEN: dict[str, type] = {
 
 
 def _wrong(row: Any) -> str:
-    """The key of a prompt's row that is not as it was written; empty when all are."""
+    """The key of a prompt's row that is missing or of a wrong type; empty if none is."""
     if not isinstance(row, dict) or not isinstance(row.get("id"), str):
         return "id"
     if type(row.get("score")) not in (int, float) or not math.isfinite(row["score"]):

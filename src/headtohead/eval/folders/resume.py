@@ -1,7 +1,7 @@
-"""Scoring a folder, batch by batch, so that an interruption loses one batch: what is done is kept beside the result.
+"""Resume an interrupted scoring of a folder: finished batches are kept in files beside the result.
 
-A row is taken up again only if everything that it was made of is as it was: the judge, its settings and the packages
-(the head of the file), the prompt and the picture files (the row's own stamp), and its own bytes (its sum).
+A row is reused only if everything that it depends on is unchanged: the judge, its settings and the packages (first line
+of the file), the prompt and the picture files (the row's own hash), and its own bytes (a checksum).
 """
 
 from __future__ import annotations
@@ -65,7 +65,12 @@ def writable(path: Path, flag: str) -> None:
 
 
 class Done:
-    """Rows by id in an append-only file; `of` says what each row is made of."""
+    """Finished rows by id, in an append-only file.
+
+    out   the result that they belong to; nothing is kept without one
+    head  what all rows depend on
+    of    by id: a hash of what the row depends on
+    """
 
     def __init__(self, out: Path | None, head: Mapping[str, Any], of: Mapping[str, str]) -> None:
         self.rows: dict[str, Row] = {}
@@ -110,7 +115,7 @@ def one(_: Any) -> int:
 
 
 def batches(items: Iterable[T], most: int, size: Callable[[T], int] = one) -> Iterator[list[T]]:
-    """Items in groups of about so many pictures."""
+    """Items in groups of about `most` pictures; `size` counts those of an item."""
     group: list[T] = []
     total = 0
     for item in items:
@@ -126,7 +131,11 @@ def batches(items: Iterable[T], most: int, size: Callable[[T], int] = one) -> It
 def watched(
     groups: Iterable[list[T]], total: int, how: How, *, size: Callable[[T], int] = one, done: int = 0, doing: str = ""
 ) -> Iterator[list[T]]:
-    """With a progress bar that counts pictures, from those that were done before."""
+    """Groups, with a progress bar that counts pictures.
+
+    total  pictures in all
+    done   pictures finished before
+    """
     with tqdm(total=total, initial=done, unit="picture", disable=how.quiet, desc=doing or None) as bar:
         for group in groups:
             yield group
@@ -142,7 +151,11 @@ Array = NDArray[np.float64]
 
 
 class FeaturesKept:
-    """A picture's features are its own as long as its stamp, the network and the packages are as they were."""
+    """Features of pictures, kept in files; reused while the picture, the network and the packages are unchanged.
+
+    folder  of the files; nothing is kept without one
+    head    network and packages
+    """
 
     def __init__(self, folder: Path | None, head: Any) -> None:
         self.rows: dict[str, tuple[Array, str]] = {}  # by the picture's stamp: features and the picture's size
@@ -185,7 +198,7 @@ def _sum(features: Array) -> str:
 
 
 def forget(folder: Path) -> None:
-    """Once what they were kept for is written."""
+    """Delete kept features, once the result is written."""
     for path in (*folder.glob("*.safetensors"), *folder.glob("*.part")):
         path.unlink(missing_ok=True)
     with suppress(OSError):

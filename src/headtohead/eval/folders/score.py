@@ -29,7 +29,7 @@ class KnownAnswerer(Answerer, Protocol):
 
 @dataclass(frozen=True)
 class Verdict:
-    """A picture's verdict as a result holds it."""
+    """A verdict read back from a row."""
 
     task: str
     score: float
@@ -41,7 +41,7 @@ def by_picture(benchmark: Benchmark, listed: Listed, judges: Judges, settings: d
     judges    by role, each with its identity
     settings  of the judges that move scores beside their weights
     """
-    items, troubles = listed.items, Troubles([*listed.troubles.said])
+    items, troubles = listed.items, Troubles([*listed.troubles.lines])
     judge = {role: own.identity.plain() for role, own in judges.items()}
     head = {"metric": benchmark.name, "judge": judge, "settings": settings, "packages": packages()}
     done = Done(how.out, head, {item.id: _made_of(item) for item in items})
@@ -51,14 +51,14 @@ def by_picture(benchmark: Benchmark, listed: Listed, judges: Judges, settings: d
     for group in watched(groups, total, how, size=_pictures, done=total - left):
         done.add(_verdicts(benchmark, group, judges, how.device))
     every = [done.rows[item.id] for item in items]
-    troubles.said += [line for row in every for line in row["damaged"]]
+    troubles.lines += [line for row in every for line in row["damaged"]]
     rows = [
         {**{k: v for k, v in row.items() if k != "damaged"}, "score": float(np.mean([p["correct"] for p in own]))}
         for row in every
         if (own := row["pictures"])
     ]
     if not rows:
-        raise FolderError(f"--images {listed.folder}: none of its pictures can be read; {troubles.said[-1]}")
+        raise FolderError(f"--images {listed.folder}: none of its pictures can be read; {troubles.lines[-1]}")
     verdicts = [Verdict(row["task"], p["correct"]) for row in rows for p in row["pictures"]]
     any_of = [Verdict(row["task"], row["score"] > 0) for row in rows]
     tasks = [row["task"] for row in rows]
@@ -80,7 +80,7 @@ def by_picture(benchmark: Benchmark, listed: Listed, judges: Judges, settings: d
         picture_size=sorted({p["size"] for row in rows for p in row["pictures"]}),
         exam=benchmark.identify(item for item in items if item.id in scored),
         prompts=rows,
-        troubles=troubles.said,
+        troubles=troubles.lines,
     )
     return with_differences(result, benchmark.differences(result))
 
@@ -90,7 +90,7 @@ def _pictures(item: Item) -> int:
 
 
 def _made_of(item: Item) -> str:
-    """Everything of a prompt that its row depends on."""
+    """A hash of everything that a prompt's row depends on."""
     return digest([item.prompt, item.rule, [images.stamp(path) for path in item.files]])
 
 
@@ -99,7 +99,7 @@ def _verdicts(benchmark: Benchmark, group: list[Item], judges: Judges, device: s
     shown: list[tuple[Row, Item, Path, Tensor]] = []
     for item in group:
         own = Troubles()
-        row: Row = {"id": item.id, "prompt": item.prompt, "task": item.task, "pictures": [], "damaged": own.said}
+        row: Row = {"id": item.id, "prompt": item.prompt, "task": item.task, "pictures": [], "damaged": own.lines}
         shown += [(row, item, *pair) for pair in images.read(item.files, own)]
         rows.append(row)
     judged = _judged(benchmark, [item for _, item, *_ in shown], [p.to(device) for *_, p in shown], judges)
@@ -131,7 +131,7 @@ def by_answers(
 
     tiles  pictures in a file: a square grid, or one
     """
-    items, troubles = listed.items, Troubles([*listed.troubles.said])
+    items, troubles = listed.items, Troubles([*listed.troubles.lines])
     judge, settings = {"answerer": answerer.identity.plain()}, {"tiles": tiles}
     head = {"metric": benchmark.name, "judge": judge, "settings": settings, "packages": packages()}
     done = Done(how.out, head, {item.id: _made_of(item) for item in items})
@@ -141,14 +141,14 @@ def by_answers(
             try:
                 parts = images.crops(picture, tiles, path)
             except FolderError as error:
-                troubles.said.append(str(error))
+                troubles.lines.append(str(error))
                 continue
             texts = [row["question_natural_language"] for row in item.rule]
             said = answerer.answers(parts, [texts] * len(parts))
             done.add([{"id": item.id, "size": images.size(parts[0]), "answers": said}])
     kept = [item for item in items if item.id in done.rows]
     if not kept:
-        raise FolderError(f"--images {listed.folder}: none of its pictures can be scored; {troubles.said[-1]}")
+        raise FolderError(f"--images {listed.folder}: none of its pictures can be scored; {troubles.lines[-1]}")
     results = []
     for mode in modes:
         graded, notes = benchmark.graded(kept, {i: row["answers"] for i, row in done.rows.items()}, listed.first, mode)
@@ -168,7 +168,7 @@ def by_answers(
             picture_size=sorted({done.rows[item.id]["size"] for item in kept}),
             exam=benchmark.identify(item for item in kept if item.id in by_item),
             prompts=[{"id": i.id, "prompt": i.prompt, "score": by_item[i.id]} for i in kept if i.id in by_item],
-            troubles=troubles.said,
+            troubles=troubles.lines,
             notes=notes,
         )
         results.append(with_differences(result, benchmark.differences(result)))

@@ -31,7 +31,7 @@ LEAST_FOR_INFINITY = 100
 
 def score_fid(found: Sorted, place: Path, net: Features, *, cache: Path, how: How, draws: int = DRAWS) -> Result:
     against = reference(place, net, cache, how)
-    troubles = [*against.troubles, *found.troubles.said]
+    troubles = [*against.troubles, *found.troubles.lines]
     beside = features_beside(how.out) if how.out else None
     rows, kept, sizes = features_of(found.categories, net, troubles, how, beside)
     if len(rows) < 2:
@@ -68,7 +68,7 @@ def score_fid(found: Sorted, place: Path, net: Features, *, cache: Path, how: Ho
         n=n,
         picture_size=sizes,
         resizer=net.resizer,
-        reference=against.told,
+        reference=against.identity,
         troubles=troubles,
         notes=notes,
     )
@@ -97,18 +97,18 @@ def fid_differences(r: Result) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Accepted:
-    """The pictures that a GenEval result found right, known by their bytes."""
+    """The pictures that a result of GenEval accepted, identified by their bytes."""
 
     pictures: dict[str, list[Path]]  # by prompt
-    told: dict[str, Any]  # the result's file, and by which judge and rules it found them right
+    identity: dict[str, Any]  # the result's file, judge and settings
 
     @staticmethod
     def of(path: Path, listed: Listed) -> Accepted:
-        """Refused where the result is of other pictures."""
-        told = results.read(path)
-        if told["metric"] != "geneval":
-            raise FolderError(f"--accepted {path}: is a result of {told['metric']}, not of geneval")
-        rows = {row["id"]: {p["file"]: p for p in row.get("pictures", ())} for row in told["prompts"]}
+        """From a result of GenEval; refused if it is of other pictures."""
+        result = results.read(path)
+        if result["metric"] != "geneval":
+            raise FolderError(f"--accepted {path}: is a result of {result['metric']}, not of geneval")
+        rows = {row["id"]: {p["file"]: p for p in row.get("pictures", ())} for row in result["prompts"]}
         right = dict[str, list[Path]]()
         for a in listed.items:
             right[a.id] = []
@@ -118,16 +118,19 @@ class Accepted:
                     raise FolderError(f"--accepted {path}: has judged other pictures ({a.id}/{own.name} differs)")
                 if judged.get("correct") is True:
                     right[a.id].append(own)
-        return Accepted(right, {"file": str(path), **{key: told[key] for key in ("mode", "judge", "settings")}})
+        return Accepted(right, {"file": str(path), **{key: result[key] for key in ("mode", "judge", "settings")}})
 
 
 def score_diversity(listed: Listed, net: Features, accepted: Accepted | None, how: How) -> Result:
-    """Pictures of one prompt, in GenEval's layout."""
+    """Mean pairwise feature distance of the pictures of a prompt, in GenEval's layout.
+
+    accepted  which pictures count; all when None
+    """
     counting = accepted.pictures if accepted else {a.id: list(a.files) for a in listed.items}
     pairs = {item: paths for item, paths in counting.items() if len(paths) > 1}
     if not pairs:
         raise FolderError(f"--images {listed.folder}: no prompt has two pictures that count")
-    troubles = [*listed.troubles.said]
+    troubles = [*listed.troubles.lines]
     beside = features_beside(how.out) if how.out else None
     every, kept, sizes = features_of([p for paths in pairs.values() for p in paths], net, troubles, how, beside)
     features = dict(zip(kept, every, strict=True))
@@ -156,7 +159,7 @@ def score_diversity(listed: Listed, net: Features, accepted: Accepted | None, ho
         picture_size=sizes,
         exam=prompts_hash(a.rule for a in listed.items if a.id in scored),
         resizer=net.resizer,
-        accepted=accepted.told if accepted else {},
+        accepted=accepted.identity if accepted else {},
         prompts=rows,
         troubles=troubles,
         notes=notes,

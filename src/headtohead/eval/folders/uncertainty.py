@@ -1,4 +1,4 @@
-"""Intervals within one run: prompts are drawn again with all their pictures. Blind to what another training gives."""
+"""Bootstrap intervals over prompts or pictures of one run; they do not contain the variance between trainings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,12 @@ class Interval:
 
 
 def grouped_mean(values: Array, groups: NDArray[np.int64], weights: Array) -> Array:
-    """(draws,) the unweighted mean over groups of the mean over prompts; weights (draws, prompts) count their draws."""
+    """The unweighted mean over groups of the mean over prompts, for each bootstrap draw: (draws,).
+
+    values   (prompts,) scores
+    groups   (prompts,) the group of each
+    weights  (draws, prompts) how often a draw contains each prompt
+    """
     means = []
     for group in np.unique(groups):
         own = weights[:, groups == group]
@@ -32,7 +37,7 @@ def grouped_mean(values: Array, groups: NDArray[np.int64], weights: Array) -> Ar
 
 
 def drawn(groups: NDArray[np.int64], draws: int = DRAWS, seed: int = SEED) -> Array:
-    """(draws, prompts): how often each prompt was drawn, within its own task."""
+    """Bootstrap weights (draws, prompts): how often each prompt was drawn, within its own group (prompts,)."""
     rng, out = np.random.default_rng(seed), np.zeros((draws, len(groups)))
     for group in np.unique(groups):
         own = np.flatnonzero(groups == group)
@@ -41,14 +46,14 @@ def drawn(groups: NDArray[np.int64], draws: int = DRAWS, seed: int = SEED) -> Ar
 
 
 def over_prompts(values: Sequence[float], groups: Sequence[int] | None = None) -> Interval:
-    """Of a score that is a mean over tasks of a mean over prompts (one task when no groups are given)."""
+    """Interval of a mean over tasks of the mean over prompts; one task when no groups are given."""
     array = np.asarray(values, float)
     tasks = np.zeros(len(array), int) if groups is None else np.asarray(groups)
     return _middle(grouped_mean(array, tasks, drawn(tasks)))
 
 
 def over_pictures(features: Array, statistic: Callable[[Array], float], draws: int, quiet: bool = True) -> Interval:
-    """Of a statistic of a whole sample, such as a Fréchet distance: 1.96 standard errors of few draws to each side.
+    """Interval of a statistic of a whole sample (n, d), such as a Fréchet distance: 1.96 standard errors to each side.
 
     Quantiles would need hundreds of draws, each as dear as the statistic, and drawing with repetition moves a Fréchet
     distance upwards; its spread it does not move.
@@ -61,7 +66,7 @@ def over_pictures(features: Array, statistic: Callable[[Array], float], draws: i
 
 
 def paired(a: Sequence[float], b: Sequence[float], groups: Sequence[int]) -> tuple[float, Interval, float]:
-    """b - a on the same prompts: the difference, its interval, and the two-sided bootstrap p-value of no difference."""
+    """Difference b - a on the same prompts, its interval, and the two-sided bootstrap p-value of no difference."""
     difference, tasks = np.asarray(b, float) - np.asarray(a, float), np.asarray(groups)
     values = grouped_mean(difference, tasks, drawn(tasks))
     estimate = float(grouped_mean(difference, tasks, np.ones((1, len(tasks))))[0])

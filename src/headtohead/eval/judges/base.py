@@ -1,6 +1,6 @@
-"""What a judge is. Small and full-size judges implement these; scorers know nothing else about them.
+"""The protocols of judges; the embedded dataset's judge and the published ones implement them.
 
-Judges see pictures, (B, 3, H, W) in [0, 1], and answer with one list a picture.
+Judges take pictures (B, 3, H, W) in [0, 1] and give one list a picture.
 """
 
 from __future__ import annotations

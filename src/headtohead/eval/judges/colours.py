@@ -26,7 +26,7 @@ class ClipColours:
 
     @torch.no_grad()
     def _head(self, name: str) -> Tensor:
-        """(10, d): of each colour the mean over templates of unit text embeddings, made a unit again."""
+        """(10, d): for each colour, the normalised mean over templates of normalised text embeddings."""
         if name not in self._heads:
             rows = []
             for colour in COLOURS:
@@ -61,7 +61,10 @@ class ClipColours:
 
 
 def load(name: str, device: str) -> ClipColours:
-    """`MODEL:PRETRAINED` as open_clip names them, or `MODEL:FILE` with weights of one's own."""
+    """Load an open_clip model.
+
+    name  MODEL:PRETRAINED as open_clip names them, or MODEL:FILE with other weights
+    """
     import open_clip
 
     model, preprocess, identity = clip_model(name, "the colour classifier", "--colours", device)
@@ -69,7 +72,12 @@ def load(name: str, device: str) -> ClipColours:
 
 
 def clip_model(name: str, what: str, flag: str, device: str) -> tuple[Any, Any, Identity]:
-    """The model, what it does to a picture, and its identity."""
+    """The model, its preprocessing of a picture, and its identity.
+
+    name  MODEL:PRETRAINED or MODEL:FILE
+    what  what it is used for, for errors
+    flag  the option that names it, for errors
+    """
     import open_clip
 
     made = open_clip_models.load(name, what, flag, open_clip.create_model_and_transforms, device=device)

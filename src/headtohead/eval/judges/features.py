@@ -1,6 +1,6 @@
 """Features in which pictures are compared as sets: clean-fid's Inception, DINOv2 through timm, an open_clip tower.
 
-Each takes pictures (3, H, W) in [0, 1] of any size and does the resizing that belongs to it.
+Each takes pictures (3, H, W) in [0, 1] of any size and resizes them in its own way.
 """
 
 from __future__ import annotations
@@ -23,19 +23,23 @@ from headtohead.pretrained.loading import shipped
 from headtohead.pretrained.loading.by_name import Identity, ModelError, fetched, weights_hash
 from headtohead.synthetic.vocabulary import PICTURE_SIDE
 
-INSIDE = 299  # the side that the network sees
+INSIDE = 299  # side of Inception's input, in pixels
 CACHE = Path.home() / ".cache" / "headtohead"
 
 
 @dataclass(frozen=True)
 class Features:
-    """A space with the way into it."""
+    """A feature space: how a picture is prepared, and the network.
+
+    prepare  one picture (3, H, W) in [0, 1] to the network's input
+    model    (B, ...) to features (B, d)
+    """
 
     space: str
     resizer: str
     identity: Identity
-    prepare: Callable[[Tensor], Tensor]  # one picture, as the model wants it
-    model: Callable[[Tensor], Tensor]  # (B, ...) -> (B, d)
+    prepare: Callable[[Tensor], Tensor]
+    model: Callable[[Tensor], Tensor]
     device: str
 
     @torch.no_grad()
@@ -45,7 +49,12 @@ class Features:
 
 
 def load(space: str, device: str, resizer: Resizer = "clean", weights: str = "") -> Features:
-    """`weights`: Inception's file, a timm model's, or MODEL:PRETRAINED of open_clip; the official ones when empty."""
+    """Load a feature space.
+
+    space    inception, dinov2, clip or shipped
+    resizer  of Inception, as clean-fid names them
+    weights  Inception's file, a timm model's, or MODEL:PRETRAINED of open_clip; the official ones when empty
+    """
     spaces = {"inception": _inception, "dinov2": _dinov2, "clip": _clip, "shipped": _shipped}
     return spaces[space](device, resizer, weights)
 
@@ -65,7 +74,7 @@ def _inception(device: str, resizer: Resizer, weights: str) -> Features:
 
 
 def _torchscript(device: str, resizer: Resizer, weights: str) -> tuple[Callable[[Tensor], Tensor], Identity]:
-    """The network that clean-fid and the first FIDs share; it resizes inside for legacy_tensorflow."""
+    """The TorchScript network of clean-fid and the original FID; it resizes pictures itself for legacy_tensorflow."""
     from cleanfid.downloads_helper import check_download_inception, inception_url
 
     path = Path(weights) if weights else CACHE / INCEPTION
@@ -116,7 +125,7 @@ def _pytorch(device: str, resizer: Resizer, weights: str) -> tuple[Callable[[Ten
 
 
 def _dinov2(device: str, resizer: Resizer, weights: str) -> Features:
-    """A second opinion that never saw ImageNet's labels."""
+    """A timm model trained without ImageNet's labels."""
     import timm
     from timm.data.config import resolve_model_data_config
     from timm.data.transforms_factory import create_transform
@@ -135,7 +144,7 @@ def _dinov2(device: str, resizer: Resizer, weights: str) -> Features:
 
 
 def _clip(device: str, resizer: Resizer, weights: str) -> Features:
-    """Favours designs that predict CLIP features, which its records say."""
+    """An open_clip tower; its distances favour designs that predict CLIP features, which results note."""
     net, transform, identity = colours.clip_model(weights or COLOURS, "CLIP", "--weights", device)
     return Features("clip", "open_clip", identity, _through_pil(transform), net.eval().encode_image, device)
 

@@ -1,8 +1,8 @@
-"""A Mask2Former as GenEval's detector, with the post-processing of the framework that the official scorer stands on.
+"""A Mask2Former as GenEval's detector, with the post-processing of mmdet, which the official scorer uses.
 
-transformers' own post-processing works on 384 x 384 masks, lets them overwrite each other and gives no boxes. Here, as
-there: the most confident of all query-class pairs, masks at the picture's size, a score that is the class probability
-times the mask's mean confidence, boxes as the masks' extents.
+transformers' own post-processing works on 384 x 384 masks, lets them overwrite each other and gives no boxes. This
+one takes the most confident of all query-class pairs, masks at the picture's size, the class probability times the
+mask's mean confidence as the score, and the masks' extents as boxes.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ class Mask2Former:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What moves its detections beside its weights."""
+        """The settings, beside its weights, that its detections depend on."""
         return {"short": self.short, "names": names_hash(self.names)}
 
     @torch.no_grad()
     def detect(self, pictures: Tensor) -> list[list[Detection]]:
-        """Pictures of one size, (B, 3, H, W) in [0, 1]."""
+        """Objects in each of the pictures (B, 3, H, W) in [0, 1]."""
         inner = resized(pictures, self.short)
         padded = F.pad(normalised(inner), (0, -inner.shape[3] % MULTIPLE, 0, -inner.shape[2] % MULTIPLE))
         out = self.model(pixel_values=padded, pixel_mask=torch.ones_like(padded[:, 0], dtype=torch.long))
@@ -72,7 +72,7 @@ class Mask2Former:
 
 
 def resized(pictures: Tensor, short: int) -> Tensor:
-    """The short side as trained, the long one in proportion and bounded."""
+    """Pictures (B, 3, h, w) whose short side is `short`, unless the long one would exceed its bound."""
     h, w = pictures.shape[2:]
     scale = min(short / min(h, w), short * LONG / SHORT / max(h, w))
     size = (max(1, int(h * scale + 0.5)), max(1, int(w * scale + 0.5)))

@@ -1,5 +1,4 @@
-"""The pixel judge: sees a picture, nothing else, and says which objects are in it. Detector, colour classifier and
-question answerer of the world, behind the interfaces that full-size judges use too."""
+"""The embedded dataset's judge: detector, colour classifier and question answerer, from pixels alone."""
 
 from __future__ import annotations
 
@@ -18,9 +17,9 @@ from headtohead.synthetic.vocabulary import BACKGROUNDS, COLOUR_NAMES, SHAPES
 from headtohead.utils.boxes import Detection
 
 SHIPPED = "world-pixel-judge"  # the name that its scores carry
-PEAK = 0.3  # how sure the network must be of a centre before it counts as an object
-AREA = 12  # pixels below which a blot is no object
-REACH = 8.0  # pixels between a vote and the centre it goes to
+PEAK = 0.3  # probability above which a centre counts as an object
+AREA = 12  # pixels that an object has at least
+REACH = 8.0  # pixels at most between a vote and the centre that it is counted for
 
 
 class PixelJudge:
@@ -65,7 +64,7 @@ class PixelJudge:
         area = own.sum((1, 2))
         weight = (own * solid).flatten(1)
         weight = weight / weight.sum(1, keepdim=True).clamp(min=1e-6)
-        # Class and colour are means over the object; `solid` is read at its heart, since every outline has soft edges.
+        # Class and colour are means over the object; of `solid` the median counts, since every outline has soft edges.
         kind = weight @ (shape / shape.sum(0).clamp(min=1e-6)).flatten(1).T
         hue = weight @ colour.flatten(1).T
         sure, best = kind.max(1)
@@ -95,7 +94,7 @@ class PixelJudge:
 
 @cache
 def load(device: str = "cpu", weights: Path | None = None) -> PixelJudge:
-    """The judge that ships with the package, or the same network with weights of another training."""
+    """The judge that ships with the package, or the same network with weights from a file."""
     net = JudgeNet().to(device)
     if weights is None:
         weight_files.load_into(net, "judge")

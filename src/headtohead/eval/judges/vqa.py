@@ -1,4 +1,4 @@
-"""Models that answer questions about pictures, DPG-Bench's judge: BLIP's kind, and chat models such as Qwen2.5-VL."""
+"""Visual question answering, DPG-Bench's judge: BLIP, and chat models such as Qwen2.5-VL."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ONLY = "Answer with yes or no only."
 
 
 class Vqa:
-    """Behind the face of every judge of questions; a subclass says how one batch is asked."""
+    """Answers questions in batches; a subclass says how its model takes one batch."""
 
     def __init__(self, model: Any, processor: Any, identity: Identity, device: str) -> None:
         self.model, self.processor, self.identity, self.device = model.eval(), processor, identity, device
@@ -62,7 +62,7 @@ class Chat(Vqa):
 
 
 def plain(answer: str) -> str:
-    """`Yes.` and ` yes` are `yes`; the rule behind it asks for exactly that."""
+    """Lower case without punctuation around it, since the rules count exactly `yes`."""
     return answer.strip().strip(string.punctuation).strip().lower()
 
 
