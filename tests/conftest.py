@@ -12,7 +12,8 @@ from headtohead.eval.judges.pixels import PixelJudge
 from headtohead.utils import processes
 
 # Beside other processes of tests one thread each: two that spin for one core wait for each other.
-torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
+torch.set_num_threads(threads := 1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
+os.environ.setdefault("OMP_NUM_THREADS", str(threads))  # trainings of tests do not adjust theirs
 
 
 processes.roomy()  # for the workers that xdist is about to start

@@ -18,6 +18,7 @@ from headtohead.records.leases import Claim, claimed
 from headtohead.records.recorder import Recorder
 from headtohead.training import checkpoints, devices
 from headtohead.training.callbacks import loggers
+from headtohead.training.callbacks.cores import SharedCores, counted
 from headtohead.training.callbacks.progress import bar
 from headtohead.training.callbacks.stop import Stopping
 from headtohead.training.checkpoints import Checkpoints, State
@@ -53,7 +54,7 @@ class Training:
             device,
             steps=train.steps,
             batch=train.batch,
-            callbacks=[self.stopping, *watch, bar()],
+            callbacks=[self.stopping, *([SharedCores()] if device == "cpu" else []), *watch, bar()],
             checkpoints=self.states,
         )
         self.device = str(self.trainer.strategy.root_device)
@@ -129,8 +130,9 @@ class Training:
 
 @contextlib.contextmanager
 def joined(folder: Path, say: Callable[[str], None]) -> Iterator[tuple[Asked, Claim | None]]:
-    """This process's part in a folder's training: signals are heard, and the first of its processes holds the claim."""
-    with Asked() as asked:
+    """This process's part in a folder's training: signals are heard, other trainings on this machine count it, and the
+    first of its processes holds the claim."""
+    with Asked() as asked, counted():
         if devices.rank():
             yield asked, None
         else:  # who is asked to go while it waits for space goes at once

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import signal
 import sys
@@ -69,6 +70,8 @@ class Parser(argparse.ArgumentParser):
         for key in LISTS & vars(options).keys():
             if isinstance(words := getattr(options, key), list):
                 setattr(options, key, names(words))
+        if getattr(options, "threads", None):  # processes that are started from now on take it
+            os.environ["OMP_NUM_THREADS"] = str(options.threads)
         return options
 
     def load_plugins(self, arguments: Sequence[str] | None) -> None:
@@ -81,7 +84,9 @@ class Parser(argparse.ArgumentParser):
             self.error(f"{error}")
 
     def add_device(self) -> None:
-        self.add_argument("--device", type=_device, default=None, help="cpu or cuda; cuda when there is one")
+        self.add_argument("--device", type=_device, default=None, help="cpu, cuda or mps; cuda when there is one")
+        what = "CPU threads of each run; when not given, runs at work on this machine share its cores"
+        self.add_argument("--threads", type=positive, default=None, metavar="N", help=what)
 
     def add_folder(self, name: str, default: Path, what: str) -> None:
         self.add_argument(name, type=_folder, default=default, help=what)
