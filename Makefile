@@ -27,7 +27,7 @@ export HEADTOHEAD_PLUGINS := $(subst $(SPACE_),:,$(strip $(PLUGIN)))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help plan sweep status tune plot study points weights paint guidance rescore foundations gallery prompts pack index decoder cache bench check test test-slow format clean
+.PHONY: help demo plan sweep status tune plot study points weights paint guidance rescore foundations gallery prompts pack index decoder cache bench check test test-slow format clean
 
 help:  ## This list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,10 +45,15 @@ plan: $(READY)  ## What runs will cost and whether they fit: NAME=paper, or DESI
 		$(call opt,utilisation,UTILISATION) $(call opt,json,JSON)
 
 # make sweep NAME=reference runs sweeps/reference.yaml; DESIGN, SEEDS, SCALE, STEPS and SET override it.
-sweep: $(READY)  ## Train and measure designs: DESIGN=clip_flow [SEEDS=0,1,2] [STEPS=600] [SET="head.dim=256"] [NAME=file] [LOG=tensorboard]
+sweep: $(READY)  ## Train and measure designs: DESIGN=clip_flow [SEEDS=0,1,2] [STEPS=600] [SET="head.dim=256"] [NAME=file] [EVAL=tiny] [DRY=1] [THREADS=4] [ESTIMATE=0] [LOG=tensorboard]
 	@$(PY) -m ablations.sweep $(if $(value NAME),"$$NAME") $(call opt,design,DESIGN) $(call opt,seeds,SEEDS) \
 		$(call opt,scale,SCALE) $(call opt,steps,STEPS) $(call opt,set,SET) $(call opt,log,LOG) \
-		$(LAUNCHED)
+		$(call opt,eval,EVAL) $(call flag,dry-run,DRY) $(if $(filter 0,$(value ESTIMATE)),--no-estimate) \
+		$(call opt,threads,THREADS) $(LAUNCHED)
+
+demo: $(READY)  ## Two designs for a minute, with a report: shows what a sweep does, too short to conclude anything
+	@$(PY) -m ablations.sweep demo --no-estimate --results="$$RESULTS" $(call opt,threads,THREADS)
+	@echo "A demo, too short to conclude anything: open $$RESULTS/demo/report.html"
 
 status: $(READY)  ## How far every run is, who works on it, what failed, when all is done: [RESULTS=results] [WATCH=2]
 	@$(PY) -m ablations.sweep.status "$$RESULTS" $(call opt,watch,WATCH)

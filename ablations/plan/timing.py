@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,20 +24,11 @@ T = TypeVar("T")
 STEPS = 4  # timed, after one that is not
 
 
-@dataclass(frozen=True)
-class Pace:
-    step: float  # seconds
-    picture: float  # seconds to sample, decode and score an image
-    points: Points
+def measure(config: RunConfig, folder: Path, device: str) -> tuple[float, float, Points]:
+    """Seconds of a training step and of sampling, decoding and scoring one picture; how many pictures the points have.
 
-    def seconds(self, config: RunConfig, done: int = 0) -> float:
-        """Time from step `done` to the end, points included."""
-        pictures = self.points.pictures - done // config.evaluation.every * self.points.a_point
-        return (config.train.steps - done) * self.step + pictures * self.picture
-
-
-def measure(config: RunConfig, folder: Path, device: str) -> Pace:
-    """Encoded pictures are not needed for it: noise trains as fast."""
+    Pictures need not be encoded for it: noise trains as fast.
+    """
     parts = assemble(config, device)
     module = DesignModule(parts.generator, config, parts.target)
     grid, whole = parts.codec.grid, config.train.batch
@@ -60,7 +50,7 @@ def measure(config: RunConfig, folder: Path, device: str) -> Pace:
         examiner.trial(parts.generator)
 
     picture, step = _median(point, [None, None]) / TRIED, _median(train, list(steps)) * whole / batch
-    return Pace(step, picture, point_pictures.of(config))
+    return step, picture, point_pictures.of(config)
 
 
 def _median(work: Callable[[T], None], over: list[T]) -> float:

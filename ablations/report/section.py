@@ -25,6 +25,7 @@ from headtohead.records import metrics
 from headtohead.records.ceilings import ceiling, floor
 from headtohead.records.metrics import Metric
 from headtohead.records.read import Run
+from headtohead.records.sweep_folder import notes
 
 MARKS = {Verdict.SUPPORTED: "✓", Verdict.CONTRADICTED: "✗", Verdict.UNDECIDED: "?", Verdict.NO_RECORDS: "–"}
 MOST_POINTS = 1500
@@ -116,9 +117,10 @@ def section(
     runs, own = [r for r in found if r.sweep == sweep], tables.groups(sweep, found, curves)
     judged = declared.findings(cells)
     look, ranking = looks(g.design for g in own), rank(cells, [m.key for m in metrics.group("score")])
+    note = notes(runs[0].folder.parent, {}).get("note", "")
     return Section(
         sweep=sweep,
-        headline=" ".join(filter(None, (_tested(judged) if len(own) > 1 else "", headline(own, ranking)))),
+        headline=" ".join(filter(None, (note, _tested(judged) if len(own) > 1 else "", headline(own, ranking)))),
         counted=_counted(judged),
         verdicts=_shown(judged),
         legend=declared.legend(judged),

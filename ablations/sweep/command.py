@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from ablations.cli import arguments
 from ablations.sweep import launch as launching
@@ -13,12 +16,13 @@ from ablations.sweep.time_estimate import announce
 from ablations.sweep.watch import state_of
 from ablations.sweep.worker import Worker
 from headtohead.config.design import DESIGNS
-from headtohead.config.presets import PRESETS
-from headtohead.config.run_config import WORLD
+from headtohead.config.presets import EVALUATIONS, PRESETS
+from headtohead.config.run_config import WORLD, RunConfig
 from headtohead.data.order import Portion
 from headtohead.records import sweep_folder
 from headtohead.training.callbacks import loggers
 from headtohead.utils.cli import Parser, positive, say, seeds
+from headtohead.utils.errors import printable
 
 
 def main(given: list[str] | None = None) -> int:
@@ -36,6 +40,8 @@ def main(given: list[str] | None = None) -> int:
     parser.add_device()
     launching.add_options(parser)
     loggers.add(parser)
+    parser.add_argument("--eval", metavar="HOW", help=f"how thoroughly points are measured: {', '.join(EVALUATIONS)}")
+    parser.add_argument("--dry-run", action="store_true", help="print the runs with all settings, and do nothing")
     parser.add_argument("--no-estimate", action="store_true", help="begin without measuring how long it will take")
     options = parser.parse_args(given)
     return parser.concluded(lambda: _sweep(options))
@@ -53,12 +59,39 @@ def _sweep(options: argparse.Namespace) -> int:
         mixture.read(mix)
     states = {name: state_of(options.results / sweep.name / name, run) for name, run in runs.items()}
     folder = options.results / sweep.name
-    sweep_folder.remember(folder, again(options), runs, sweep.tuned)
+    if options.dry_run:
+        print("\n".join(dry_run(sweep, folder, runs, states)))
+        return 0
+    sweep_folder.remember(folder, again(options), runs, sweep.tuned, sweep.note)
     announce(sweep, runs, states, options)
     codes = Worker(folder, options.cache, options.device, launch, options.log).work(runs)
     if failed := [name for name, code in codes.items() if code]:
         say(f"sweep {sweep.name}: failed: {', '.join(failed)}; the same command tries them again")
     return max(codes.values(), default=0)
+
+
+def dry_run(
+    sweep: sweep_file.Sweep, folder: Path, runs: Mapping[str, RunConfig], states: Mapping[str, str]
+) -> list[str]:
+    """Lines that say what a sweep would do: settings that all of its runs share, then each run with its own."""
+    flat = {name: dict(_flat(run.plain())) for name, run in runs.items()}
+    first = next(iter(flat.values()))
+    shared = {key: v for key, v in first.items() if all(own.get(key, key) == v for own in flat.values())}
+    out = [f"sweep {sweep.name}: {len(runs)} run{'s' * (len(runs) != 1)} in {folder}", *filter(None, [sweep.note])]
+    out += ["settings of all runs:", *(f"  {key}: {value}" for key, value in shared.items()), "runs:"]
+    for name, own in flat.items():
+        out.append(f"  {name} ({states[name]}):")
+        out += [f"    {key}: {value}" for key, value in own.items() if key not in shared]
+    return [printable(line) for line in out]
+
+
+def _flat(plain: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Settings as `head.dim` with the value as YAML writes it."""
+    for key, value in plain.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", json.dumps(value, ensure_ascii=False)
 
 
 def again(options: argparse.Namespace) -> str:
@@ -71,5 +104,6 @@ def again(options: argparse.Namespace) -> str:
         "SCALE": options.scale,
         "STEPS": options.steps,
         "SET": " ".join(setting or ()),
+        "EVAL": options.eval,
     }
     return arguments.command("sweep", words)

@@ -7,6 +7,7 @@ import argparse
 import hashlib
 import itertools
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -17,7 +18,7 @@ from ablations.cli.yaml_files import NAME as NAME
 from ablations.cli.yaml_files import find, load, named
 from headtohead.config.design import DESIGNS, expanded, variant
 from headtohead.config.parsing import ConfigError, OneOf, Rule, Zero, build, known
-from headtohead.config.presets import PRESETS, applicable, configure
+from headtohead.config.presets import EVALUATIONS, PRESETS, applicable, configure
 from headtohead.config.run_config import RunConfig
 from headtohead.records import sweep_folder
 from headtohead.records.sweep_folder import Tuned as Tuned
@@ -25,6 +26,8 @@ from headtohead.utils.cli import numbers
 
 SWEEPS = Path("sweeps")
 MOST_RUNS = 1000
+NAME_LENGTH = 80  # characters, at most
+LESS_TELLING = ("evaluation.", "data.", "compute.")  # settings that long names leave out first
 
 
 def _repeated(values: Sequence[Any]) -> str:
@@ -84,6 +87,7 @@ class SweepFile:
     # Settings of single designs; `set` and `grid` go before.
     chosen: Annotated[dict[DesignName, Settings], Rule("settings by design", empty=True)] = field(default_factory=dict)
     tuned: Any = None  # by design, the search that chose them (sweep_folder.Tuned), with what it was allowed to spend
+    note: str = ""  # a sentence that reports begin with
 
     def __post_init__(self) -> None:
         rows = {key for own in self.variants.values() for row in own for key in row}
@@ -159,14 +163,16 @@ def _searches(file: SweepFile, where: str) -> dict[str, Tuned]:
 def from_options(options: argparse.Namespace, scale: str = "micro") -> Sweep:
     """The sweep of a command line: a file's, or one of every design; options override the file.
 
-    options  name, design, seeds, scale, steps and set, each None when not given
+    options  name, design, seeds, scale, steps, set and, where a command has them, eval and results; None when not given
     scale    without a file and --scale
     """
     overrides: dict[str, Any] = dict(arguments.settings(options.set))
     if options.steps is not None:
         overrides["train.steps"] = options.steps
+    how = known(getattr(options, "eval", None) or "default", EVALUATIONS, "evaluation", "--eval")
+    measured = {f"evaluation.{key}": value for key, value in EVALUATIONS[how].items()}
     file = find(SWEEPS, options.name, "sweep") if options.name is not None else None
-    default = known(options.scale or scale, PRESETS, "scale", "command line")
+    default = known(scale if options.scale is None else options.scale, PRESETS, "scale", "command line")
     base = read(file) if file else parse(default, {"designs": "all", "scale": default}, "command line")
     own = options.scale or base.scale
     designs = expanded(options.design or base.designs)
@@ -174,16 +180,32 @@ def from_options(options: argparse.Namespace, scale: str = "micro") -> Sweep:
         "designs": list(designs),
         "seeds": options.seeds or base.seeds,
         "scale": own,
-        "set": {**base.set, **overrides},
+        "set": {**base.set, **measured, **overrides},
         "variants": {design: rows for design, rows in base.variants.items() if design in designs},
     }
     name = f"{base.name}-{own}" if own != base.scale else base.name
-    return parse(_folder(name, overrides), given, str(file) if file else "command line")
+    folder = folder_names(name, overrides | ({"eval": how} if measured else {}))
+    before = [old for old in folder[1:] if (getattr(options, "results", SWEEPS) / old).is_dir()]
+    return parse((before or folder)[0], given, str(file) if file else "command line")
 
 
-def _folder(name: str, overrides: dict[str, Any]) -> str:
-    """Runs of other settings are another sweep, in a folder of its own: their curves are never pooled."""
+def folder_names(name: str, overrides: Mapping[str, Any]) -> list[str]:
+    """The name of a sweep's folder, and the one that earlier versions gave it where that was another.
+
+    Runs with other settings are another sweep, in a folder of its own: their curves are never pooled. Settings that do
+    not fit into a name are shortened, and a hash of all of them tells them apart.
+
+    name       the sweep's, without settings of the command line
+    overrides  settings of the command line
+    """
     whole = "-".join([name, *(f"{key}_{value}" for key, value in sorted(overrides.items()))])
     if NAME.fullmatch(whole) or not overrides:
-        return whole
-    return f"{name}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
+        return [whole]
+    digest = hashlib.sha256(whole.encode()).hexdigest()[:8]
+    first = sorted(overrides.items(), key=lambda item: (item[0].startswith(LESS_TELLING), item[0]))
+    parts = [f"{key.rpartition('.')[2]}_{value}" for key, value in first]
+    parts = [re.sub(r"[^A-Za-z0-9_.]+", "-", part)[:24].strip("-") for part in parts]
+    room = NAME_LENGTH - len(f"{name}-and-00-more-{digest}")
+    shown = [part for k, part in enumerate(parts) if sum(len(one) + 1 for one in parts[: k + 1]) <= room]
+    more = [f"and-{len(parts) - len(shown)}-more"] if len(shown) < len(parts) else []
+    return ["-".join([name, *shown, *more, digest]), f"{name}-{digest}"]

@@ -153,7 +153,8 @@ def _told(folder: Path) -> dict[str, Any]:
 
 
 def _fit(config: RunConfig, folder: Path, cache: Path, device: str | None, names: Sequence[str]) -> None:
-    from headtohead.training.run import train  # torch and lightning, in the run's own process
+    say(f"{folder.name}: loading PyTorch and the pretrained models ...")
+    from headtohead.training.run import train
     from headtohead.utils import compute
 
     log = loggers.chosen(names, folder, config)

@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
+import torch
 
 from headtohead.config.parsing import ConfigError
 from headtohead.records.json_files import RecordError
@@ -145,6 +146,22 @@ def test_work_saves_and_nothing_is_left_however_it_is_asked_to_end(way: str, tmp
     _, said = started.communicate(timeout=30)
     assert (started.returncode, said) == (130, "b: stopped; the same command goes on from here\n")
     assert place.read_text() == "saved"
+
+
+@pytest.mark.parametrize(
+    ("there", "says"),
+    [(True, "mps: has no double precision"), (False, "mps: this machine has none that torch can use")],
+)
+def test_a_device_that_cannot_be_used_is_refused_with_the_reason(
+    there: bool, says: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: there)
+    parser = Parser("ablations.test", "A command.")
+    parser.add_device()
+    with pytest.raises(SystemExit) as stop:
+        parser.parse_args(["--device", "mps"])
+    assert stop.value.code == 2
+    assert capsys.readouterr().err.startswith(f"test: argument --device: {says}")
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(40, "40 s"), (720, "12 min"), (12_000, "3 h 20 min")])

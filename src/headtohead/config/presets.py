@@ -64,6 +64,14 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 
+# How thoroughly points are measured (EVAL=tiny); `default` is as each scale says.
+EVALUATIONS: dict[str, dict[str, Any]] = {
+    "tiny": {"geneval": 24, "dpg": 12, "fid": 24, "final_geneval": 24, "final_dpg": 12, "final_fid": 24, "diverse": 2,
+             "held_out": 32},
+    "default": {},
+    "full": {"geneval": 0, "dpg": 0, "fid": 0, "final_geneval": 0, "final_dpg": 0, "final_fid": 0},
+}  # fmt: skip
+
 # Training of each scale's decoder from CLIP tokens to pictures; micro's ships with the package.
 _SDXL = {"unet": "stabilityai/stable-diffusion-xl-base-1.0:unet", "compute": {"precision": "bf16"}}
 DECODERS: dict[str, dict[str, Any]] = {

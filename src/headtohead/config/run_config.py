@@ -99,11 +99,11 @@ class ComputeConfig:
 @dataclass(frozen=True, kw_only=True)
 class EvalConfig:
     every: int  # steps between two points of the curves
-    geneval: int  # prompts of GenEval at a point
-    dpg: int  # prompts of DPG-Bench at a point
-    final_geneval: Zero = 0  # at the last point; 0 = every prompt
+    geneval: Zero  # prompts of GenEval at a point; 0 = every prompt, here and below
+    dpg: Zero  # prompts of DPG-Bench at a point
+    final_geneval: Zero = 0  # at the last point
     final_dpg: Zero = 0
-    fid: int = 1  # pictures for FID, where it has prompts of its own; the embedded world's has none
+    fid: Zero = 1  # pictures for FID, where it has prompts of its own; the embedded world's has none
     final_fid: Zero = 0
     diverse: int = 24  # prompts of which several pictures are drawn, for diversity
     held_out: int = 256  # pictures on which the loss is measured

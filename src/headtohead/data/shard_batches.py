@@ -7,6 +7,7 @@ number of devices or workers.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -164,10 +165,12 @@ class Loader:
         self.steps, self.tally = steps, tally
         far = any(not locations.is_local(s.corpus.shards[0].shard) for s in steps.mix.sources)
         started = (context or ("spawn" if far else None)) if workers else None  # connections do not fork
-        self.loader = DataLoader(
-            steps, batch_size=None, num_workers=workers, pin_memory=torch.cuda.is_available(),
-            multiprocessing_context=started,
-        )  # fmt: skip
+        with warnings.catch_warnings():  # more workers than cores are meant: they wait for disks and networks
+            warnings.filterwarnings("ignore", "This DataLoader will create")
+            self.loader = DataLoader(
+                steps, batch_size=None, num_workers=workers, pin_memory=torch.cuda.is_available(),
+                multiprocessing_context=started,
+            )  # fmt: skip
 
     def __iter__(self) -> Iterator[ShardBatch]:
         try:

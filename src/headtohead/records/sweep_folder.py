@@ -55,7 +55,11 @@ SWEEP = "sweep.json"  # beside a sweep's runs: its commands, its runs and their 
 
 
 def remember(
-    folder: Path, command: str, runs: Mapping[str, RunConfig] | None = None, searches: Mapping[str, Tuned] | None = None
+    folder: Path,
+    command: str,
+    runs: Mapping[str, RunConfig] | None = None,
+    searches: Mapping[str, Tuned] | None = None,
+    note: str = "",
 ) -> None:
     """Note beside a sweep's runs what they are made with.
 
@@ -63,6 +67,7 @@ def remember(
     command   that starts it
     runs      configurations by the run's name
     searches  what chose each design's settings
+    note      a sentence that reports begin with
     """
     steps = {name: run.train.steps for name, run in (runs or {}).items()}
     with leases.turn(folder / ".asked"):  # workers of one sweep begin together, and each adds its own
@@ -71,6 +76,7 @@ def remember(
             "commands": list(dict.fromkeys([*commands(folder), command])),
             "runs": {**before.get("runs", {}), **steps},
             "tuned": plain({**tuned(folder), **(searches or {})}),
+            "note": note or before.get("note", ""),
         }
         json_files.write(folder / SWEEP, {key: value for key, value in about.items() if value})
 
@@ -80,7 +86,7 @@ def notes(folder: Path, damage: json_files.Damage | None = None) -> dict[str, An
     path = folder / SWEEP
     try:
         out = json_files.read_json(path) if path.exists() else {}
-        for key, kind in {"commands": list, "runs": dict, "tuned": dict}.items():
+        for key, kind in {"commands": list, "runs": dict, "tuned": dict, "note": str}.items():
             if not isinstance(out.get(key) or kind(), kind):
                 raise json_files.RecordError(f"{path}: {key} is {out[key]!r:.40}; move the file away, it is made again")
         tuned_designs(out, path)

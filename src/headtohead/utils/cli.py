@@ -84,7 +84,7 @@ class Parser(argparse.ArgumentParser):
             self.error(f"{error}")
 
     def add_device(self) -> None:
-        self.add_argument("--device", type=_device, default=None, help="cpu, cuda or mps; cuda when there is one")
+        self.add_argument("--device", type=_device, default=None, help="cpu or cuda; cuda when there is one")
         what = "CPU threads of each run; when not given, runs at work on this machine share its cores"
         self.add_argument("--threads", type=positive, default=None, metavar="N", help=what)
 
@@ -109,14 +109,17 @@ def duration(seconds: float) -> str:
 
 
 def _device(text: str) -> str:
-    if text not in ("cpu", "cuda"):
-        raise argparse.ArgumentTypeError(f"expected cpu or cuda, got {text!r}")
+    """A device that can be used; torch is loaded only to look for an accelerator."""
     if text == "cpu":
         return text
+    if text not in ("cuda", "mps"):
+        raise argparse.ArgumentTypeError(f"expected cpu or cuda, got {text!r}")
     import torch
 
-    if not torch.cuda.is_available():
-        raise argparse.ArgumentTypeError("cuda: this machine has none that torch can use")
+    if text == "mps" and torch.backends.mps.is_available():
+        raise argparse.ArgumentTypeError("mps: has no double precision, in which scores are added up; use --device cpu")
+    if text == "mps" or not torch.cuda.is_available():
+        raise argparse.ArgumentTypeError(f"{text}: this machine has none that torch can use")
     return text
 
 

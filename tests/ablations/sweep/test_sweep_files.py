@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import threading
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +14,10 @@ import pytest
 
 from ablations.cli import yaml_files
 from ablations.sweep import command as sweep
-from ablations.sweep import sweep_file
+from ablations.sweep import sweep_file, time_estimate
 from headtohead.config.parsing import ConfigError
 from headtohead.config.presets import configure
+from headtohead.config.run_config import RunConfig
 from headtohead.records import json_files, sweep_folder
 from headtohead.records.recorder import Recorder
 
@@ -151,12 +155,108 @@ def test_options_that_cannot_be_read_are_one_line_too(arguments: list[str], caps
 
 def test_other_settings_are_another_sweep() -> None:
     names = [
-        sweep.named("micro", overrides)
+        sweep_file.folder_names("micro", overrides)[0]
         for overrides in ({}, {"train.steps": 9}, {"sampling.steps": 9}, {"query.template": "{caption} in /etc"})
     ]
     assert names[:3] == ["micro", "micro-train.steps_9", "micro-sampling.steps_9"]
     assert len(set(names)) == 4
     assert yaml_files.NAME.fullmatch(names[3])
+
+
+LONG = {
+    "train.steps": "400", "train.lr": "0.01", "head.dim": "128", "data.mix": "/my data/mix.yaml", "query.number": "32",
+    "evaluation.geneval": "24", "evaluation.dpg": "12", "evaluation.diverse": "2",
+}  # fmt: skip
+
+
+def test_long_names_say_what_differs_and_never_meet() -> None:
+    (name, old), others = sweep_file.folder_names("micro", LONG), {**LONG, "evaluation.dpg": "13"}
+    assert name == f"micro-dim_128-number_32-lr_0.01-steps_400-and-4-more-{old.removeprefix('micro-')}"
+    assert re.fullmatch("micro-[0-9a-f]{8}", old)
+    assert name not in sweep_file.folder_names("micro", others)
+    for many in range(1, len(LONG) + 1):
+        for longest in ("micro", "x" * 40):
+            assert yaml_files.NAME.fullmatch(sweep_file.folder_names(longest, dict([*LONG.items()][:many]))[0])
+
+
+def test_a_sweep_begun_under_its_old_name_goes_on_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep.Worker, "work", lambda self, runs: {})
+    new, old = sweep_file.folder_names("micro", LONG)
+    settings = [f"{key}={value}" for key, value in LONG.items() if key != "data.mix"]
+    words = ["--design", "vae_flow", "--set", *settings, "--results", str(tmp_path), "--no-estimate"]
+    new, old = sweep_file.folder_names("micro", {k: v for k, v in LONG.items() if k != "data.mix"})
+    assert sweep.main(words) == 0
+    assert [path.name for path in tmp_path.iterdir()] == [new]
+    (tmp_path / new).rename(tmp_path / old)
+    assert sweep.main(words) == 0
+    assert [path.name for path in tmp_path.iterdir()] == [old]
+
+
+def test_the_example_file_has_every_key_and_is_sound() -> None:
+    path = Path(__file__).parents[3] / "sweeps" / "example.yaml"
+    written = yaml_files.load(path, "sweep")
+    assert set(written) == {f.name for f in fields(sweep_file.SweepFile)}
+    assert set(written["tuned"]["clip_flow"]) == {f.name for f in fields(sweep_file.Tuned)}
+    made = sweep_file.read(path)
+    assert len(made.runs()) == 21
+    assert made.tuned  # the example's own search holds: nothing above sets by hand what it searched
+
+
+def test_a_dry_run_prints_every_setting_and_does_nothing(tmp_path: Path) -> None:
+    words = ["--design", "clip_flow,vae_flow", "--seeds", "0-1", "--set", "head.dim=128", "--results", str(tmp_path)]
+    code = f"import sys; from ablations.sweep.command import main; main({[*words, '--dry-run']!r})"
+    code += "; sys.exit('torch' in sys.modules)"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    lines = told.stdout.splitlines()
+    assert lines[0] == f"sweep micro-head.dim_128: 4 runs in {tmp_path / 'micro-head.dim_128'}"
+    assert "  head.dim: 128" in lines
+    row = lines.index("  vae_flow-s1 (new):")
+    assert {'    design.representation: "vae"', "    seed: 1"} <= set(lines[row + 1 :])
+    assert not any(tmp_path.iterdir())
+
+
+def test_an_evaluation_is_chosen_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def asked(*words: str) -> list[str]:
+        assert sweep.main(["--design", "vae_flow", "--results", str(tmp_path), "--dry-run", *words]) == 0
+        return capsys.readouterr().out.splitlines()
+
+    assert "  evaluation.geneval: 120" in asked("--eval", "default")
+    tiny = asked("--eval", "tiny", "--set", "evaluation.dpg=6")
+    assert tiny[0].startswith("sweep micro-eval_tiny-evaluation.dpg_6: 1 run")
+    assert {"  evaluation.geneval: 24", "  evaluation.dpg: 6"} <= set(tiny)
+    assert {"  evaluation.geneval: 0", "  evaluation.final_geneval: 0"} <= set(asked("--eval", "full"))
+    assert sweep.main(["--eval", "tinny", "--dry-run"]) == 2
+    assert capsys.readouterr().err == "sweep: --eval: unknown evaluation tinny; did you mean tiny?\n"
+
+
+def test_timings_are_said_kept_and_skipped_for_small_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    timed: list[str] = []
+
+    def timing(work: object, config: RunConfig, folder: Path, *_: object) -> time_estimate.Timing:
+        if len(timed) == 1:
+            raise KeyboardInterrupt
+        timed.append(folder.name)
+        return time_estimate.Timing(step=1.0, picture=0.1, a_point=240, pictures=2400)
+
+    monkeypatch.setattr(time_estimate, "isolated", timing)
+    monkeypatch.setattr(sweep.Worker, "work", lambda self, runs: {})
+    words = ["--design", "clip_flow,vae_flow", "--seeds", "0,1", "--results", str(tmp_path / "r"), "--cache"]
+    words += [str(tmp_path / "c"), "--device", "cpu"]
+    assert sweep.main(words) == 130
+    said = capsys.readouterr().err
+    assert "timing a few steps of clip_flow-s0 (1 of 2; ESTIMATE=0 skips this) ..." in said
+    timed.append("vae_flow is timed now")
+    assert sweep.main(words) == 0
+    assert [name for name in timed if name.startswith("clip_flow")] == ["clip_flow-s0"]
+    said = capsys.readouterr().err
+    assert "(1 of 1; " in said
+    assert said.count("about 31 min") == 4
+    monkeypatch.setattr(time_estimate, "isolated", None)  # nothing is timed any more
+    assert sweep.main(words) == 0
+    assert sweep.main([*words, "--steps", "100"]) == 0
+    assert "100 steps of 64, a point every 200\n" in capsys.readouterr().err
 
 
 def test_another_configuration_in_the_folder_is_refused_with_what_differs(
