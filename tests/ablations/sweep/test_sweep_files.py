@@ -286,7 +286,7 @@ def test_variants_stand_beside_their_designs_own_runs() -> None:
         "clip_flow-s0", "clip_flow+design.backbone=trained-s0", "clip_flow+head.dim=128-s0", "vae_flow-s0",
         "clip_flow-s1", "clip_flow+design.backbone=trained-s1", "clip_flow+head.dim=128-s1", "vae_flow-s1",
     ]  # fmt: skip
-    assert made["clip_flow+design.backbone=trained-s0"].design.backbone.value == "trained"
+    assert made["clip_flow+design.backbone=trained-s0"].design.backbone == "trained"
     assert made["clip_flow+head.dim=128-s1"].head.dim == 128
 
 
