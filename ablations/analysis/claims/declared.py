@@ -34,6 +34,8 @@ from ablations.analysis.designs import Cell, cells
 from ablations.analysis.equal_budget import Incomparable
 from ablations.analysis.statistics import ALPHA, POWER, SMALLEST, Verdict, judge
 from ablations.cli.damage import conclude
+from headtohead.config.parsing import ConfigError
+from headtohead.config.registry import Registry
 from headtohead.records import metrics
 from headtohead.records.json_files import Damage
 from headtohead.records.read import Run, runs
@@ -151,8 +153,23 @@ class Finding:
     why: str = ""
 
 
-def findings(designs: Sequence[Cell], claims: Sequence[Claim] = CLAIMS) -> list[Finding]:
-    """Every claim's verdict on one sweep."""
+ADDED: Registry[Claim] = Registry("claim")  # by plugins
+
+
+def register(claim: Claim) -> Claim:
+    """Add a claim, which is then judged beside the paper's."""
+    if claim.id in {c.id for c in CLAIMS}:
+        raise ConfigError(f"claim {claim.id}: is registered already; choose another name")
+    return ADDED.add(claim.id, claim)
+
+
+def findings(designs: Sequence[Cell], claims: Sequence[Claim] = ()) -> list[Finding]:
+    """Every claim's verdict on one sweep.
+
+    designs  of the sweep
+    claims   the paper's and those of plugins when empty
+    """
+    claims = claims or (*CLAIMS, *ADDED.values())
     found: list[Evidence | tuple[Verdict, str]] = [_evidence(claim, designs) for claim in claims]
     family = [e for e in found if isinstance(e, Evidence)]
     judged = iter(judge([e.difference for e in family], [e.margin for e in family]))

@@ -31,7 +31,7 @@ from headtohead.training.callbacks.progress import Progress
 from headtohead.training.flop_counts import flops_a_picture, flops_of_everything
 from headtohead.training.lightning_module import DesignModule
 from headtohead.training.resume import Training, joined
-from headtohead.utils import cli, compute, files
+from headtohead.utils import cli, compute, files, plugins
 from headtohead.utils.compute import describe
 from headtohead.utils.errors import Diverged, GivenUp, InputError, Stopped, one_line
 from headtohead.utils.processes import Asked
@@ -129,6 +129,7 @@ def _train(
         **data.about(),
         "processes": training.trainer.world_size,
         **describe(device),
+        **({"plugins": plugins.loaded()} if plugins.loaded() else {}),
     }
     training.write(lambda: recorder.status("finished", **about))
     checkpoints.clear(folder)

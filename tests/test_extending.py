@@ -1,0 +1,62 @@
+"""docs/extending.md: its file is a plugin that trains, and its commands do what the page says."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from small import SMALL
+
+PAGE = Path(__file__).parents[1] / "docs" / "extending.md"
+SET = [f"{key}={value}" for key, value in SMALL.items() if not key.startswith("head.")] + ["head.hidden=48"]
+
+
+def blocks(kind: str) -> list[str]:
+    return re.findall(rf"^```{kind}\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+
+
+def run(words: list[str], folder: Path, code: int = 0) -> str:
+    paths = os.pathsep.join([str(PAGE.parents[1] / "src"), str(PAGE.parents[1])])
+    environment = {**os.environ, "PYTHONPATH": paths, "HEADTOHEAD_PLUGINS": "", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, *words], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_the_pages_plugin_plans_trains_and_is_reported(tmp_path: Path) -> None:
+    (file,) = blocks("python")
+    (tmp_path / "my_heads.py").write_text(file)
+    plan, sweep, status, report = [line.removeprefix("$ python ").split() for line in blocks("console")[0].splitlines()]
+    assert "clip_huber" in run(plan, tmp_path)
+
+    sweep = [word for word in sweep if word != "clip_mse"]
+    sweep += ["--no-estimate", "--set", *SET]
+    run(sweep, tmp_path)
+    (config,) = tmp_path.glob("results/*/clip_huber-s0/config.json")
+    own = json.loads(config.read_text())
+    assert own["head"] == {"hidden": 48}
+    assert list(own["plugins"]) == ["my_heads.py"]
+    assert len(own["plugins"]["my_heads.py"]) == 16
+    curve = [json.loads(line) for line in (config.parent / "curve.jsonl").read_text().splitlines()]
+    assert {line["step"] for line in curve} == {3, 6}
+    assert "loss/huber" in {line["metric"] for line in curve}
+    again = json.loads((config.parents[1] / "sweep.json").read_text())["commands"]
+    assert "PLUGIN=my_heads.py" in again[0]
+
+    assert "clip_huber" in run(status, tmp_path)  # without the plugin, as the page says
+    run([*report[:-1], str(config.parents[1])], tmp_path)
+    assert "clip_huber" in (config.parents[1] / "report.md").read_text()
+
+    assert "unknown design clip_huber" in run(
+        [w for w in sweep if "my_heads" not in w and w != "--plugin"], tmp_path, 2
+    )
+    (tmp_path / "my_heads.py").write_text(file + "# another version\n")
+    said = run(sweep, tmp_path, 2)
+    assert "the plugin my_heads.py has changed since the run was begun" in said
+    assert "Traceback" not in said
