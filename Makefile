@@ -87,13 +87,13 @@ guidance: $(READY)  ## FID against GenEval over guidance scales, from kept weigh
 rescore: $(READY)  ## Score kept weights again: RESULTS=results/micro [SET="guidance=3 solver=heun"] [JUDGE=file]
 	@$(PY) -m ablations.posthoc.rescore "$$RESULTS" $(call opt,set,SET) $(call opt,judge,JUDGE)
 
-foundations: $(READY)  ## Make the foundations that are out of date, and measure their ceilings [ONLY="vae clip"]
+foundations: $(READY)  ## Train the pretrained models that are out of date, and measure their ceilings [ONLY="vae clip"]
 	@$(PY) -m ablations.prepare.pretrained $(call opt,only,ONLY)
 
-gallery: $(READY)  ## Draw the world: scenes, captions, what the judge sees, round trips -> results/gallery
+gallery: $(READY)  ## Draw the synthetic dataset: scenes, captions, the judge's detections, round trips -> results/gallery
 	@$(PY) -m ablations.prepare.gallery
 
-prompts: $(READY)  ## Write the dev and test prompts anew
+prompts: $(READY)  ## Write the dev and test prompts
 	@$(PY) -m ablations.prepare.prompts
 
 pack: $(READY)  ## Pack pictures and captions into shards: FOLDER=pictures OUT=shards [CAPTIONS=captions.csv] [PER_SHARD=1000] [SKIP=1]

@@ -126,7 +126,7 @@ def part(source: str) -> str:
 def _caption(source: str, data: dict[str, bytes], pick: float) -> str:
     own, _, key = source.partition(":")
     if own not in data:
-        raise CaptionError(f"has no .{own} beside it that tells anything")
+        raise CaptionError(f"has no .{own} with text beside it")
     try:
         text = data[own].decode("utf-8")
         caption = json.loads(text)[key] if key else text

@@ -118,7 +118,7 @@ def test_a_picture_that_does_not_decode_is_named_and_replaced_as_it_would_be_by_
     build([str(made.write(tmp_path / "data" / "a.tar", parts))])
     recipe, said = Recipe(corpus.opened("a", [str(tmp_path / "data")]), "mean", 8, torch.float32), list[str]()
     cache_features(recipe, encode, tmp_path / "cache", say=said.append)
-    assert "a.tar: 000005.jpg: is no picture" in said[1]
+    assert "a.tar: 000005.jpg: is not a picture" in said[1]
     pictures = Reading(mix(tmp_path / "data"), 1).batch(range(12))
     kept = Reading(read.as_features(mix(tmp_path / "data"), [recipe], str(tmp_path / "cache")), 1).batch(range(12))
     assert kept.captions == pictures.captions

@@ -124,7 +124,7 @@ def test_what_cannot_be_packed_is_named_and_left_out_when_wanted(
     given = [str(pictures), str(out)]
     (pictures / "damaged.jpg").write_bytes(made.picture(7)[:200])
     (pictures / "damaged.txt").write_text("half a picture")
-    assert "damaged.jpg: is no picture" in error(given, capsys)
+    assert "damaged.jpg: is not a picture" in error(given, capsys)
     assert not list(out.glob("*.tar"))
     (pictures / "alone.png").write_bytes(made.picture(5, kind="png"))
     assert error(given, capsys) == f"pack: {pictures}/alone.png: no caption (alone.txt); SKIP=1 (--skip) leaves out what cannot be packed"  # noqa: E501  # fmt: skip

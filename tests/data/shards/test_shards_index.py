@@ -1,4 +1,4 @@
-"""The index of tar shards: every damaged member is named, nothing is opened that is no picture or caption."""
+"""The index of tar shards: every damaged member is named, nothing is opened that is not a picture or caption."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def damaged(folder: Path) -> dict[str, tuple[str, str]]:
     return {
         cut.name: ("000009.jpg", "cut short"),
         header.name: (f"byte {made.header_of(empty, '000004.jpg')} (after 000003.txt)", "no tar header"),
-        picture.name: ("000003.jpg", "is no picture"),
+        picture.name: ("000003.jpg", "is not a picture"),
         empty.name: ("000005.txt", "empty caption"),
         pickled.name: ("000003.pkl", "not opened"),
         lone.name: ("000003", "has no picture"),

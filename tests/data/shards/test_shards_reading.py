@@ -121,7 +121,7 @@ def test_bytes_that_are_no_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     gif = io.BytesIO()
     Image.new("RGB", (8, 8)).save(gif, "gif")
     for data in (b"", b"none", jpg[:300], jpg[: len(jpg) // 2], png[:-20], gif.getvalue()):
-        with pytest.raises(PictureError, match="is no picture"):
+        with pytest.raises(PictureError, match="is not a picture"):
             images.square(data, 8)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
     with pytest.raises(PictureError, match="exceeds limit"):

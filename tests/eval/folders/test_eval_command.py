@@ -45,7 +45,7 @@ def test_what_is_missing_or_damaged_is_named_and_counted(
     asked = place.geneval("--prompts", place.root / "prompts.jsonl", "--out", tmp_path / "x.json", images=broken)
     assert main(asked) == 1
     told = capsys.readouterr().err
-    assert "0001.png: is no picture" in told
+    assert "0001.png: is not a picture" in told
     assert "00001/metadata.jsonl: is no line of GenEval's" in told
     assert "no pictures of 'a photo of a class 2'" in told
     assert "3 missing or damaged" in told

@@ -17,7 +17,7 @@ from headtohead.eval.folders.images import FolderError, Troubles
 
 def test_a_picture_too_large_to_open_is_named(tmp_path: Path) -> None:
     Image.new("1", (14_000, 14_000)).save(tmp_path / "large.png")
-    with pytest.raises(FolderError, match=r"large.png: is no picture \(Image size .* exceeds limit"):
+    with pytest.raises(FolderError, match=r"large.png: is not a picture \(Image size .* exceeds limit"):
         images.picture(tmp_path / "large.png")
 
 

@@ -33,9 +33,9 @@ def opened(data: bytes, short: int = 0) -> Image.Image:
         image.load()
         return upright(image)
     except UnidentifiedImageError:
-        raise PictureError("is no picture (not a JPEG, PNG or WebP file)") from None
+        raise PictureError("is not a picture (no JPEG, PNG or WebP)") from None
     except Exception as error:  # decoders raise many kinds of errors at damage
-        raise PictureError(f"is no picture ({' '.join(str(error).split())[:80] or type(error).__name__})") from None
+        raise PictureError(f"is not a picture ({' '.join(str(error).split())[:80] or type(error).__name__})") from None
 
 
 def upright(image: Image.Image) -> Image.Image:

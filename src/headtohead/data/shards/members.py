@@ -67,7 +67,7 @@ class _Walk:
             sample.twice = member.name
         sample.names[part] = member.name
         if part == "picture" and not 0 < member.size <= MOST:
-            self.wrong(member.name, "no picture", f"is no picture: {member.size:,} bytes")
+            self.wrong(member.name, "no picture", f"is not a picture: {member.size:,} bytes")
         elif part == "picture" or self._readable(member, part):
             sample.parts[part] = (member.at, member.size)
         return sample
@@ -75,7 +75,7 @@ class _Walk:
     def _readable(self, member: tar.Member, part: str) -> bool:
         """Whether a caption's member holds text, or a JSON object; captions are short, so this is cheap."""
         if member.size > MOST_TEXT:
-            self.wrong(member.name, "no caption", f"is no caption: {member.size:,} bytes")
+            self.wrong(member.name, "no caption", f"is not a caption: {member.size:,} bytes")
             return False
         self.f.seek(member.at)
         try:
@@ -86,7 +86,7 @@ class _Walk:
             if "\0" in text or (part == "json" and not isinstance(json.loads(text), dict)):
                 raise ValueError
         except (ValueError, RecursionError):
-            self.wrong(member.name, "no caption", "is no caption: no UTF-8 text, or no JSON object")
+            self.wrong(member.name, "no caption", "is not a caption: neither UTF-8 text nor a JSON object")
             return False
         return True
 

@@ -43,7 +43,7 @@ def picture(path: Path) -> Tensor:
             with Image.open(path) as opened:
                 upright = _eight_bits(ImageOps.exif_transpose(opened)).convert("RGB")
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
-        raise FolderError(f"{path}: is no picture ({short(error)})") from None
+        raise FolderError(f"{path}: is not a picture ({short(error)})") from None
     return pil_to_tensor(upright).float() / 255
 
 
