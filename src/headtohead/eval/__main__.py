@@ -104,7 +104,7 @@ def _world(given: argparse.Namespace) -> int:
 
 
 def _compare(given: argparse.Namespace) -> int:
-    from headtohead.eval.folders.compare import compare
+    from headtohead.eval.folders.result import compare
     from headtohead.eval.folders.uncertainty import LABEL
 
     c = compare(given.a, given.b)

@@ -18,7 +18,7 @@ from headtohead.eval.benchmarks.diversity import Diversity
 from headtohead.eval.benchmarks.dpg import DpgScore, Graded
 from headtohead.eval.benchmarks.fid import FrechetDistance, Reference
 from headtohead.eval.benchmarks.geneval import TASKS, GenEvalScore, Verdict
-from headtohead.eval.benchmarks.held_out_loss import HeldOutLoss
+from headtohead.eval.curve_points.held_out_loss import HeldOutLoss
 
 D = 6
 RNG = np.random.default_rng(0)

@@ -164,7 +164,6 @@ def questions(path: Path) -> dict[str, tuple[Row, ...]]:
 
 
 def _acyclic(rows: list[Row], place: str) -> None:
-    """Before anything is answered: such questions have no score."""
     try:
         TopologicalSorter({int(row["proposition_id"]): parents(row) for row in rows}).prepare()
     except CycleError as error:
@@ -180,8 +179,7 @@ class Dpg(base.Benchmark):
         return base.spread(items, pictures) if pictures else items
 
     def read(self, path: Path) -> list[Item]:
-        asked = questions(path)
-        return [Item(item, rows[0].get("text", ""), rows, self.name) for item, rows in asked.items()]
+        return [Item(item, rows[0].get("text", ""), rows, self.name) for item, rows in questions(path).items()]
 
     def pictures(self, exam: ExamConfig) -> int:
         return published.A_PROMPT

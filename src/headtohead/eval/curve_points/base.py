@@ -11,7 +11,7 @@ from torch import Tensor
 
 from headtohead.config.run_config import WORLD, RunConfig
 from headtohead.data import build
-from headtohead.eval.benchmarks.held_out_loss import HeldOutLoss
+from headtohead.eval.curve_points.held_out_loss import HeldOutLoss
 from headtohead.eval.curve_points.score import Point
 from headtohead.models.build import Parts
 from headtohead.models.generator import PICTURES, Generator
