@@ -180,7 +180,7 @@ def check(command: str) -> None:
         check_make(words[1:])
     elif words[0] == "python":
         check_python(words[1:])
-    elif words[0] in (".venv/bin/pip", ".venv/bin/optuna-dashboard"):
+    elif words[0] in (".venv/bin/pip", ".venv/bin/optuna-dashboard", ".venv/bin/wandb"):
         check_extra(words)
     elif words[0] == "hf":
         check_hub(words[1:])
