@@ -62,7 +62,8 @@ def encoded(source: Source, encode: Encode, folder: Path, device: str, say: Call
         parts = []
         for start in range(0, source.pictures, AT_ONCE):
             index = np.arange(start, min(start + AT_ONCE, source.pictures))
-            parts.append(encode(render(draw(STREAM, index), device)).to("cpu", source.dtype))
+            some = encode(render(draw(STREAM, index), device)).cpu()
+            parts.append(some.to(source.dtype) if some.is_floating_point() else some)
             if (start // AT_ONCE) % 16 == 15:
                 say(f"  {start + len(index):,} of {source.pictures:,}")
         folder.mkdir(parents=True, exist_ok=True)
@@ -119,7 +120,7 @@ class Steps(IterableDataset[StepBatch]):
         epoch, rows = self.rows(step)
         rows = rows[first : first + self.portion.at_once]
         texts = captions(self.scenes[rows], self.seed * 100_003 + epoch, rows, self.shares)
-        return StepBatch(texts, self.tokens[torch.from_numpy(rows)].float(), first)
+        return StepBatch(texts, self.tokens[torch.from_numpy(rows)], first)
 
     def __iter__(self) -> Iterator[StepBatch]:
         for step in range(self.start, self.stop):

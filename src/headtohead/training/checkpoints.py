@@ -1,4 +1,4 @@
-"""What a run goes on from: the last two states of its training, each with a checksum and what it belongs to.
+"""States that a run resumes from: the last two, each with a checksum and the configuration it belongs to.
 
     checkpoints/0000400.ckpt    Lightning's: weights, averages, optimizer, progress
     checkpoints/0000400.json    written last: step, size, sha256, the run's configuration, its data's fingerprint
@@ -30,14 +30,14 @@ BLOCK = 1 << 22
 
 @dataclass(frozen=True)
 class State:
-    """A whole state on disk."""
+    """A complete state on disk."""
 
     step: int
     path: Path
     belongs: dict[str, Any]
 
     def check(self, belongs: dict[str, Any]) -> None:
-        """A run goes on only as the run that it was."""
+        """Refuse to resume under another configuration or other data."""
         if told := differences(self.belongs, belongs):
             raise ConfigError(
                 f"{self.path}: is of another configuration or other data ({told}); set them back, or move the run away"
@@ -45,7 +45,7 @@ class State:
 
 
 class Checkpoints(TorchCheckpointIO):
-    """Lightning's way to the disk: written beside, flushed, renamed; a full disk is waited for."""
+    """Lightning's checkpoint writer: atomic (written beside, flushed, renamed), waits while the disk is full."""
 
     def __init__(self, run: Path, say: Callable[[str], None], waiting: Callable[[bool], None]) -> None:
         self.folder, self.say, self.waiting = run / CHECKPOINTS, say, waiting
@@ -101,7 +101,7 @@ class _Summed:
 
 
 def newest(run: Path, say: Callable[[str], None]) -> State | None:
-    """The last whole state; damaged ones are said and passed over."""
+    """The last complete state; damaged ones are reported and skipped."""
     left = sorted((run / CHECKPOINTS).glob("*.json"))
     while left:
         manifest = left.pop()
@@ -136,7 +136,7 @@ def _damage(path: Path, size: int, sha: str) -> str:
 
 
 def clear(run: Path) -> None:
-    """When a run is finished."""
+    """Delete the states of a finished run."""
     for path in (run / CHECKPOINTS).glob("*"):
         path.unlink(missing_ok=True)
 

@@ -1,4 +1,4 @@
-"""What every training here shares: averaged weights, clipping, schedule, sharding, checkpoints of what is trained."""
+"""LightningModules: averaged weights, clipping, schedule, sharding, and checkpoints of the trained weights."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from headtohead.utils.tensor_shapes import Target
 
 
 class Net(Protocol):
-    """A module that knows which of its weights are trained, and in which units they may be sharded."""
+    """A module that names its trained weights and the units in which they may be sharded."""
 
     def trained(self) -> dict[str, nn.Parameter]: ...
     def units(self) -> list[nn.Module]: ...
@@ -35,7 +35,7 @@ N = TypeVar("N", bound=Net)
 
 
 class Average(Generic[N]):
-    """A moving average of the trained weights alone; frozen ones are shared, not copied."""
+    """Exponential moving average of the trained weights; frozen weights are shared, not copied."""
 
     def __init__(self, net: N, decay: float) -> None:
         self.net, self.decay = net, decay
@@ -43,18 +43,18 @@ class Average(Generic[N]):
 
     @torch.no_grad()
     def step(self, steps: int) -> None:
-        """Early on the average is short, or it would hold little but the first weights for a thousand steps."""
+        """Update the average; early on with a smaller decay, so that the first weights do not dominate it."""
         decay = min(self.decay, (1 + steps) / (10 + steps))
         torch._foreach_lerp_(list(self.weights.values()), list(self.net.trained().values()), 1 - decay)
 
     def __enter__(self) -> N:
-        """The net with averaged weights, until the block ends."""
+        """Put the averaged weights into the net until the block ends."""
         self._own = {name: p.detach().clone() for name, p in self.net.trained().items()}
         self._put(self.weights)
         return self.net
 
     def whole(self) -> dict[str, Tensor]:
-        """The averages as plain tensors; where they are sharded, gathered by all processes together."""
+        """The averages as plain tensors; sharded ones are gathered, a collective of all ranks."""
         return {name: w.full_tensor() if isinstance(w, DTensor) else w for name, w in self.weights.items()}
 
     def restore(self, weights: Mapping[str, Tensor]) -> None:
@@ -85,7 +85,7 @@ class Learner(L.LightningModule, Generic[N]):
         self._began, self._lost = time.monotonic(), torch.zeros(())
 
     def configure_model(self) -> None:
-        """Under a strategy that has a mesh of devices, every unit is sharded by itself."""
+        """Shard every unit by itself where the strategy has a device mesh (FSDP)."""
         if self._device_mesh is None or isinstance(next(self.net.parameters()), DTensor):
             return
         mesh = self._device_mesh["data_parallel"]
@@ -101,7 +101,7 @@ class Learner(L.LightningModule, Generic[N]):
         self._lost = self._lost + loss.detach()
 
     def configure_gradient_clipping(self, optimizer: Any, *_: Any, **__: Any) -> None:
-        """The last place before a step: what is no number must not reach the weights."""
+        """Last hook before the optimizer step: abort on a non-finite loss or gradient."""
         norm = nn.utils.clip_grad_norm_(self.net.trained().values(), self.settings.clip)
         norm, lost = norm.full_tensor() if isinstance(norm, DTensor) else norm, self._lost
         if not torch.isfinite(norm + lost):
@@ -111,7 +111,7 @@ class Learner(L.LightningModule, Generic[N]):
         self.log("grad_norm", norm, prog_bar=True)
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        """The average belongs to the step itself: callbacks, which measure and save, run before the module's hooks."""
+        """Step and update the average here: callbacks, which measure and save, run before the module's other hooks."""
         super().optimizer_step(*args, **kwargs)
         self.average.step(self.global_step)
         self.log("samples/s", self.settings.batch / (time.monotonic() - self._began), prog_bar=True)
@@ -133,7 +133,7 @@ class Learner(L.LightningModule, Generic[N]):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Trained weights only: frozen ones are made by their recipe, not by the run."""
+        """Keep trained weights only; frozen ones are loaded from their own files."""
         trained = {f"net.{name}" for name in self.net.trained()}
         checkpoint["state_dict"] = {k: v for k, v in checkpoint["state_dict"].items() if k in trained}
         checkpoint["average"] = self.average.whole()

@@ -1,4 +1,4 @@
-"""A training in a folder, as every stage does it: it saves its state, is stopped, goes on as the run that it was."""
+"""Training in a run's folder, for every stage: save states, stop on request, resume from the last state."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from headtohead.utils.processes import Asked
 
 
 class Training:
-    """One process's part in it; the first process holds the claim, writes, and speaks."""
+    """A training on one rank. Rank 0 holds the lease on the folder, writes records and prints."""
 
     def __init__(
         self,
@@ -62,14 +62,14 @@ class Training:
         self.portion = Portion.of(train.batch, compute.micro_batch, rank, world)
 
     def write(self, work: Callable[[], None]) -> None:
-        """Something into the folder, by its owner and when there is space."""
+        """Do work that writes into the folder, while the lease is held; wait while the disk is full."""
         with self._keeping():
             if self.claim:
                 self.claim.check()
             patiently(work, self.folder, self.say, self._waiting)
 
     def save(self, trainer: L.Trainer) -> None:
-        """By all processes together."""
+        """Save a state; a collective of all ranks."""
         with self._keeping():
             if self.claim:
                 self.claim.check()
@@ -119,7 +119,7 @@ class Training:
         return state
 
     def _waiting(self, now: bool) -> None:
-        """For space: whoever looks is told, and who is asked to go goes."""
+        """Mark the run paused while the disk is full; exit if termination was requested."""
         about = {"reason": "the disk is full"} if now else {}
         if self.claim:
             with contextlib.suppress(OSError):
@@ -141,7 +141,7 @@ def joined(folder: Path, say: Callable[[str], None]) -> Iterator[tuple[Asked, Cl
 
 
 def room(folder: Path, trained: Iterable[Tensor]) -> None:
-    """Before anything is spent: is there space for the states of weights, their averages and AdamW's moments?"""
+    """Refuse to start where the disk cannot hold the states: weights, their averages and AdamW's moments."""
     needed = (checkpoints.KEPT + 1) * 4 * sum(p.numel() * p.element_size() for p in trained)
     free = shutil.disk_usage(folder).free
     if free < needed:

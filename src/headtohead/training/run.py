@@ -1,7 +1,7 @@
 """`python -m headtohead.training.run FOLDER` trains the run whose config.json lies in the folder.
 
-One process on one device, or as many as a launcher starts; all of them paint, the first one judges and writes. The
-first one also claims the run, so that nobody else works on it, and records how it ended.
+One process on one device, or as many as a launcher starts. All ranks generate pictures; rank 0 scores them, writes the
+record, and holds a lease on the folder so that no other worker trains the same run.
 """
 
 from __future__ import annotations
@@ -48,7 +48,15 @@ def train(
     say: Callable[[str], None] = print,
     log: loggers.Loggers = loggers.none,
 ) -> None:
-    """Train a run to its end, going on from its last state when there is one; how it ends is on record."""
+    """Train a run to its end, from its last state if there is one, and record how it ended.
+
+    config  of the run
+    folder  its record
+    cache   folder of encoded pictures
+    device  cpu or cuda
+    say     prints a line
+    log     makes loggers of Lightning
+    """
     with joined(folder, say) as (asked, claim):
         if claim is None:
             _train(config, folder, cache, device, say, None, asked, loggers.none)
@@ -62,7 +70,7 @@ def train(
 
 @contextlib.contextmanager
 def _recorded(recorder: Recorder) -> Iterator[None]:
-    """What ends a run stands in its folder, whoever started it."""
+    """Record in status.json why the run ended."""
     try:
         yield
     except leases.Taken:

@@ -1,4 +1,4 @@
-"""The points of a run's curves: every so many steps its averaged weights are measured and recorded."""
+"""Measure and record a point of the run's curves every `evaluation.every` steps, with averaged weights."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from headtohead.utils.compute import peak_mb
 
 
 class Curves(L.Callback):
-    """A state is saved before each point, so that measuring can be broken off; a point that is owed is made up for."""
+    """Save a state before each point, so that an interrupted point is measured after resuming."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class Curves(L.Callback):
         self.config, self.examiner, self.recorder, self.flops = config, examiner, recorder, flops
         self.by, self.progress = training, progress
         self.training = self.measuring = self.peak = 0.0
-        self.owed = 0  # the step of a point that was saved for and maybe not measured
+        self.owed = 0  # step of a pending point: its state is saved, its scores may not be recorded
         self._since, self._kept_before = time.monotonic(), 0.0
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -56,7 +56,7 @@ class Curves(L.Callback):
         self._since = time.monotonic()
 
     def point(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        """Measure the step that is owed, unless it is on record already."""
+        """Measure the pending step, unless it is on record already."""
         assert isinstance(module, DesignModule)
         started, step = time.monotonic(), self.owed
         last = step == self.config.train.steps
@@ -89,6 +89,10 @@ class Curves(L.Callback):
         for logger in trainer.loggers:
             logger.log_metrics(point.point.values, step)
         beside(trainer, f"step {step:,}: {told[-1]}")
+
+    @property
+    def state_key(self) -> str:
+        return "Curves"  # as in states that were saved before
 
     def state_dict(self) -> dict[str, Any]:
         own = {"training": self.training, "measuring": self.measuring, "peak": self.peak, "owed": self.owed}

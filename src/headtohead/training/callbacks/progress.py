@@ -1,4 +1,4 @@
-"""How far a run is, for whoever watches: `progress.json` in its folder, replaced every few seconds."""
+"""Progress of a run: `progress.json` in its folder, rewritten every few seconds, and lines or a bar on the terminal."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SMOOTH = 0.1  # weight of the last interval in the speed
 
 
 class Progress(L.Callback):
-    """Speed and time left are of this start alone; what is not known yet is left out."""
+    """Speed and time left are measured since this start; values that are not known yet are left out."""
 
     def __init__(self, recorder: Recorder, config: RunConfig) -> None:
         self.recorder, self.config = recorder, config
@@ -74,7 +74,7 @@ def bar() -> ProgressBar:
 
 
 class Lines(ProgressBar):
-    """A bar redraws itself, which a file keeps a thousand times over."""
+    """Progress as lines, for output that goes to a file, where a bar would be repeated at every redraw."""
 
     def __init__(self, every: float = EVERY) -> None:
         super().__init__()
@@ -97,6 +97,6 @@ class Lines(ProgressBar):
 
 
 def beside(trainer: L.Trainer, line: str) -> None:
-    """A line that the bar does not overwrite."""
+    """Print a line that the bar does not overwrite."""
     assert trainer.progress_bar_callback is not None
     trainer.progress_bar_callback.print(line, file=sys.stderr)
