@@ -1,4 +1,4 @@
-"""A folder in which `make tune` is at home."""
+"""A folder for tests of `make tune`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ablations.tune import liveness, trials
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a search of tiny runs, in which the command is at home."""
+    """A temporary working folder with the search file tiny.yaml, of tiny runs."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(trials, "SETTLE", 0.0)
     monkeypatch.setattr(liveness, "POLL", 0.05)

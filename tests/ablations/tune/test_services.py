@@ -103,7 +103,7 @@ def test_workers_that_share_postgresql_lose_no_trial_and_make_none_twice(place: 
     shown = said + written.read_text() + json.dumps(read_json(place / "results/tune/tiny/sweep.json"))
     assert postgres.PASSWORD not in shown
     assert f"postgresql://{postgres.USER}:***@127.0.0.1" in shown
-    assert worker(database, place / "again.log").wait(300) == 0
+    assert worker(database, place / "again.log").wait(900) == 0
     assert len(study.get_trials()) == TRIALS
     storage.engine.dispose()
 
