@@ -125,9 +125,9 @@ def test_optuna_dashboard_shows_the_trials_of_a_search(place: Path, monkeypatch:
             return False
 
     with ExitStack() as ends:
-        command = [sys.executable, "-c", "from optuna_dashboard._cli import main; main()", "--port", f"{port}"]
+        command = [str(Path(sys.executable).with_name("optuna-dashboard")), "--port", f"{port}"]
         services.daemon(ends, place / "log", *command, "sqlite:///results/tune/tiny.db")
-        services.wait(answers, 120, (place / "log").read_text)
+        services.wait(answers, 300, (place / "log").read_text)
         (study,) = get("studies")["study_summaries"]
         trials = get(f"studies/{study['study_id']}")["trials"]
     assert study["study_name"] == "tiny/clip_mse"
