@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from optuna.trial import TrialState
@@ -48,8 +49,8 @@ def main(given: list[str] | None = None) -> int:
 
 
 def _tune(options: argparse.Namespace) -> int:
-    search = _search(options)
     designs = list(dict.fromkeys(expanded(options.design)))
+    search = replace(_search(options), designs=tuple(designs))
     search.check(known(design, DESIGNS, "design", "--design") for design in designs)
     study = named(options.study or search.name, "study", "--study")
     file = find(sweep_file.SWEEPS, options.write or f"tuned-{study}", "sweep")

@@ -12,7 +12,7 @@ from ablations.cli.yaml_files import find, load
 from ablations.sweep.sweep_file import SWEEPS, Settings, Value
 from ablations.tune.best_of_grid import OBJECTIVE
 from headtohead.config.parsing import ConfigError, Rule, Zero, build
-from headtohead.config.presets import configure
+from headtohead.config.presets import applicable, configure
 from headtohead.config.run_config import RunConfig
 
 SEARCHES = SWEEPS / "search"
@@ -79,6 +79,7 @@ class Search(SearchFile):
 
     name: str
     where: str
+    designs: tuple[str, ...] = ()  # that are searched; settings of heads apply as in a sweep of them
 
     def config(self, design: str, values: Mapping[str, Any]) -> RunConfig:
         """A trial's run.
@@ -86,7 +87,8 @@ class Search(SearchFile):
         design  name of a declared design
         values  the trial's settings, by key of `space`
         """
-        return configure(design, self.scale, self.seed, {**self.set, **values, **SPLIT}, self.where)
+        fixed = applicable(design, self.designs, self.set)
+        return configure(design, self.scale, self.seed, {**fixed, **values, **SPLIT}, self.where)
 
     def check(self, designs: Iterable[str]) -> None:
         """Refuse what cannot be searched, at every end of the space and for every design, before anything is run."""

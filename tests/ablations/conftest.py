@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 from searches import SPACE
-from small import SMALL
+from small import LINEAR
 
 from ablations.tune import liveness, trials
 
@@ -20,6 +20,6 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(liveness, "POLL", 0.05)
     (tmp_path / "sweeps" / "search").mkdir(parents=True)
     few = {"evaluation.every": 6, "evaluation.final_geneval": 6, "evaluation.final_dpg": 1}
-    fixed = {key: value for key, value in (SMALL | few).items() if key not in SPACE}
+    fixed = {key: value for key, value in (LINEAR | few).items() if key not in SPACE}
     (tmp_path / "sweeps" / "search" / "tiny.yaml").write_text(yaml.safe_dump({"space": SPACE, "set": fixed}))
     return tmp_path

@@ -8,3 +8,4 @@ SMALL = {
     "evaluation.every": 3, "evaluation.geneval": 24, "evaluation.dpg": 6, "evaluation.final_geneval": 24,
     "evaluation.final_dpg": 6, "evaluation.diverse": 2, "evaluation.held_out": 8, "sampling.steps": 2,
 }  # fmt: skip
+LINEAR = {key: value for key, value in SMALL.items() if not key.startswith("head.")}  # of heads without settings

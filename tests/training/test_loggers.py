@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import wandb_files
-from small import SMALL
+from small import LINEAR
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from ablations.sweep import command as sweep
@@ -17,7 +17,7 @@ from headtohead.training.callbacks import loggers
 from headtohead.training.run import train
 
 FEW = {"evaluation.geneval": 6, "evaluation.final_geneval": 6, "evaluation.dpg": 1, "evaluation.final_dpg": 1}
-CONFIG = configure("clip_mse", overrides={**SMALL, **FEW, "train.steps": 12, "evaluation.every": 6})
+CONFIG = configure("clip_mse", overrides={**LINEAR, **FEW, "train.steps": 12, "evaluation.every": 6})
 
 
 def scalars(folder: Path) -> dict[str, dict[int, float]]:

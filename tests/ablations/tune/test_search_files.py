@@ -22,7 +22,8 @@ from headtohead.config.parsing import ConfigError
         (["--study", "../x"], "cannot be a study's name"),
         (["--write", "/etc/x"], "cannot be a sweep's name"),
         (["--set", "evaluation.split=test"], "a search uses dev prompts"),
-        (["--set", "head.dmi=3"], "did you mean head.dim?"),
+        (["--design", "clip_flow", "--set", "head.dmi=3"], "did you mean head.dim?"),
+        (["--set", "head.dim=32"], "head.dim: clip_mse has no such setting: its head is linear"),
         (["--set", "train.lr=0.1"], "train.lr stands in space and in set"),
         (["--storage", "nonsense"], "expected an address such as sqlite:///my.db"),
         (["--storage", "postgresql+psycopg2://me:secret@host/x"], "--storage postgresql+psycopg2://me:***@host/x: "),
@@ -71,7 +72,7 @@ def test_mistakes_are_one_line_before_anything_begins(
 def test_search_files_are_strict(text: str, says: str, place: Path) -> None:
     (place / "sweeps" / "search" / "bad.yaml").write_text(text)
     with pytest.raises(ConfigError) as error:
-        search_space.read("bad").check(["clip_mse"])
+        search_space.read("bad").check(["clip_flow"])
     assert str(error.value).startswith("sweeps/search/bad.yaml: ")
     assert says in str(error.value)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from searches import BEST, drawn, fit, go, unreal
-from small import SMALL
+from small import LINEAR
 
 from ablations.report import build
 from ablations.sweep import command as sweep
@@ -64,7 +64,7 @@ def test_every_design_has_the_same_budget_and_the_best_is_chosen(
     own = written.runs()["vae_flow-s2"]
     assert own.train.lr == written.chosen["vae_flow"]["train.lr"]
     assert (own.evaluation.split, own.train.steps) == ("test", configure("vae_flow").train.steps)
-    assert own.head.dim == SMALL["head.dim"]  # under which the search's choice holds
+    assert own.data.pictures == LINEAR["data.pictures"]  # under which the search's choice holds
     (found,) = best_of_grid.choices(place / "results" / "tune" / "tiny")[:1]
     assert len(found.scores) == 6
     capsys.readouterr()
