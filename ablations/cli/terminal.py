@@ -1,4 +1,4 @@
-"""Text on a terminal: what files say is shown and never obeyed, columns stay columns, a picture is drawn in place."""
+"""Tables on a terminal: control characters in names are spelled out, wide letters keep columns, redrawn in place."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def width(text: str) -> int:
 
 
 def fit(text: str, columns: int) -> str:
-    """As it may be shown, and no wider."""
+    """Text without control characters, cut to so many columns."""
     text = printable(text[: 4 * columns])
     if width(text) <= columns:
         return text
@@ -39,7 +39,7 @@ def fit(text: str, columns: int) -> str:
 
 
 def shorten(text: str, columns: int) -> str:
-    """Names of runs differ at both ends: what is cut is their middle."""
+    """Text cut in its middle: names of runs differ at both ends."""
     text = printable(text)
     if width(text) <= columns:
         return text
@@ -69,7 +69,7 @@ def size() -> tuple[int, int]:
 
 
 def again_and_again(draw: Callable[[], Sequence[str]], seconds: float) -> None:
-    """Until it is interrupted: in place on a terminal, which keeps the last picture; else one below the other."""
+    """Print `draw()` every so many seconds until Ctrl-C: in place on a terminal, where the last one stays."""
     lines: Sequence[str] = ()
     with contextlib.suppress(KeyboardInterrupt), _screen():
         while True:
@@ -91,7 +91,7 @@ def _show(lines: Sequence[str]) -> None:
 
 @contextlib.contextmanager
 def _screen() -> Iterator[None]:
-    """A screen beside the one that scrolls, given back however this ends."""
+    """The terminal's alternate screen, left again however this ends."""
     if not is_terminal():
         yield
         return

@@ -1,4 +1,4 @@
-"""YAML that people write: short files without YAML's traps, whose every mistake is one line with file and place."""
+"""YAML files that users write, read strictly: every mistake is one line with file and place."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ for _kind in ("int", "float"):
 
 
 def find(folder: Path, name: str, kind: str) -> Path:
-    """The file of that name; a name leads to no other folder."""
+    """The file of that name in the folder; names with path separators are refused."""
     return folder / f"{named(name, kind, str(folder))}.yaml"
 
 
@@ -61,7 +61,7 @@ def named(name: str, kind: str, where: str) -> str:
 
 
 def load(path: Path, kind: str) -> Any:
-    """What a file holds; `kind` is what it should be, in the words of an error."""
+    """The content of a YAML file; `kind` ("sweep") is what an error calls it."""
     where = str(path)
     named(path.stem, kind, where)
     try:

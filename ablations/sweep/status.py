@@ -1,4 +1,4 @@
-"""How far every run is, who works on it, what failed and why, when all is done."""
+"""How far every run is, which worker has it, what failed and why, when all is done."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ PLAIN = 10_000  # columns and rows where nobody scrolls
 
 
 def until_all_is_done(runs: Sequence[Watched]) -> float | None:
-    """Seconds, if those at work take up what waits, the longest first; none where nobody works or nothing tells."""
+    """Seconds until all runs are done, if workers take up waiting runs, longest first; None where no worker is or no
+    duration is known."""
     loads = [_left(run, runs) for run in runs if run.at_work]
     waiting = [_left(run, runs) for run in runs if run.waits]
     if not loads or None in loads or None in waiting:
@@ -42,7 +43,7 @@ def until_all_is_done(runs: Sequence[Watched]) -> float | None:
 
 
 def _left(run: Watched, runs: Sequence[Watched]) -> float | None:
-    """Seconds of work: as it says itself, or as fast as other runs of its design were, or as any."""
+    """Seconds of work left in a run: its own estimate, or from other runs of its design, or from any."""
     if run.left is not None:
         return run.left
     known = [r for r in runs if r.a_step is not None]
@@ -63,7 +64,7 @@ def counted(runs: Sequence[Watched]) -> str:
 
 
 def outlook(runs: Sequence[Watched], now: float) -> str:
-    """When everything is done, or how much is left that nobody works on."""
+    """When everything is done, or how much work is left without a worker."""
     if not any(run.at_work or run.waits for run in runs):
         return ""
     if not any(run.at_work for run in runs):
@@ -94,7 +95,14 @@ def cells(run: Watched) -> list[str]:
 
 
 def table(found: Mapping[Path, Sequence[Watched]], now: float, columns: int, rows: int, colours: bool) -> list[str]:
-    """Sweep by sweep; where rows are few, runs at work and troubles first."""
+    """The lines of the table, sweep by sweep; where rows are few, runs at work and failed ones are shown first.
+
+    found    runs by their sweep's folder
+    now      time, in seconds
+    columns  of the terminal, which no line exceeds
+    rows     of the terminal
+    colours  whether lines are coloured
+    """
     head = ("state", "step", "speed", "left", *(m.name for m in metrics.headline()), "by")
     left = (0, len(head) - 1)  # columns that are aligned on the left
     runs = [run for own in found.values() for run in own]
@@ -130,7 +138,7 @@ def _rank(run: Watched) -> int:
 
 
 def _last(found: Mapping[Path, Sequence[Watched]], now: float) -> str:
-    """When the last of several sweeps is done, where each of them has somebody who works on it."""
+    """When the last of several sweeps is done, where each of them has a worker."""
     open_ones = [own for own in found.values() if any(run.at_work or run.waits for run in own)]
     ends = [until_all_is_done(own) for own in open_ones]
     if not ends or None in ends:

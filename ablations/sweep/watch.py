@@ -1,4 +1,4 @@
-"""What the folders of runs say at this moment, to whoever watches: nothing in them need be whole, or there at all."""
+"""The state of runs from their folders, for `make status`: files may be half written, damaged or missing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ENDED, FAILED, NEW, DAMAGED, GONE, PAUSED = "finished", "failed", "new", "unread
 
 @dataclass(frozen=True)
 class Watched:
-    """One run as it stands."""
+    """The state of one run."""
 
     name: str
     state: str
@@ -47,7 +47,11 @@ class Watched:
 
 
 def sweeps(results: Path, now: float) -> dict[Path, list[Watched]]:
-    """Every run by its sweep's folder: those that have begun and those that are planned; `now` is the disk's time."""
+    """Every run by its sweep's folder, begun or planned.
+
+    results  of all sweeps, of one, or a run
+    now      time by the clock of the disk, in seconds
+    """
     out: dict[Path, list[Watched]] = {}
     for folder in _folders(results, DEEP):
         if (folder / CONFIG).is_file():

@@ -1,4 +1,4 @@
-"""One worker of a sweep: it takes the runs that nobody works on, and over those whose worker died, until none is left.
+"""One worker of a sweep: it trains the runs that no other worker has, and those whose worker died, until none is left.
 
 Any number of workers share a results folder; who works on what stands in the runs' folders (headtohead.records.leases).
 """
@@ -29,7 +29,14 @@ POLL = 5.0  # seconds between looks at runs that others work on
 
 @dataclass(frozen=True)
 class Worker:
-    """Works in one sweep's folder; exit codes by run are what comes out."""
+    """Trains the runs of one sweep.
+
+    folder  the sweep's
+    cache   where encoded pictures are kept
+    device  cpu or cuda; None takes cuda when there is one
+    launch  how the processes of a run are started
+    log     loggers by name, beside the run's own record
+    """
 
     folder: Path
     cache: Path
@@ -61,14 +68,14 @@ class Worker:
             time.sleep(POLL)
 
     def _done(self, name: str, config: RunConfig, began: float) -> int | None:
-        """0 when it is finished, 1 when another worker failed at it since this one began: once is enough; 2 when its
-        folder has come to hold something else, which stays as it is."""
+        """A run's exit code where nothing is left to do: 0 when it is finished, 1 when another worker failed at it
+        since this one began, 2 when its folder holds another configuration, which is left as it is; else None."""
         folder = self.folder / name
         try:
             if state_of(folder, config) == "finished":
                 return 0
             status = folder / layout.STATUS
-            if status.exists() and status.stat().st_mtime >= began and _told(folder).get("state") == "failed":
+            if status.exists() and status.stat().st_mtime >= began and _status(folder).get("state") == "failed":
                 return 1
         except InputError as error:
             say(f"{folder}: failed: {error}")
@@ -76,7 +83,7 @@ class Worker:
         return None
 
     def _train(self, name: str, config: RunConfig) -> int | None:
-        """One run's exit code, or none when somebody else was faster; what breaks it is said, and the sweep goes on."""
+        """Train one run; its exit code, or None when another worker has it. Errors are printed, not raised."""
         folder, started = self.folder / name, time.monotonic()
         try:
             if self.launch.by == "local":
@@ -100,7 +107,7 @@ class Worker:
         return 0
 
     def _report(self) -> None:
-        """By one worker at a time, the last one last."""
+        """Make the report anew, one worker at a time."""
         from ablations.report import build  # draws figures
 
         for _ in range(REPORTING):
@@ -112,9 +119,9 @@ class Worker:
                 time.sleep(1)
 
     def _launched(self, config: RunConfig, folder: Path) -> int | None:
-        """A run's exit code from processes of its own, or none when it was only put into a queue.
+        """Start the processes of a run; its exit code, or None when it was put into a queue.
 
-        The first of those processes claims the run; until then others may be faster, and nothing of theirs is touched.
+        The first of those processes claims the run; until then another worker may have it, whose files stay untouched.
         """
         if not (folder / layout.CONFIG).exists():  # what is there says the same
             folder.mkdir(parents=True, exist_ok=True)
@@ -130,12 +137,12 @@ class Worker:
         return self.launch.run(RUN, words)
 
     def _ended(self, folder: Path, reason: str, code: int) -> int | None:
-        """The run itself records why it failed; what died before it could is recorded here.
+        """Record why a run failed, where its process ended before it could; its exit code.
 
-        None when somebody else has the run, or has finished it: torchrun says 1 whatever its processes said.
+        None when another worker has the run or has finished it: torchrun exits with 1 whatever its processes did.
         """
         with contextlib.suppress(OSError, json_files.RecordError):  # the disk itself may be what failed
-            who, told = leases.holder(folder), _told(folder)
+            who, told = leases.holder(folder), _status(folder)
             if code == leases.TAKEN or (who and who.alive) or told.get("state") == "finished":
                 return None
             if told.get("state") == "failed":
@@ -146,8 +153,8 @@ class Worker:
         return code
 
 
-def _told(folder: Path) -> dict[str, Any]:
-    """What is on record of how a run stands."""
+def _status(folder: Path) -> dict[str, Any]:
+    """status.json of a run."""
     status = folder / layout.STATUS
     return json_files.read_json(status) if status.exists() else {}
 

@@ -93,7 +93,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def quiet(line: str) -> None:
-    """For processes beside the first."""
+    """Prints nothing; for ranks other than 0."""
 
 
 def say(line: str) -> None:
@@ -101,7 +101,7 @@ def say(line: str) -> None:
 
 
 def duration(seconds: float) -> str:
-    """As one says it: 40 s, 12 min, 3 h 20 min."""
+    """Seconds as text: 40 s, 12 min, 3 h 20 min."""
     minutes = round(seconds / 60)
     if seconds < 90:
         return f"{seconds:.0f} s"

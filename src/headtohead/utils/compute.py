@@ -1,4 +1,4 @@
-"""What a run ran on, and how much memory it took."""
+"""The machine and packages of a run, its peak memory, counted FLOPs, and autocast."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def commit() -> str | None:
 
 
 def peak_mb(device: str) -> float:
-    """The most memory this process held: the accelerator's, or the machine's own."""
+    """Peak memory of this process in MB: the accelerator's, or the machine's own."""
     if device == "cuda":
         return torch.cuda.max_memory_allocated() / 2**20
     return megabytes(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)

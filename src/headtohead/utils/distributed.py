@@ -1,4 +1,4 @@
-"""Work in batches shared by the processes of a training: the first one gets all results."""
+"""Distribute batches over ranks; gather the results on rank 0."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor, distributed
 
 
 def world() -> tuple[int, int]:
-    """This process among how many."""
+    """Rank and number of processes."""
     if not distributed.is_available() or not distributed.is_initialized():
         return 0, 1
     return distributed.get_rank(), distributed.get_world_size()
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 def broadcast(value: T) -> T:
-    """What the first process has, on every process."""
+    """Rank 0's value, on every rank."""
     if world()[1] == 1:
         return value
     box = [value]

@@ -1,5 +1,5 @@
-"""What needs no traceback: one line says it. Work in processes of its own raises it, and commands hear it without
-loading torch."""
+"""Errors that are reported in one line without a traceback. They load no torch, so that commands can receive them from
+processes that use it."""
 
 
 class InputError(ValueError):
@@ -10,24 +10,24 @@ class InputError(ValueError):
 
 
 class Diverged(ArithmeticError):
-    """A training whose loss or gradient is no number any more."""
+    """Raised before the optimizer step when loss or gradient is not finite."""
 
 
 class GivenUp(Exception):
-    """A training that whoever looks on wants no more of."""
+    """Raised when a search prunes a training."""
 
 
 class Stopped(SystemExit):
-    """The training was asked to end, has saved, and goes on from there next time."""
+    """Raised when the process was asked to end, with its exit code; a training has saved its state before."""
 
 
 def printable(text: str) -> str:
-    """Spells out what a terminal would obey instead of showing: names and keys come from files."""
+    """Text with control characters spelled out; names and keys come from files."""
     return text if text.isprintable() else "".join(c if c.isprintable() else _spelled(c) for c in text)
 
 
 def one_line(error: Exception) -> str:
-    """What an error says, an OSError by its file: whoever reads it knows neither numbers nor classes."""
+    """An error as one line; an OSError with its file instead of its number."""
     if isinstance(error, OSError) and error.strerror:
         return printable(": ".join(str(part) for part in (error.filename, error.strerror) if part))
     return printable(" ".join(str(error).split()))

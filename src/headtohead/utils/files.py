@@ -1,4 +1,4 @@
-"""A disk that is full: whoever writes waits for space instead of losing what was computed."""
+"""Writing files: whole or not at all, and waiting for space while the disk is full."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ AGAIN = 5.0  # seconds
 
 
 def full(error: BaseException) -> bool:
-    """Also where a library wraps what the system said into an error of its own."""
+    """Whether an error means that the disk is full, also where a library wraps it in an error of its own."""
     return any(
         getattr(e, "errno", None) in FULL or "No space left on device" in str(e) or "quota exceeded" in str(e).lower()
         for e in _chain(error)
@@ -33,7 +33,13 @@ def patiently(
     say: Callable[[str], None],
     waiting: Callable[[bool], None] = lambda _: None,
 ) -> T:
-    """`write` leaves nothing behind when it fails; `waiting` is told of every wait and may end it by raising."""
+    """The result of `write()`, tried again every few seconds while the disk is full.
+
+    write    leaves nothing behind when it fails
+    where    folder that messages name
+    say      prints a message
+    waiting  called with True while waiting and False at the end; may raise to give up
+    """
     told = False
     while True:
         try:

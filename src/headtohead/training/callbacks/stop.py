@@ -1,4 +1,4 @@
-"""A training that is asked to end (SIGTERM: a scheduler that needs the machine; Ctrl-C) saves first and then goes."""
+"""A training that is asked to end (SIGTERM from a scheduler, Ctrl-C) saves its state first."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ EVERY = 15 * 60  # seconds between states that are saved though nothing is measu
 
 
 class Stopping(L.Callback):
-    """Asks after every step, all processes together: a checkpoint of sharded weights needs every one of them."""
+    """After each step: save and end if any process was asked to, save if the last state is older than `EVERY`. All
+    processes decide together, as a checkpoint of sharded weights needs every one of them."""
 
     def __init__(self, asked: Asked, save: Callable[[L.Trainer], None]) -> None:
         self.asked, self.save = asked, save
