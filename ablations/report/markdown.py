@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ablations.analysis.claims.declared import HEAD
+from ablations.analysis.claims.command import HEAD
 from ablations.analysis.table import Table
 from ablations.report.figures import named
 from ablations.report.section import Section

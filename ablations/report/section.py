@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ablations.analysis import main_effects, table
-from ablations.analysis.claims import declared
+from ablations.analysis.claims import command, declared
 from ablations.analysis.claims.declared import Finding
 from ablations.analysis.curves import Curve
 from ablations.analysis.designs import Cell, Ranking, rank
@@ -123,7 +123,7 @@ def section(
         headline=" ".join(filter(None, (note, _tested(judged) if len(own) > 1 else "", headline(own, ranking)))),
         counted=_counted(judged),
         verdicts=_shown(judged),
-        legend=declared.legend(judged),
+        legend=command.legend(judged),
         looks=look,
         chart=chart([c for c in curves if c.sweep == sweep], look),
         final=tables.final(own, ranking),
@@ -220,7 +220,7 @@ def _shown(judged: list[Finding]) -> list[Shown]:
     for f in judged:
         at = {"effect": f.effect, "low": f.low, "high": f.high, "margin": SMALLEST if f.unit != "share" else 0.0}
         drawn = {name: round(v / most[f.unit] * REACH, 1) for name, v in at.items() if not np.isnan(v)} if f.n else {}
-        out.append(Shown(f, MARKS[f.verdict], declared.row(f)[2:], drawn))
+        out.append(Shown(f, MARKS[f.verdict], command.row(f)[2:], drawn))
     return out
 
 

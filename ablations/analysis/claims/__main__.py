@@ -1,5 +1,5 @@
 import sys
 
-from ablations.analysis.claims.declared import main
+from ablations.analysis.claims.command import main
 
 sys.exit(main())

@@ -10,12 +10,8 @@ at which a verdict looks right.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
-
-import numpy as np
+from dataclasses import dataclass
 
 from ablations.analysis.claims.checks import (
     Beats,
@@ -32,14 +28,11 @@ from ablations.analysis.claims.checks import (
 from ablations.analysis.curves import FLOPS, Curve
 from ablations.analysis.designs import Cell, cells
 from ablations.analysis.equal_budget import Incomparable
-from ablations.analysis.statistics import ALPHA, POWER, SMALLEST, Verdict, judge
-from ablations.cli.damage import conclude
+from ablations.analysis.statistics import Verdict, judge
 from headtohead.config.parsing import ConfigError
 from headtohead.config.registry import Registry
 from headtohead.records import metrics
-from headtohead.records.json_files import Damage
-from headtohead.records.read import Run, runs
-from headtohead.utils.cli import Parser
+from headtohead.records.read import Run
 
 ALIGNMENT = {m.key.split("/")[0]: m.key for m in metrics.alignment()}
 HALF = 0.5  # of the budget that both have reached: who trains more efficiently is ahead early
@@ -207,59 +200,3 @@ def _left(used: Iterable[Cell]) -> str:
 def evaluate(found: Iterable[Run], drawn: Iterable[Curve] = ()) -> dict[str, list[Finding]]:
     """Every claim's verdict by sweep; curves that were read already are not read again."""
     return {sweep: findings(own) for sweep, own in cells(found, drawn).items()}
-
-
-HEAD = ("verdict", "claim", "effect", "95 % interval", "unit", "g", "p", "Holm", "n", "detectable")
-
-
-def table(found: Sequence[Finding]) -> str:
-    rows = [HEAD, *(row(f) for f in found)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
-    for f, k in zip(found, range(1, len(rows)), strict=True):
-        lines[k] += "".join(f"\n    {text}" for text in (f.detail, f.why) if text)
-    return "\n".join([*lines, *legend(found)])
-
-
-def legend(found: Sequence[Finding]) -> tuple[str, str, str]:
-    """How the numbers are to be read."""
-    tested = sum(not np.isnan(f.p) for f in found)
-    return (
-        f"Effects are positive as claimed; t intervals over n seeds, not corrected. Verdicts need a Holm-corrected p "
-        f"of at most {ALPHA:g} over {tested} comparisons and, except for shares, an effect of at least {SMALLEST:g}.",
-        f"Detectable: the true effect that a comparison with as many seeds and as much spread finds with a probability "
-        f"of {POWER:.0%}, at a level of {ALPHA:g} / {max(tested, 1)}.",
-        "g: the effect in standard deviations over seeds (Hedges'); it needs three seeds that differ.",
-    )
-
-
-def row(f: Finding) -> tuple[str, ...]:
-    if not f.n:
-        return (f.verdict, f.id, *[""] * (len(HEAD) - 2))
-    between = "" if np.isnan(f.low) else f"{f.low:+.3f} to {f.high:+.3f}"
-    numbers = ["" if np.isnan(v) else f"{v:.2g}" for v in (f.p, f.p_holm, f.mdd)]
-    size = "" if np.isnan(f.size) else f"{f.size:+.2g}"
-    return f.verdict, f.id, f"{f.effect:+.3f}", between, f.unit, size, *numbers[:2], str(f.n), numbers[2]
-
-
-def plain(found: Sequence[Finding]) -> list[dict[str, object]]:
-    """As JSON holds it, which has no NaN."""
-    return [{k: None if isinstance(v, float) and np.isnan(v) else v for k, v in asdict(f).items()} for f in found]
-
-
-def main(arguments: list[str] | None = None) -> int:
-    parser = Parser("ablations.analysis.claims", __doc__)
-    parser.add_argument("results", type=Path, help="a results folder or a sweep's")
-    parser.add_argument("--json", action="store_true", help="as JSON, by sweep")
-    options = parser.parse_args(arguments)
-    return parser.concluded(lambda: _tell(options.results, options.json), "stopped")
-
-
-def _tell(results: Path, as_json: bool) -> int:
-    damage: Damage = {}
-    found = evaluate(runs(results, damage))
-    if as_json:
-        print(json.dumps({sweep: plain(own) for sweep, own in found.items()}, indent=1))
-    else:
-        print("\n\n".join(f"{sweep}\n{table(own)}" for sweep, own in found.items()))
-    return conclude("claims", damage)

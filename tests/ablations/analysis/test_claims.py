@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from made import SETTINGS, record
 
-from ablations.analysis.claims import declared
+from ablations.analysis.claims import command, declared
 from ablations.analysis.claims.declared import CLAIMS, Finding
 from ablations.analysis.curves import read
 from ablations.analysis.statistics import Verdict
@@ -100,7 +100,7 @@ def test_seeds_that_are_not_finished_are_left_out_and_said(sweep: Path) -> None:
 def test_curves_that_were_read_already_give_the_same_verdicts(sweep: Path) -> None:
     Recorder(sweep / "vae_flow-s2").status("running")
     found, drawn = read(sweep)
-    assert declared.plain(declared.evaluate(found, drawn)["made"]) == declared.plain(declared.evaluate(found)["made"])
+    assert command.plain(declared.evaluate(found, drawn)["made"]) == command.plain(declared.evaluate(found)["made"])
 
 
 def test_seeds_are_paired_by_their_number(tmp_path: Path) -> None:
@@ -144,11 +144,11 @@ def test_a_grid_over_learning_rates_has_no_design_to_judge(tmp_path: Path) -> No
 
 
 def test_the_command_prints_a_table_and_json(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert declared.main([str(sweep)]) == 0
+    assert command.main([str(sweep)]) == 0
     text = capsys.readouterr().out
     assert "contradicted  flow-beats-mse-alone/geneval" in text
     assert "over 14 comparisons" in text
-    assert declared.main([str(sweep), "--json"]) == 0
+    assert command.main([str(sweep), "--json"]) == 0
     (found,) = json.loads(capsys.readouterr().out).values()
     assert [f["id"] for f in found] == [c.id for c in CLAIMS]
     assert found[-1]["verdict"] == "no records"
@@ -156,11 +156,11 @@ def test_the_command_prints_a_table_and_json(sweep: Path, capsys: pytest.Capture
 
 
 def test_nothing_to_judge_is_one_line_and_exit_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert declared.main([str(tmp_path)]) == 2
+    assert command.main([str(tmp_path)]) == 2
     assert capsys.readouterr().err.count("\n") == 1
     record(tmp_path / "clip_flow", 0.5)
     (tmp_path / "clip_flow-s0" / "curve.jsonl").write_text("no JSON\n")
-    assert declared.main([str(tmp_path)]) == 2
+    assert command.main([str(tmp_path)]) == 2
     assert "curve.jsonl: line 1 is not JSON" in capsys.readouterr().err
 
 
@@ -180,7 +180,7 @@ def test_one_seed_of_everything_decides_nothing_and_counts_for_nothing(tmp_path:
     tested = [f for f in found.values() if f.n]
     assert len(tested) == 13
     assert all(f.verdict is Verdict.UNDECIDED and f.p != f.p and f.why == "one seed has no interval" for f in tested)
-    assert "over 0 comparisons" in declared.table(tested)
+    assert "over 0 comparisons" in command.table(tested)
 
 
 def test_reading_claims_imports_nothing_heavy() -> None:
@@ -199,9 +199,9 @@ def test_the_size_of_an_effect_stands_beside_it(tmp_path: Path, capsys: pytest.C
     found = verdicts(tmp_path)["clip-beats-vae/geneval"]
     differences = np.array([0.3, 0.3, 0.25])
     assert found.size == pytest.approx(differences.mean() / differences.std(ddof=1) * 0.5642, rel=1e-3)
-    told = dict(zip(declared.HEAD, declared.row(found), strict=True))
+    told = dict(zip(command.HEAD, command.row(found), strict=True))
     assert told["g"] == f"{found.size:+.2g}"
-    assert declared.main([str(tmp_path)]) == 0
+    assert command.main([str(tmp_path)]) == 0
     text = capsys.readouterr().out
     assert f"  {found.size:+.2g}  " in text
     assert "g: the effect in standard deviations over seeds" in text

@@ -11,7 +11,7 @@ import checkpoints
 import pytest
 from endings import ended
 
-from ablations.plan import as_text, totals
+from ablations.plan import as_text, totals, units
 from ablations.plan import command as plan
 
 CHEAP = ["foundations.clip=ViT-B-32:openai", "foundations.clip_side=7", "head.layers=3"]
@@ -32,7 +32,7 @@ def test_a_plan_says_the_sum_first_and_every_part(tmp_path: Path, capsys: pytest
     out, own = capsys.readouterr().out, json.loads(path.read_text())
     lines = out.splitlines()
     assert lines[0].startswith("2 designs, 2 seeds each, at scale paper on 32 x h100")
-    assert lines[2].startswith(as_text.hours(own["gpu_hours"]))
+    assert lines[2].startswith(units.hours(own["gpu_hours"]))
     assert "every design makes 512 x 512" in out
     assert "all prompts at every point would take" in out
     assert set(own["runs"]) == {"clip_flow", "vae_flow"}
@@ -47,9 +47,9 @@ def test_a_plan_says_the_sum_first_and_every_part(tmp_path: Path, capsys: pytest
     parts = {as_text.TRAINING: train, as_text.MEASURING: measure, totals.ENCODING: spent[totals.ENCODING], **once}
     largest = max(parts, key=parts.__getitem__)
     flat = " ".join(out.split())
-    assert f"Largest part: {largest}: {as_text.hours(parts[largest])} of {as_text.gpu_hours(own['gpu_hours'])}" in flat
-    assert f"training the designs {as_text.hours(train)} ({train / own['gpu_hours']:.0%}) and measuring" in flat
-    assert f"Made once: {as_text.gpu_hours(sum(once.values()))} (" in flat
+    assert f"Largest part: {largest}: {units.hours(parts[largest])} of {units.gpu_hours(own['gpu_hours'])}" in flat
+    assert f"training the designs {units.hours(train)} ({train / own['gpu_hours']:.0%}) and measuring" in flat
+    assert f"Made once: {units.gpu_hours(sum(once.values()))} (" in flat
     table = [line for line in lines if line.startswith("  ") and len(line.split("  ")) > 3]
     assert len({len(line) for line in table if line[40:].strip()}) < 6  # columns end where they should
     assert max(map(len, lines)) <= 120

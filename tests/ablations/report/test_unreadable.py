@@ -9,10 +9,10 @@ import pytest
 from made import record
 
 from ablations import plot
-from ablations.analysis.claims import declared
+from ablations.analysis.claims import command
 from ablations.report import build
 
-COMMANDS = {"claims": declared.main, "plot": plot.main, "report": build.main}
+COMMANDS = {"claims": command.main, "plot": plot.main, "report": build.main}
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from headtohead.config.run_config import COLOURS, DETECTOR, INCEPTION
+from headtohead.config.published_models import COLOURS, DETECTOR, INCEPTION
 from headtohead.eval.benchmarks.base import with_differences
 from headtohead.eval.benchmarks.dpg import DPG
 from headtohead.eval.benchmarks.geneval import GENEVAL

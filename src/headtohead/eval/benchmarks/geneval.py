@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from headtohead.config import run_config
+from headtohead.config import published_models
 from headtohead.config.run_config import ExamConfig
 from headtohead.eval.benchmarks import base, published
 from headtohead.eval.benchmarks.base import Item, PictureFile, one_of
@@ -220,7 +220,7 @@ class GenEval(base.Benchmark):
 
     def differences(self, r: Result) -> Iterator[str]:
         yield "the published detector is another training of Mask2Former, mmdet's"
-        for role, official in (("detector", run_config.DETECTOR), ("colours", run_config.COLOURS)):
+        for role, official in (("detector", published_models.DETECTOR), ("colours", published_models.COLOURS)):
             if r.judge[role]["name"] != official:
                 yield f"{role}: {r.judge[role]['name']}, not {official}"
         if (short := r.settings.get("short")) != mask2former.SHORT:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from headtohead.config.run_config import ANSWERER, COLOURS, DETECTOR, RESIZERS, SPACES
+from headtohead.config.published_models import ANSWERER, COLOURS, DETECTOR, RESIZERS, SPACES
 from headtohead.eval.benchmarks.published import DPG, GENEVAL, MJHQ, NAMES_NEEDED
 from headtohead.utils.cli import Parser, positive
 from headtohead.utils.errors import InputError

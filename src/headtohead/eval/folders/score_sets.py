@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from headtohead.config.run_config import INCEPTION
+from headtohead.config.published_models import INCEPTION
 from headtohead.eval.benchmarks import published
 from headtohead.eval.benchmarks.base import Listed, with_differences
 from headtohead.eval.benchmarks.diversity import mean_distances

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from headtohead.config.run_config import COLOURS, DINOV2, INCEPTION, Resizer
+from headtohead.config.published_models import COLOURS, DINOV2, INCEPTION, Resizer
 from headtohead.eval.judges import colours
 from headtohead.pretrained.loading import shipped
 from headtohead.pretrained.loading.by_name import Identity, ModelError, fetched, weights_hash
