@@ -88,10 +88,11 @@ def _cell(sweep: str, name: str, own: list[Run], known: list[Curve], search: Tun
 @cache
 def unlike(a: Cell, b: Cell) -> tuple[str, ...]:
     """Settings in which two cells differ, apart from axes, from what was tuned for each, and from settings that only
-    the head of one of them has: heads are an axis."""
+    the head of one of them has, unless a variant changes them: heads are an axis."""
     differing = {key for key, _ in a.told ^ b.told} - ((a.tuned | b.tuned) - a.varied - b.varied)
     if a.axes.get("head") != b.axes.get("head"):
-        differing = {k for k in differing if not k.startswith(HEAD) or (k in a.settings and k in b.settings)}
+        both, chosen = a.settings.keys() & b.settings.keys(), a.varied | b.varied
+        differing = {key for key in differing if not key.startswith(HEAD) or key in both | chosen}
     return tuple(sorted(differing))
 
 

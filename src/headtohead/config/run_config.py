@@ -245,7 +245,5 @@ def same_plugins(begun: Mapping[str, str], where: str) -> None:
         if name not in here:
             raise ConfigError(f"{where}: the run needs the plugin {name}; give it with --plugin")
         if here[name] != sha256:
-            raise ConfigError(
-                f"{where}: the plugin {name} has changed since the run was begun (SHA-256 {sha256} there, "
-                f"{here[name]} here); restore it, or move the run away"
-            )
+            hashes = f"SHA-256 {sha256} there, {here[name]} here"
+            raise ConfigError(f"{where}: the plugin {name} has changed since the run was begun ({hashes}); restore it")
