@@ -19,7 +19,7 @@ from headtohead.pretrained.making.stages import current, make
 from headtohead.records import ceilings as kept_ceilings
 from headtohead.synthetic.prompts.short_prompts import TASKS
 from headtohead.utils import compute
-from headtohead.utils.cli import GOES_ON, Parser, positive
+from headtohead.utils.cli import GOES_ON, Parser
 
 PAGE = Path(__file__).parents[2] / "docs" / "embedded-world.md"
 BEGIN, END = "<!-- ceilings: written by `make foundations` -->", "<!-- end of ceilings -->"
@@ -109,7 +109,6 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--only", nargs="+", metavar="NAME", help=f"some of: {', '.join(RECIPES)}")
     parser.add_folder("--work", Path(".foundations"), "of unfinished trainings")
     parser.add_device()
-    parser.add_argument("--threads", type=positive, help="CPU threads, when not torch's choice")
     parser.add_argument("--measure", action="store_true", help="measure again even if nothing has changed")
     options = parser.parse_args(arguments)
     for name in options.only or ():
