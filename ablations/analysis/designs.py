@@ -40,7 +40,7 @@ class Cell:
         return frozenset(part.split("=")[0] for part in settings.split("+") if part)
 
     @cached_property
-    def told(self) -> frozenset[tuple[str, Any]]:
+    def given(self) -> frozenset[tuple[str, Any]]:
         """Settings that have a value: every pair of hundreds of cells is compared."""
         pairs = ((k, tuple(v) if isinstance(v, list) else v) for k, v in self.settings.items() if v is not None)
         return frozenset(pairs)
@@ -87,9 +87,9 @@ def _cell(sweep: str, name: str, own: list[Run], known: list[Curve], search: Tun
 
 @cache
 def unlike(a: Cell, b: Cell) -> tuple[str, ...]:
-    """Settings in which two cells differ, apart from axes, from what was tuned for each, and from settings that only
+    """Settings in which two cells differ, except for axes, from what was tuned for each, and from settings that only
     the head of one of them has, unless a variant changes them: heads are an axis."""
-    differing = {key for key, _ in a.told ^ b.told} - ((a.tuned | b.tuned) - a.varied - b.varied)
+    differing = {key for key, _ in a.given ^ b.given} - ((a.tuned | b.tuned) - a.varied - b.varied)
     if a.axes.get("head") != b.axes.get("head"):
         both, chosen = a.settings.keys() & b.settings.keys(), a.varied | b.varied
         differing = {key for key in differing if not key.startswith(HEAD) or key in both | chosen}
@@ -101,34 +101,34 @@ def varied(own: Iterable[Cell]) -> tuple[str, ...]:
     return tuple(frozenset[str]().union(*(c.varied for c in own)))
 
 
-def alike(own: Sequence[Cell], apart: str | tuple[str, ...]) -> None:
-    """Refuses cells that differ in another setting than those beginning with `apart`."""
+def alike(own: Sequence[Cell], may_differ: str | tuple[str, ...]) -> None:
+    """Refuses cells that differ in another setting than those beginning with `may_differ`."""
     first = own[0]
     for other in own[1:]:
         for key in unlike(first, other):
-            if not (apart and key.startswith(apart)):
+            if not (may_differ and key.startswith(may_differ)):
                 a, b = first.settings.get(key), other.settings.get(key)
                 raise Incomparable(key, f" is {a} for {first.name} and {b} for {other.name}")
 
 
-def comparable(own: Sequence[Cell], by: str, until: int, apart: str | tuple[str, ...] = "") -> None:
-    """Refuses cells that differ in another setting than those beginning with `apart`, in exam, or in the machine."""
-    alike(own, apart)
+def comparable(own: Sequence[Cell], by: str, until: int, may_differ: str | tuple[str, ...] = "") -> None:
+    """Refuses cells that differ in a setting that no `may_differ` begins, in their prompts, or in the machine."""
+    alike(own, may_differ)
     for step in sorted({step for cell in own for step in cell.exams if step <= until}):
-        asked = set().union(*(cell.exams.get(step, frozenset()) for cell in own))
-        if len(asked) > 1:
-            raise Incomparable(f"exam at step {step:,}", f" is {' and '.join(sorted(asked))}")
+        prompts = set().union(*(cell.exams.get(step, frozenset()) for cell in own))
+        if len(prompts) > 1:
+            raise Incomparable(f"exam at step {step:,}", f" is {' and '.join(sorted(prompts))}")
     machines = frozenset().union(*(cell.machines for cell in own))
     if by == SECONDS and len(machines) > 1:
         raise Incomparable("machine", f" is {' and '.join(sorted(machines))}")
 
 
 def compared(
-    own: Sequence[Cell], metric: str, by: str = STEPS, share: float = 1.0, apart: str | tuple[str, ...] = ""
+    own: Sequence[Cell], metric: str, by: str = STEPS, share: float = 1.0, may_differ: str | tuple[str, ...] = ""
 ) -> Equal:
     """Cells at one budget, or a refusal: whatever is said of several designs, a verdict or a rank, passes here."""
     at = equal([c.curves[metric] for c in own], by, share)
-    comparable(own, at.by, at.until, apart)
+    comparable(own, at.by, at.until, may_differ)
     return at
 
 
@@ -176,10 +176,10 @@ def together(cells: Sequence[Cell], metrics: Iterable[str], by: str = STEPS) -> 
                 refused[cell.name] = why
             else:
                 best.append(cell)
-    told: dict[str, str] = {}  # by field: of many variants the first shows how they differ
+    given: dict[str, str] = {}  # by field: of many variants the first shows how they differ
     return Ranking(
         tuple(c.name for c in cells if c in best),
-        _grouped({name: told.setdefault(why.field, str(why)) for name, why in refused.items()}),
+        _grouped({name: given.setdefault(why.field, str(why)) for name, why in refused.items()}),
     )
 
 
@@ -189,13 +189,13 @@ def _refusal(cell: Cell, group: Sequence[Cell], metrics: Iterable[str], by: str)
     What a sweep varies by name is what it compares.
     """
     pair = [*group[:1], cell]
-    apart = varied([*group, cell])
+    may_differ = varied([*group, cell])
     try:
         for other in group:
-            alike([other, cell], apart)
+            alike([other, cell], may_differ)
         for metric in metrics:
             if all(metric in c.curves for c in pair):
-                compared(pair, metric, by, apart=apart)
+                compared(pair, metric, by, may_differ=may_differ)
     except Incomparable as field:
         return field
     return None

@@ -1,6 +1,6 @@
 """Curves at equal cost: the same steps, the same training FLOPs or the same wall time for every design compared.
 
-At equal steps the last step that all have reached counts, with the whole exam that is asked there. FLOPs and seconds
+At equal steps the last step that all have reached counts, with all prompts of that evaluation. FLOPs and seconds
 meet between points, on straight lines; points on the way ask fewer prompts than the last one, so that only they
 are joined.
 """
@@ -24,7 +24,7 @@ VIEWS = {
 
 
 class Incomparable(ValueError):
-    """Numbers that must not stand side by side, with the field in which they differ."""
+    """Raised for numbers that must not be compared, with the field in which they differ."""
 
     def __init__(self, field: str, found: str) -> None:
         super().__init__(f"{field}{found}")

@@ -94,7 +94,7 @@ def _differences(
     for a, b in pairs:
         both = [a.curves[metric], b.curves[metric]]
         try:
-            at = compared([a, b], metric, by, apart="" if factor in AXES else factor)
+            at = compared([a, b], metric, by, may_differ="" if factor in AXES else factor)
         except Incomparable as field:
             refused.append(f"{a.name} and {b.name}: {field}")
             continue

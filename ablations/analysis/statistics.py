@@ -134,7 +134,7 @@ def judge(family: Sequence[Difference], margins: Sequence[float]) -> list[Judged
     rate. The margin applies to the mean and not to the whole interval: the paper says "better", not "better by two
     points", and few seeds could hardly ever show the latter; it only keeps a difference that nobody would notice from
     counting as a finding, and `why` says whether the interval clears it. That two designs differ by less than
-    the margin is no contradiction either: it stays undecided, and is said.
+    the margin is no contradiction either: it stays undecided, and `why` says so.
     """
     p = holm([d.p for d in family])
     tests = max(1, int((~np.isnan(p)).sum()))

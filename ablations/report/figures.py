@@ -25,7 +25,7 @@ AXES = {"steps": "training steps", "flops": "training {}FLOPs of head and langua
 GREY = "#777777"
 TITLE, LABEL, LINE = 0.3, 0.46, 0.17  # inches above a panel, below it, and of a line of its legend
 LETTER, SAMPLE = 0.06, 0.5  # inches of a legend's letter, and of what stands before and after a name
-MOST = 16  # designs of a sweep in a figure, the first ones: nobody can tell more apart
+MOST = 16  # designs of a sweep in a figure, the first ones: more cannot be distinguished
 
 
 def line(look: Look) -> dict[str, Any]:
@@ -33,7 +33,7 @@ def line(look: Look) -> dict[str, Any]:
 
 
 def legible(found: list[Curve]) -> tuple[list[Curve], dict[str, str]]:
-    """As many designs of each sweep as can be told apart, and the sweeps' names, which say when that is not all."""
+    """Curves of the first designs of each sweep, and the sweeps' names with a note where designs are left out."""
     first, names = set(), {}
     for sweep in _sweeps(found):
         designs = sorted({c.design for c in found if c.sweep == sweep}, key=order)
@@ -94,7 +94,7 @@ def _bounds(ax: Axes, metric: str, representations: Iterable[str]) -> None:
     tops = [value for _, value, floor in shown if not floor]
     for name, value, floor in shown:
         ax.axhline(value, color=GREY, lw=0.9, ls=":" if floor else "--", zorder=1)
-        below = metrics.of(metric).higher and value == min(tops) < max(tops)  # the names of two ceilings stand apart
+        below = metrics.of(metric).higher and value == min(tops) < max(tops)  # names of two ceilings must not overlap
         how: dict[str, Any] = {
             "va": "top" if below else "bottom",
             "path_effects": [withStroke(linewidth=2, foreground="w")],

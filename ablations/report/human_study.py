@@ -1,4 +1,4 @@
-"""A page on which people compare designs blind, and what they said."""
+"""Human study: a page on which raters compare designs blind, and the win rates of their answers."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ def _study(options: argparse.Namespace) -> int:
     if not sweeps:
         raise RecordError(f"{options.results}: is no sweep's folder; one holds a folder a run")
     made = study(found, sweeps[0], designs)
-    told = answered(options.results)
+    rated = answered(options.results)
     remember(made, options.results)
     path = options.results / PAGE
     data = {**made.data(), "questions": QUESTIONS}
     path.write_text(page("study.html", data, ("page.css", "study.css"), ("parts.js", "study.js")))
     print(f"{path}: {made.prompts} prompts, {len(made.pairs)} pairs, {len(QUESTIONS)} questions each; put answers into "
           f"{options.results / ANSWERS}/")  # fmt: skip
-    for rate in told.rates if told else ():
+    for rate in rated.rates if rated else ():
         bounds = "" if math.isnan(rate.low) else f"{rate.low:.0%} to {rate.high:.0%}, "
         between = "" if math.isnan(rate.p) else f" ({bounds}p {rate.p:.2g})"
         print(f"{rate.question}: {rate.designs[0]} preferred to {rate.designs[1]} in {rate.rate:.0%}{between} of "
               f"{rate.answers} answers, {rate.prompts} prompts, {rate.raters} raters")  # fmt: skip
-    for line in told.refused if told else ():
+    for line in rated.refused if rated else ():
         say(f"study: {line}")
-    return 2 if told and told.refused else 0
+    return 2 if rated and rated.refused else 0
 
 
 if __name__ == "__main__":

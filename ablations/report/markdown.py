@@ -1,4 +1,4 @@
-"""report.md: what the page says, for a repository to show. Markup in names and captions stays text."""
+"""report.md: the content of the page as Markdown. Markup in names and captions is escaped."""
 
 from __future__ import annotations
 
@@ -22,7 +22,12 @@ OF_A_SWEEP = ("samples", "one_prompt", "guidance", "painted")
 
 
 def markdown(title: str, sections: list[Section], figures: list[str]) -> str:
-    """`figures` are the names of the drawings in figures/."""
+    """The report as Markdown.
+
+    title     first heading
+    sections  one a sweep
+    figures   names of the drawings in figures/, without ending
+    """
     sweeps = [s.sweep for s in sections]
     several = len(sweeps) > 1
     out = [f"# {_plain(title)}"]
@@ -50,8 +55,8 @@ def markdown(title: str, sections: list[Section], figures: list[str]) -> str:
 def _verdicts(s: Section) -> str:
     rows = [[f"{v.mark} {v.finding.verdict}", f"{v.finding.sentence} ({v.finding.id})", *v.cells] for v in s.verdicts]
     lines = _lines([*HEAD], rows)
-    told = [f"- {f.id}: {'; '.join(filter(None, (f.detail, f.why)))}" for v in s.verdicts if (f := v.finding)]
-    return lines + "\n\n" + "\n".join(map(_plain, told))
+    details = [f"- {f.id}: {'; '.join(filter(None, (f.detail, f.why)))}" for v in s.verdicts if (f := v.finding)]
+    return lines + "\n\n" + "\n".join(map(_plain, details))
 
 
 def _picture(file: str, name: str = "") -> str:

@@ -1,4 +1,4 @@
-"""What a report says of one sweep, once, for the page and for the Markdown file alike."""
+"""The content of a report on one sweep, for the page and for the Markdown file."""
 
 from __future__ import annotations
 
@@ -165,11 +165,11 @@ def headline(own: list[tables.Group], ranking: Ranking) -> str:
         else:
             means = [float(np.mean([*own.values()])) for own in scores.values()]
             open_.append(f"the {which} {m.name} (means from {m.text(min(means))} to {m.text(max(means))})")
-    told = f"At the final point: {'; '.join(said)}." if said else ""
+    leads = f"At the final point: {'; '.join(said)}." if said else ""
     seeds = max((len(own) for _, scores in columns for own in scores.values()), default=0)
     many = f"{seeds} seeds a design" if seeds > 1 else "one seed a design, which has no interval"
     undecided = f"Not decided at the final point, with {many}: which has {', '.join(open_)}." if open_ else ""
-    return " ".join(filter(None, (told, undecided, str(ranking))))
+    return " ".join(filter(None, (leads, undecided, str(ranking))))
 
 
 def _tested(judged: list[Finding]) -> str:

@@ -1,6 +1,6 @@
-"""How a design looks wherever it is shown: colour, marker and dash together, so that nobody has to tell colours apart.
+"""The look of a design in all figures: colour, marker and dash, so that no information is in colour alone.
 
-The colours are Okabe and Ito's, which people with any colour vision can tell apart, the light ones darkened to stand
+The colours are Okabe and Ito's, which are distinct for people with any colour vision, the light ones darkened to stand
 out on white; `page.css` has their counterparts for dark screens.
 """
 

@@ -58,7 +58,7 @@ def _columns(ranked: Sequence[Cell], by: str) -> tuple[list[Column], list[str]]:
         if len(own) < 2:
             continue
         try:
-            at = compared(own, metric.key, by, apart=varied(own))
+            at = compared(own, metric.key, by, may_differ=varied(own))
         except Incomparable as field:
             refused.append(f"all ({field})")
             continue

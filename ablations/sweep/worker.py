@@ -112,7 +112,7 @@ class Worker:
 
         for _ in range(REPORTING):
             try:
-                with leases.claimed(self.folder / ".report"):
+                with leases.acquire(self.folder / ".report"):
                     say(f"{build.make(self.folder)} holds the comparison so far")
                 return
             except leases.Taken:

@@ -13,30 +13,30 @@ from pathlib import Path
 import pytest
 
 from headtohead.records import leases
-from headtohead.records.leases import Taken, claimed, holder
+from headtohead.records.leases import Taken, acquire, holder
 
 
 def test_a_run_has_one_owner_and_then_none(tmp_path: Path) -> None:
     assert holder(tmp_path) is None
-    with claimed(tmp_path) as claim:
+    with acquire(tmp_path) as lease:
         who = holder(tmp_path)
         assert who is not None
         assert who.alive
         assert who.pid == os.getpid()
-        with pytest.raises(Taken, match=str(os.getpid())), claimed(tmp_path):
+        with pytest.raises(Taken, match=str(os.getpid())), acquire(tmp_path):
             pass
-        claim.check()
+        lease.check()
     who = holder(tmp_path)
     assert who is not None
     assert not who.alive
-    with claimed(tmp_path) as second:
+    with acquire(tmp_path) as second:
         assert second.number == 2
 
 
 def _rush(folder: str, gate: mp.synchronize.Barrier, out: mp.SimpleQueue[int]) -> None:
     gate.wait()
     try:
-        with claimed(Path(folder)):
+        with acquire(Path(folder)):
             out.put(1)
             gate.wait()  # nobody lets go before all have tried
     except Taken:
@@ -60,34 +60,34 @@ def test_of_many_at_once_one_wins(tmp_path: Path) -> None:
 def test_a_dead_owners_run_is_taken_over_at_once_on_its_own_machine(tmp_path: Path) -> None:
     code = (
         "import os, sys, pathlib, headtohead.records.leases as o\n"
-        "with o.claimed(pathlib.Path(sys.argv[1])): os._exit(9)"
+        "with o.acquire(pathlib.Path(sys.argv[1])): os._exit(9)"
     )
     assert subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False).returncode == 9
     who = holder(tmp_path)
     assert who is not None
     assert not who.released
     assert not who.alive
-    with claimed(tmp_path) as claim:
-        assert claim.number == 2
+    with acquire(tmp_path) as lease:
+        assert lease.number == 2
 
 
 def test_an_owner_on_another_machine_is_given_up_after_its_silence(tmp_path: Path) -> None:
-    path = tmp_path / leases.CLAIMS / "0001.json"
+    path = tmp_path / leases.LEASES / "0001.json"
     path.parent.mkdir()
     path.write_text(json.dumps({"host": "elsewhere", "pid": 1, "place": "another boot"}))
-    with pytest.raises(Taken, match="elsewhere:1"), claimed(tmp_path):
+    with pytest.raises(Taken, match="elsewhere:1"), acquire(tmp_path):
         pass
     old = path.stat().st_mtime - leases.LOST - 1
     os.utime(path, (old, old))
-    with claimed(tmp_path) as claim:
-        assert claim.number == 2
+    with acquire(tmp_path) as lease:
+        assert lease.number == 2
 
 
 def test_who_wakes_up_after_being_given_up_stops_before_it_writes(tmp_path: Path) -> None:
-    with claimed(tmp_path) as claim:
-        claim.path.with_name("0002.json").write_text(json.dumps({"host": "elsewhere", "pid": 1, "place": "other"}))
+    with acquire(tmp_path) as lease:
+        lease.path.with_name("0002.json").write_text(json.dumps({"host": "elsewhere", "pid": 1, "place": "other"}))
         with pytest.raises(Taken, match="taken over by elsewhere:1"):
-            claim.check()
+            lease.check()
 
 
 def test_a_claim_that_finds_no_room_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,14 +97,14 @@ def test_a_claim_that_finds_no_room_is_none(tmp_path: Path, monkeypatch: pytest.
     with monkeypatch.context() as patch:
         patch.setattr(leases.json, "dump", full)
         with pytest.raises(OSError, match="No space"):
-            claimed(tmp_path)
+            acquire(tmp_path)
     assert holder(tmp_path) is None
-    with claimed(tmp_path) as claim:
-        assert claim.number == 1
+    with acquire(tmp_path) as lease:
+        assert lease.number == 1
 
 
 def test_each_has_its_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    order, first = list[str](), claimed(tmp_path)
+    order, first = list[str](), acquire(tmp_path)
 
     def waits(seconds: float) -> None:
         order.append("the first ends")
@@ -118,8 +118,8 @@ def test_each_has_its_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_its_heart_beats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leases, "BEAT", 0.02)
-    with claimed(tmp_path) as claim:
-        os.utime(claim.path, (0, 0))
+    with acquire(tmp_path) as lease:
+        os.utime(lease.path, (0, 0))
         for _ in range(200):
             if (who := holder(tmp_path)) and who.silent < leases.LOST:
                 break

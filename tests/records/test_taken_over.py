@@ -16,7 +16,7 @@ from small import SMALL
 from headtohead.config.presets import configure
 from headtohead.eval.curve_points.synthetic import SyntheticExaminer
 from headtohead.records.layout import STATUS
-from headtohead.records.leases import Taken, claimed
+from headtohead.records.leases import Taken, acquire
 from headtohead.records.read import runs
 from headtohead.records.recorder import Recorder
 from headtohead.training.run import train
@@ -82,8 +82,8 @@ def test_a_run_that_others_finished_stays_finished(
 
 
 def test_who_lost_a_run_says_nothing_of_it(tmp_path: Path) -> None:
-    with claimed(tmp_path) as claim:
-        own = Recorder(tmp_path, claim)
+    with acquire(tmp_path) as lease:
+        own = Recorder(tmp_path, lease)
         own.status("running")
         take_over(tmp_path)
         for say in (lambda: own.status("stopped"), lambda: own.begin({}), lambda: own.progress({})):
@@ -95,7 +95,7 @@ def test_who_lost_a_run_says_nothing_of_it(tmp_path: Path) -> None:
 
 def test_who_looks_after_a_run_leaves_it_to_its_owner(tmp_path: Path) -> None:
     part = tmp_path / "checkpoints" / "0000003.part"
-    with claimed(tmp_path):
+    with acquire(tmp_path):
         part.parent.mkdir()
         part.write_text("half of a state")
         with pytest.raises(Taken):

@@ -204,7 +204,7 @@ def test_a_run_goes_on_as_itself_only(
 
 
 def test_a_run_that_others_work_on_is_left_alone(tmp_path: Path, cache: Path) -> None:
-    with leases.claimed(tmp_path / "run"), pytest.raises(leases.Taken):
+    with leases.acquire(tmp_path / "run"), pytest.raises(leases.Taken):
         go(tmp_path / "run", cache)
     assert not (tmp_path / "run" / "status.json").exists()
 

@@ -64,13 +64,13 @@ def _finished(cell: Cell) -> Cell:
     return cell
 
 
-def _better(a: Cell, b: Cell, metric: str, by: str = STEPS, share: float = 1.0, apart: str = "") -> Evidence:
+def _better(a: Cell, b: Cell, metric: str, by: str = STEPS, share: float = 1.0, may_differ: str = "") -> Evidence:
     """By how much a is better than b, on the seeds that both have finished."""
     for cell in (a, b):
         if metric not in cell.curves:
             raise Missing(f"no {metric} of {cell.name}")
     both = [a.curves[metric], b.curves[metric]]
-    at = compared([a, b], metric, by, share, apart)
+    at = compared([a, b], metric, by, share, may_differ)
     rows = [dict(zip(c.seeds, v, strict=True)) for c, v in zip(both, at.values, strict=True)]
     seeds = sorted(s for s in set(rows[0]) & set(rows[1]) if not any(np.isnan(row[s]) for row in rows))
     if not seeds:
@@ -78,10 +78,12 @@ def _better(a: Cell, b: Cell, metric: str, by: str = STEPS, share: float = 1.0, 
     one, other = (np.array([row[s] for s in seeds]) for row in rows)
     logarithmic = metrics.of(metric).scale == "log"
     signed = (np.log(one) - np.log(other) if logarithmic else one - other) * (1 if metrics.of(metric).higher else -1)
-    return Evidence(difference(signed), LOG if logarithmic else POINTS, _told(a, b, one, other, metric, at), (a, b))
+    return Evidence(
+        difference(signed), LOG if logarithmic else POINTS, _described(a, b, one, other, metric, at), (a, b)
+    )
 
 
-def _told(a: Cell, b: Cell, one: Numbers, other: Numbers, metric: str, at: Equal) -> str:
+def _described(a: Cell, b: Cell, one: Numbers, other: Numbers, metric: str, at: Equal) -> str:
     of = metrics.of(metric)
     means = f"{a.name} {of.text(one.mean())}, {b.name} {of.text(other.mean())}"
     return f"{of.name}: {means} {at}" + (f"; {at.note}" if at.note else "")
@@ -142,7 +144,7 @@ class LargerIsBetter:
         sizes = sorted((c for c in same if all(k.startswith("head.") for k in c.varied)), key=_size)
         if len(sizes) < 2 or _size(sizes[0]) == _size(sizes[-1]):
             raise Missing(f"fewer than two sizes of {self.design}'s head")
-        return _better(sizes[-1], sizes[0], self.metric, apart="head.")
+        return _better(sizes[-1], sizes[0], self.metric, may_differ="head.")
 
 
 def _size(cell: Cell) -> float:

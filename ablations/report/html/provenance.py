@@ -1,4 +1,4 @@
-"""Where a sweep's numbers come from: what each run was made of and on, and the command that makes it again."""
+"""Provenance: settings, versions, data and machine of each run, and the command that repeats it."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def compared(cells: Sequence[Cell]) -> Table:
     """What the designs are, and every setting that not all of them have."""
     axes = list(dict.fromkeys(axis for c in cells for axis in c.axes))
     keys = sorted({key for c in cells for key in c.settings})
-    apart = [key for key in keys if len({str(c.settings.get(key)) for c in cells}) > 1]
+    differing_keys = [key for key in keys if len({str(c.settings.get(key)) for c in cells}) > 1]
     rows = [
-        [c.name, *(c.axes.get(axis, "–") for axis in axes), *(_value(c.settings.get(key)) for key in apart)]
+        [c.name, *(c.axes.get(axis, "–") for axis in axes), *(_value(c.settings.get(key)) for key in differing_keys)]
         for c in cells
     ]
     note = "All other settings are the same for all; config.json of each run holds them." if len(cells) > 1 else ""
-    return Table("The designs", ["design", *axes, *apart], rows, note)
+    return Table("The designs", ["design", *axes, *differing_keys], rows, note)
 
 
 def _value(value: Any) -> str:
@@ -32,7 +32,7 @@ def _value(value: Any) -> str:
 
 
 def runs(own: list[Run]) -> Table:
-    """A row a run; a column that no record has is left out, and said."""
+    """A row a run; columns that no record has are left out, and the note names them."""
     columns: dict[str, Callable[[Run], Any]] = {
         "seed": lambda r: r.config.get("seed"),
         "state": lambda r: r.state["state"],
@@ -50,7 +50,7 @@ def runs(own: list[Run]) -> Table:
     ]
     lacking = ", ".join(name for name in columns if name not in has)
     note = (
-        "Equal hashes are equal configurations; the exam's id is that of the prompts asked at the last point, which "
+        "Equal hashes are equal configurations; the last exam is the id of the prompts of the last point, which "
         "exams/<id>.json lists." + (f" Not recorded: {lacking}." if lacking else "")
     )
     return Table("Runs", ["run", *has], rows, note)
@@ -98,7 +98,7 @@ def _versions(run: Run) -> str:
 
 
 def _by(own: list[Run], pick: Callable[[Run], str]) -> dict[str, list[Run]]:
-    """The most frequent first; a run tells of itself when it ends."""
+    """Runs by a value of theirs, the most frequent first; only ended runs have recorded it."""
     out: dict[str, list[Run]] = {}
     for run in own:
         if run.state["state"] in (FINISHED, "failed"):
@@ -107,7 +107,7 @@ def _by(own: list[Run], pick: Callable[[Run], str]) -> dict[str, list[Run]]:
 
 
 def _names(runs: list[Run], own: list[Run]) -> str:
-    """More than half of all are told by their number; the rest are to be found among them by name."""
+    """Names of runs; more than half of all are given by their number, as the other names are listed."""
     return ", ".join(r.name for r in runs) if 2 * len(runs) <= len(own) else f"the other {len(runs)} runs"
 
 
@@ -130,26 +130,26 @@ def _sampled(how: dict[str, Any]) -> str:
 
 
 def _tuning(own: list[Run]) -> str:
-    """What a search was allowed to spend on choosing each design's settings: more of it would flatter a design."""
+    """The search that chose each design's settings, and its budget: a larger one favours a design."""
     found = tuned(own[0].folder.parent, own[0].damage)
     designs = list(dict.fromkeys(design_of(r).split("+")[0] for r in own))
     by: dict[str, list[str]] = {}
     for design in designs:
         if t := found.get(design):
             over = "; ".join(f"{key}: {axis}" for key, axis in t.space.items())
-            early = " Trials that trailed behind were given up before their last step." if t.pruned else ""
+            early = " Bad trials were stopped early." if t.pruned else ""
             by.setdefault(f"{spent(t)}: study {t.study} in {t.storage}, over {over}.{early}", []).append(design)
     if not by:
         return ""
     whose = {text: "Each design's settings" if same == designs else f"The settings of {' and '.join(same)}"
              for text, same in by.items()}  # fmt: skip
     equal = alike(found.get(design) for design in designs)
-    warning = "" if equal else " The searches were not equal: more trials, steps or settings flatter a design."
+    warning = "" if equal else " The searches were not equal: more trials, steps or settings favour a design."
     return "".join(f" {whose[text]} are {text}" for text in by) + warning
 
 
 def troubles(own: list[Run]) -> list[str]:
-    """A line a run without an end: none of them may just be missing."""
+    """A line for each run that failed or has not finished."""
     failed = [f"Failed: {r.name}: {r.state.get('reason', 'no reason recorded')}" for r in own if _state(r) == "failed"]
     return failed + [f"Not finished: {r.name}" for r in own if _state(r) not in ("failed", "finished")]
 
@@ -175,7 +175,7 @@ def _state(run: Run) -> str:
 
 
 def commands(own: list[Run]) -> list[str]:
-    """How a sweep was asked for when its folder knows, else what would ask for its runs."""
+    """The commands that made a sweep, as its folder records them, or one that would make its runs."""
     if known := sweep_folder.commands(own[0].folder.parent, own[0].damage):
         return known
     designs = " ".join(dict.fromkeys(design_of(r).split("+")[0] for r in own))

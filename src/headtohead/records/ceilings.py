@@ -1,4 +1,4 @@
-"""Ceilings and floors as they were measured and ship with the package: rows of metrics by name. Needs no torch."""
+"""Measured ceilings and floors of the embedded dataset, which ship with the package. Needs no torch."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ Row = dict[str, float]  # by metric, under the names that curves have
 
 
 def measured() -> dict[str, Any]:
-    """Everything that `make foundations` measured; empty when it never did."""
+    """Everything that `make foundations` measured; empty before it ran."""
     return json.loads(PATH.read_text()) if PATH.exists() else {}
 
 
 @cache
 def ceiling(representation: str) -> Row:
-    """What true renders score after a round trip through a representation: no head that predicts it can do better."""
+    """Scores by metric of true renders after a round trip through a representation: an upper bound of heads on it."""
     row: Row = measured().get("ceilings", {}).get(representation, {})
     return row
 
 
 @cache
 def floor(name: str = "shuffled prompts") -> Row:
-    """What pictures score that know nothing of their prompt."""
+    """Scores by metric of pictures that were made for other prompts."""
     row: Row = measured().get("floors", {}).get(name, {})
     return row
 
@@ -47,7 +47,12 @@ def bounds(metric: str, representations: Iterable[str]) -> list[tuple[str, float
 
 
 def relative(metric: str, value: float, representation: str) -> tuple[float | None, float | None]:
-    """The ceiling of a score and the share of it that was reached; none where there is no ceiling to divide by."""
+    """The ceiling of a score and value / ceiling; None, None for metrics without a ceiling.
+
+    metric          key of a curve
+    value           as measured
+    representation  that the design predicts
+    """
     top = ceiling(representation).get(metric)
     if not top or metrics.of(metric).scale != "share":
         return None, None

@@ -1,4 +1,4 @@
-"""The averaged weights of a run's points, kept so that they can be scored again without training."""
+"""Averaged weights of evaluated steps, saved so that they can be scored again without training."""
 
 from __future__ import annotations
 
@@ -15,6 +15,12 @@ from headtohead.utils import files
 
 
 def keep(weights: Mapping[str, Tensor], run: Path, at: Spent) -> None:
+    """Save averaged weights.
+
+    weights  by parameter name
+    run      the run's folder
+    at       what the training had spent
+    """
     path = run / KEPT / f"{at.step:07d}.safetensors"
     path.parent.mkdir(exist_ok=True)
     with files.beside(path) as part:
@@ -23,12 +29,12 @@ def keep(weights: Mapping[str, Tensor], run: Path, at: Spent) -> None:
 
 
 def spent(run: Path, step: int) -> Spent:
-    """What a run had spent when it kept the weights of this step."""
+    """What a run had spent when it saved the averaged weights of a step."""
     return Spent(**read_json(run / KEPT / f"{step:07d}.json"))
 
 
 def kept(run: Path) -> dict[int, Path]:
-    """By step, the last one last."""
+    """Files of saved weights by step, in order."""
     return {int(path.stem): path for path in sorted((run / KEPT).glob("*.safetensors"))}
 
 

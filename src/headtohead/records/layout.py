@@ -3,14 +3,14 @@
     config.json      the resolved configuration
     curve.jsonl      a line a number: step, samples, flops, seconds, flops_total, metric, value, ceiling, relative, n,
                      judge, mode
-    prompts.jsonl    a line an evaluation: the exam's id, each prompt's score, and why the wrong ones are wrong
+    prompts.jsonl    a line an evaluation: id of its prompts (exam), score of each, and why the wrong ones are wrong
     rescored.jsonl   numbers of the kept weights under other sampling or another judge, as in curve.jsonl with `how`
     kept/            averaged weights, to be scored again
     grids/           pictures of an evaluation: one of many prompts each, several of few
     status.json      queued, running, paused, stopped, finished, or failed and why; what the run was made of and cost
     progress.json    while it runs: step, speed, time left
-    claims/          who works on it
-    points/          who measures a step apart from the training
+    claims/          leases: which process works on it
+    points/          leases of processes that measure single steps
 
 and beside the runs `<sweep>/exams/<id>.json`, what the prompts are. Reading needs no torch.
 """

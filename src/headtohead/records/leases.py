@@ -1,9 +1,9 @@
-"""Who works on a run: any number of workers share a results folder, on one machine or on several with a shared disk.
+"""Leases on folders: any number of workers share a results folder, on one machine or on several with a shared disk.
 
-    claims/0001.json, 0002.json, ...: only the highest counts, its modification time is its holder's heartbeat
+    claims/0001.json, 0002.json, ...: the highest number is the valid lease, its modification time the last heartbeat
 
-A run is taken by creating the next number, which the file system lets one worker do. Nothing is deleted: a worker that
-was given up for dead and wakes up again finds a higher number than its own and stops. Needs no torch.
+A lease is acquired by creating the next number, which the file system grants to one process. Nothing is deleted: a
+worker that was taken for dead and goes on finds a higher number than its own and stops. Needs no torch.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ from typing import Any
 
 from headtohead.utils.files import whole
 
-CLAIMS = "claims"
-TURN = 0.2  # seconds between looks whether it is free
-TAKEN = 75  # a process's exit code: nothing is wrong, somebody else works on it
-BEAT, LOST = 10.0, 60.0  # seconds between heartbeats, and of silence after which a holder is given up
+LEASES = "claims"
+TURN = 0.2  # seconds between attempts to acquire
+TAKEN = 75  # exit code of a process that found the lease held by another one
+BEAT, LOST = 10.0, 60.0  # seconds between heartbeats, and without one after which a lease expires
 
 
 class Taken(Exception):
-    """Somebody else works on this run."""
+    """Another process holds the lease."""
 
 
 @dataclass(frozen=True)
 class Holder:
-    """Who took a run last."""
+    """The process that acquired the last lease on a folder."""
 
     number: int
     host: str
     pid: int
-    place: str  # where its process number means something
+    place: str  # boot and container in which its process id is valid
     released: bool
     since: float
-    silent: float  # seconds since its last heartbeat, by the clock of the disk
+    silent: float  # seconds since the last heartbeat, by the clock of the file system
 
     @property
     def alive(self) -> bool:
@@ -55,46 +55,49 @@ class Holder:
 
 
 def holder(folder: Path, now: float | None = None) -> Holder | None:
-    """Who holds or held a run; none before anybody did. Who only looks gives the time, and nothing is written."""
+    """The holder of the last lease on a folder; None before the first.
+
+    now  seconds since the epoch by the clock of the file system; without it a temporary file is made to read that clock
+    """
     number = _last(folder)
     if not number:
         return None
     path = _path(folder, number)
-    told, beat = _told(path), path.stat().st_mtime
-    pid, since = told.get("pid"), told.get("started")
+    content, beat = _content(path), path.stat().st_mtime
+    pid, since = content.get("pid"), content.get("started")
     return Holder(
         number,
-        str(told.get("host", "?")),
+        str(content.get("host", "?")),
         pid if isinstance(pid, int) and 0 < pid < 2**31 else 0,
-        str(told.get("place", "")),
-        "released" in told,
+        str(content.get("place", "")),
+        "released" in content,
         since if isinstance(since, float) else 0.0,
         (clock(path.parent, time.time()) if now is None else now) - beat,
     )
 
 
 def unheld(folder: Path) -> Holder | None:
-    """Who held a run last; `Taken` says who does now."""
+    """The last holder of a folder without a valid lease; raises `Taken` while one is valid."""
     last = holder(folder)
     if last and last.alive:
         raise Taken(f"{folder}: {last} works on it")
     return last
 
 
-def _told(path: Path) -> dict[str, Any]:
-    """What a claim says; nothing when it was created a moment ago and is not yet written."""
+def _content(path: Path) -> dict[str, Any]:
+    """The content of a lease file; empty while it is created and not yet written."""
     try:
-        told = json.loads(path.read_bytes())
+        content = json.loads(path.read_bytes())
     except (ValueError, RecursionError):
         return {}
-    return told if isinstance(told, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
-class Claim:
-    """One worker's right to a run until its block ends, while its heart beats and nobody has taken over."""
+class Lease:
+    """A lease that this process holds until the end of its `with` block, renewed by a thread."""
 
     def __init__(self, folder: Path, number: int) -> None:
-        self.folder, self.number, self._over = folder, number, threading.Event()
+        self.folder, self.number, self._ended = folder, number, threading.Event()
         self._about: dict[str, Any] = {
             "host": socket.gethostname(),
             "pid": os.getpid(),
@@ -107,59 +110,59 @@ class Claim:
         return _path(self.folder, self.number)
 
     def check(self) -> None:
-        """Before anything is written: is it still this worker's run?"""
+        """Raise `Taken` if another process has acquired a later lease; called before anything is written."""
         if _last(self.folder) > self.number:
             raise Taken(f"{self.folder}: was taken over by {holder(self.folder)}")
 
-    def __enter__(self) -> Claim:
+    def __enter__(self) -> Lease:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._over.set()
-        with contextlib.suppress(OSError):  # then the silence says it
+        self._ended.set()
+        with contextlib.suppress(OSError):  # the lease then expires
             whole(self.path, json.dumps({**self._about, "released": round(time.time(), 1)}).encode())
 
     def _beat(self) -> None:
-        while not self._over.wait(BEAT):
+        while not self._ended.wait(BEAT):
             with contextlib.suppress(OSError):
                 os.utime(self.path)
 
 
-def claimed(folder: Path) -> Claim:
-    """The run is this process's, or `Taken` says whose it is."""
+def acquire(folder: Path) -> Lease:
+    """Acquire the lease on a folder, or raise `Taken` with its holder."""
     last = unheld(folder)
-    claim = Claim(folder, last.number + 1 if last else 1)
-    claim.path.parent.mkdir(parents=True, exist_ok=True)
+    lease = Lease(folder, last.number + 1 if last else 1)
+    lease.path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        file = claim.path.open("x")
+        file = lease.path.open("x")
     except FileExistsError:
         raise Taken(f"{folder}: {holder(folder)} works on it") from None
     try:
         with file:
-            json.dump(claim._about, file)
-    except BaseException:  # no room for it: who cannot say whose it is must not hold it
-        claim.path.unlink()
+            json.dump(lease._about, file)
+    except BaseException:  # the disk is full: a lease without its holder must not stay
+        lease.path.unlink()
         raise
-    threading.Thread(target=claim._beat, daemon=True).start()
-    return claim
+    threading.Thread(target=lease._beat, daemon=True).start()
+    return lease
 
 
 @contextlib.contextmanager
 def turn(folder: Path) -> Iterator[None]:
-    """One worker after the other: what this guards takes moments."""
+    """Mutual exclusion of short critical sections: waits until the lease is free."""
     while True:
         try:
-            claim = claimed(folder)
+            lease = acquire(folder)
         except Taken:
             time.sleep(TURN)
         else:
             break
-    with claim:
+    with lease:
         yield
 
 
 def place() -> str:
-    """Where process numbers are shared: a boot of a machine, and within it a container."""
+    """Where process ids are unique: a boot of a machine and a PID namespace."""
     with contextlib.suppress(OSError):
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         return f"{boot}/{os.readlink('/proc/self/ns/pid')}"
@@ -173,24 +176,27 @@ def lives(pid: int) -> bool:
         return False
     except PermissionError:
         return True
-    with contextlib.suppress(OSError):  # killed, and not yet waited for
+    with contextlib.suppress(OSError):  # a zombie
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     return True
 
 
 def _last(folder: Path) -> int:
-    """0 before anybody took it."""
-    found = (folder / CLAIMS).glob("[0-9]*.json")
+    """The highest number of a lease; 0 before the first."""
+    found = (folder / LEASES).glob("[0-9]*.json")
     return max((int(path.stem) for path in found if path.stem.isdecimal()), default=0)
 
 
 def _path(folder: Path, number: int) -> Path:
-    return folder / CLAIMS / f"{number:04d}.json"
+    return folder / LEASES / f"{number:04d}.json"
 
 
 def clock(folder: Path, otherwise: float) -> float:
-    """The time of whoever keeps the disk: machines that share one may disagree. A file without a name is asked, which
-    leaves nothing behind; where none can be made, the disk is full or only to be read."""
+    """The time by the clock of the file system, which machines that share it may not agree on.
+
+    folder     in which a temporary file is made
+    otherwise  returned where no file can be made: the disk is full or read-only
+    """
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
             return os.fstat(file.fileno()).st_mtime

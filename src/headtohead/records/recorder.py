@@ -29,13 +29,13 @@ from headtohead.records.layout import (
     STATUS,
     TRACEBACK,
 )
-from headtohead.records.leases import Claim, Taken, turn, unheld
+from headtohead.records.leases import Lease, Taken, turn, unheld
 from headtohead.utils.files import whole
 
 
 @dataclass(frozen=True)
 class Spent:
-    """Where in the training a number was measured."""
+    """What a training had spent when a number was measured."""
 
     step: int
     samples: int
@@ -45,15 +45,19 @@ class Spent:
 
 
 class Recorder:
-    """Writes one run's folder: what the run is, its owner alone says, or whoever looks after it while it has none."""
+    """Writes the folder of one run, under a lease, or while nobody holds one.
 
-    def __init__(self, folder: str | PathLike[str], claim: Claim | None = None) -> None:
-        self.folder, self.claim = Path(folder), claim
+    folder  the run's
+    lease   the lease of this process on it
+    """
+
+    def __init__(self, folder: str | PathLike[str], lease: Lease | None = None) -> None:
+        self.folder, self.lease = Path(folder), lease
 
     def check(self) -> None:
-        """`Taken` when the run is somebody else's, who may have finished it meanwhile."""
-        if self.claim:
-            self.claim.check()
+        """Raise `Taken` if another process holds the run, which it may have finished meanwhile."""
+        if self.lease:
+            self.lease.check()
         else:
             unheld(self.folder)
 
@@ -61,7 +65,7 @@ class Recorder:
         self.check()
         self.folder.mkdir(parents=True, exist_ok=True)
         for place in (self.folder, self.folder / KEPT, self.folder / CHECKPOINTS):
-            for path in place.glob("*.part"):  # of whoever was killed while writing it
+            for path in place.glob("*.part"):  # left by a process that was killed while writing
                 path.unlink(missing_ok=True)
         write(self.folder / CONFIG, config)
 
@@ -70,7 +74,12 @@ class Recorder:
         write(self.folder / STATUS, {"state": state, **more})
 
     def ended(self, state: str, reason: str = "", details: str = "") -> None:
-        """As far as that can be written, and unless the run is somebody else's by now."""
+        """Record why a run ended, as far as that can be written and unless another process holds the run.
+
+        state    failed or stopped
+        reason   one line, for status and report
+        details  traceback, for error.txt
+        """
         with contextlib.suppress(OSError, Taken):  # the disk itself may be what failed
             self.folder.mkdir(parents=True, exist_ok=True)
             self.status(state, **({"reason": " ".join(reason.split())[:500]} if reason else {}))
@@ -81,12 +90,12 @@ class Recorder:
         self.check()
         write(self.folder / PROGRESS, about)
 
-    def exam(self, name: str, asked: Sequence[Mapping[str, Any]]) -> None:
-        """What is asked, once for all runs that sit the same exam."""
+    def exam(self, name: str, prompts: Sequence[Mapping[str, Any]]) -> None:
+        """Write the prompts of an evaluation, once for all runs of the sweep that use them."""
         path = self.folder.parent / EXAMS / f"{name}.json"
         if not path.exists():
             path.parent.mkdir(exist_ok=True)
-            write(path, {"prompts": asked})
+            write(path, {"prompts": prompts})
 
     def append(
         self,
@@ -98,18 +107,26 @@ class Recorder:
         judge: str,
         mode: str = "world",
     ) -> None:
-        """All numbers of one evaluation, the last of it: a kill leaves a whole evaluation or none."""
+        """Record all numbers of one evaluation, as its last step: after a kill all of them are there, or none.
+
+        at              what the training had spent
+        values          by metric
+        n               pictures by metric, or by benchmark (what stands before the slash)
+        representation  whose ceilings the values are compared with
+        judge           model or program that scored the pictures
+        mode            world, or the benchmark whose files were used
+        """
         self._write(CURVE, numbers(at, values, n, representation, judge, mode))
 
     def rescored(self, how: Mapping[str, Any], lines: Iterable[Mapping[str, Any]]) -> None:
-        with turn(self.folder / POINTS / RESCORED):  # other judges may be at the same weights
+        with turn(self.folder / POINTS / RESCORED):  # another process may score the same weights
             self._write(RESCORED, [{**line, "how": how} for line in lines])
 
     def prompts(self, step: int, exam: str, scores: Sequence[float], reasons: Mapping[int, str]) -> None:
         self._write(PROMPTS, [{"step": step, "exam": exam, "scores": scores, "reasons": reasons}])
 
     def _write(self, name: str, lines: Iterable[Mapping[str, Any]]) -> None:
-        """Behind the whole lines that are there; all of these or none, since one of them stands for all."""
+        """Append lines to a log, all of them or none; a last line that a kill cut off is removed."""
         path = self.folder / name
         before = path.read_bytes() if path.exists() else b""
         if before and not before.endswith(b"\n"):
@@ -127,16 +144,16 @@ class Recorder:
         return path.exists() and any(line["step"] == step for line in read_lines(path))
 
     def open_points(self) -> list[int]:
-        """Steps whose weights were kept to be measured apart, and were not yet."""
+        """Steps whose weights were kept to be measured later, and are not measured yet."""
         steps = sorted(int(path.stem) for path in (self.folder / KEPT).glob("*.json"))
         return [step for step in steps if not self.measured(step)]
 
     def cut(self, last: int) -> None:
-        """Forget what was recorded behind a step: it will be measured again."""
+        """Remove what was recorded after a step, which will be measured again."""
         self._keep(lambda step: step <= last)
 
     def forget(self, step: int) -> None:
-        """What a point left that was broken off while it was recorded."""
+        """Remove what an evaluation recorded that was interrupted."""
         self._keep(lambda other: other != step)
 
     def _keep(self, wanted: Callable[[int], bool]) -> None:
@@ -153,7 +170,7 @@ class Recorder:
 def numbers(
     at: Spent, values: Mapping[str, float], n: Mapping[str, int], representation: str, judge: str, mode: str
 ) -> list[dict[str, Any]]:
-    """One evaluation as lines of a record: raw values, and as shares of what their representation could reach."""
+    """One evaluation as lines of curve.jsonl: values, and shares of the ceiling of their representation."""
     out, spent = list[dict[str, Any]](), {name: cost for name, cost in vars(at).items() if cost is not None}
     for metric, value in values.items():
         top, share = relative(metric, value, representation)

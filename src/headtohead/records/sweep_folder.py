@@ -1,4 +1,4 @@
-"""What a search was allowed to spend on a design whose settings it chose: by design, as searches need not be equal."""
+"""sweep.json beside the runs of a sweep: its commands, its runs, and the searches that chose settings of designs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from headtohead.utils.errors import InputError
 
 @dataclass(frozen=True, kw_only=True)
 class Tuned:
-    """Which search chose a design's settings, and what it was allowed to spend."""
+    """The search that chose a design's settings, and its budget."""
 
     study: str
     storage: str
@@ -24,13 +24,18 @@ class Tuned:
     steps: int  # of each trial
     objective: str
     space: dict[str, str]  # what was searched, by setting
-    pruned: bool = False  # whether trials that trailed behind were given up before their last step
-    finished: Zero = 0  # trials that neither failed nor were given up; 0 where nobody counted
-    seed: Zero = 0  # of all trials: scores at it are those that were chosen for being high
+    pruned: bool = False  # whether the search stopped bad trials early
+    finished: Zero = 0  # trials that neither failed nor were stopped; 0 where that is not known
+    seed: Zero = 0  # of all trials; their scores at this seed are biased upwards, since the best was chosen
 
 
 def read(given: Any, designs: Iterable[str], where: str) -> dict[str, Tuned]:
-    """By design; files of before said once what was the same for these designs."""
+    """Searches by design.
+
+    given    the value of `tuned` in a file; older files hold one search for all designs
+    designs  to which an older file's search applies
+    where    the file, for messages
+    """
     if isinstance(given, Mapping) and any(key in DESIGNS for key in given):
         return {str(design): build(Tuned, own, where, f"tuned.{design}") for design, own in given.items()}
     return dict.fromkeys(designs, build(Tuned, given, where, "tuned"))
@@ -41,7 +46,7 @@ def plain(tuned: Mapping[str, Tuned]) -> dict[str, Any]:
 
 
 def alike(searches: Iterable[Tuned | None]) -> bool:
-    """Whether all had the same to choose from and to spend; more of it flatters a design."""
+    """Whether all searches had the same space and budget; a larger one favours a design."""
     budgets = [(t.trials, t.steps, t.objective, t.space, t.pruned) if t else None for t in searches]
     return all(budget == budgets[0] for budget in budgets)
 

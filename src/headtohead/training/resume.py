@@ -14,7 +14,7 @@ from torch import Tensor
 
 from headtohead.config.run_config import ComputeConfig, TrainConfig
 from headtohead.data.order import Portion
-from headtohead.records.leases import Claim, claimed
+from headtohead.records.leases import Lease, acquire
 from headtohead.records.recorder import Recorder
 from headtohead.training import checkpoints, devices
 from headtohead.training.callbacks import loggers
@@ -40,12 +40,12 @@ class Training:
         device: str,
         *,
         asked: Asked,
-        claim: Claim | None,
+        lease: Lease | None,
         say: Callable[[str], None],
         watch: Iterable[L.Callback] = (),
     ) -> None:
-        self.folder, self.steps, self.claim, self.recorder = folder, train.steps, claim, Recorder(folder, claim)
-        self.say = say if claim else cli.quiet
+        self.folder, self.steps, self.lease, self.recorder = folder, train.steps, lease, Recorder(folder, lease)
+        self.say = say if lease else cli.quiet
         self.keeping = 0.0  # seconds that went into states and records
         self.states = Checkpoints(folder, self.say, self._waiting)
         self.asked, self.stopping = asked, Stopping(asked, self.save)
@@ -64,15 +64,15 @@ class Training:
     def write(self, work: Callable[[], None]) -> None:
         """Do work that writes into the folder, while the lease is held; wait while the disk is full."""
         with self._keeping():
-            if self.claim:
-                self.claim.check()
+            if self.lease:
+                self.lease.check()
             patiently(work, self.folder, self.say, self._waiting)
 
     def save(self, trainer: L.Trainer) -> None:
         """Save a state; a collective of all ranks."""
         with self._keeping():
-            if self.claim:
-                self.claim.check()
+            if self.lease:
+                self.lease.check()
             trainer.save_checkpoint(self.states.path(trainer.global_step))
 
     @contextlib.contextmanager
@@ -97,11 +97,11 @@ class Training:
         """
         self.states.belongs = dict(belongs)
         self.trainer.callbacks.insert(0, callback)  # type: ignore[attr-defined]
-        state = self._state(read) if self.claim else None
+        state = self._state(read) if self.lease else None
         step, path = self.trainer.strategy.broadcast((state.step, str(state.path)) if state else (0, None))
-        if self.claim and not apart:
+        if self.lease and not apart:
             self.write(lambda: self.recorder.cut(step))
-        if self.claim and not step:
+        if self.lease and not step:
             room(self.folder, module.net.trained().values())
         if step:
             self.say(f"{self.folder.name}: going on at step {step:,}")
@@ -121,7 +121,7 @@ class Training:
     def _waiting(self, now: bool) -> None:
         """Mark the run paused while the disk is full; exit if termination was requested."""
         about = {"reason": "the disk is full"} if now else {}
-        if self.claim:
+        if self.lease:
             with contextlib.suppress(OSError):
                 self.recorder.status("paused" if now else "running", **about)
         if self.asked.code:
@@ -129,15 +129,15 @@ class Training:
 
 
 @contextlib.contextmanager
-def joined(folder: Path, say: Callable[[str], None]) -> Iterator[tuple[Asked, Claim | None]]:
+def joined(folder: Path, say: Callable[[str], None]) -> Iterator[tuple[Asked, Lease | None]]:
     """This process's part in a folder's training: signals are heard, other trainings on this machine count it, and the
-    first of its processes holds the claim."""
+    first of its processes holds the lease."""
     with Asked() as asked, counted():
         if devices.rank():
             yield asked, None
         else:  # who is asked to go while it waits for space goes at once
-            with patiently(lambda: claimed(folder), folder, say) as claim:
-                yield asked, claim
+            with patiently(lambda: acquire(folder), folder, say) as lease:
+                yield asked, lease
 
 
 def room(folder: Path, trained: Iterable[Tensor]) -> None:

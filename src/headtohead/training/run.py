@@ -57,15 +57,15 @@ def train(
     say     prints a line
     log     makes loggers of Lightning
     """
-    with joined(folder, say) as (asked, claim):
-        if claim is None:
+    with joined(folder, say) as (asked, lease):
+        if lease is None:
             _train(config, folder, cache, device, say, None, asked, loggers.none)
             return
-        with _recorded(Recorder(folder, claim)):
+        with _recorded(Recorder(folder, lease)):
             path = folder / layout.STATUS
             if path.exists() and json_files.read_json(path).get("state") == "finished":  # by whoever held it until now
                 return
-            _train(config, folder, cache, device, say, claim, asked, log)
+            _train(config, folder, cache, device, say, lease, asked, log)
 
 
 @contextlib.contextmanager
@@ -93,22 +93,22 @@ def _train(
     cache: Path,
     device: str,
     say: Callable[[str], None],
-    claim: leases.Claim | None,
+    lease: leases.Lease | None,
     asked: Asked,
     log: loggers.Loggers,
 ) -> None:
-    t, recorder = config.train, Recorder(folder, claim)
-    progress = Progress(recorder, config) if claim else None
+    t, recorder = config.train, Recorder(folder, lease)
+    progress = Progress(recorder, config) if lease else None
     watch = [progress] if progress else []
-    training = Training(folder, t, config.compute, device, asked=asked, claim=claim, say=say, watch=watch)
-    if claim:
+    training = Training(folder, t, config.compute, device, asked=asked, lease=lease, say=say, watch=watch)
+    if lease:
         training.write(lambda: recorder.begin(config.record()))
         training.write(lambda: recorder.status("running"))
     if config.warning:
         training.say(f"warning: {config.warning}")
     own = training.device
     parts = assemble(config, own)
-    if claim and parts.codec.statistics:
+    if lease and parts.codec.statistics:
         statistics = {k: v.contiguous() for k, v in parts.codec.statistics.items()}
         training.write(lambda: _keep(statistics, folder / STANDARD))
     data = training_data.build(config, training.portion, parts.codec, cache, own, training.say)
@@ -121,7 +121,7 @@ def _train(
     belongs, apart = {"config": config.plain(), "data": data.fingerprint}, config.evaluation.apart
     belongs |= {"plugins": config.plugins} if config.plugins else {}
     training.fit(module, data.batches, curves, belongs, _belongs, log, apart)
-    if not claim:
+    if not lease:
         return
     about = {
         "steps": t.steps,

@@ -33,11 +33,11 @@ def started(folder: Path, state: str, *, silent: float | None = None, released: 
     if silent is None:
         return
     now = time.time()
-    claim = folder / "claims" / "0002.json"
-    claim.parent.mkdir(exist_ok=True)
-    write(claim.with_name("0001.json"), {"host": "before", "pid": 1, "started": 1, "released": 2})
-    write(claim, {"host": "node1", "pid": 42, "started": now - 600, **({"released": now} if released else {})})
-    os.utime(claim, (now - silent, now - silent))
+    lease = folder / "claims" / "0002.json"
+    lease.parent.mkdir(exist_ok=True)
+    write(lease.with_name("0001.json"), {"host": "before", "pid": 1, "started": 1, "released": 2})
+    write(lease, {"host": "node1", "pid": 42, "started": now - 600, **({"released": now} if released else {})})
+    os.utime(lease, (now - silent, now - silent))
     if progress:
         write(folder / "progress.json", {"steps": 900, "time": now, "doing": "training", **progress})
 
@@ -85,8 +85,8 @@ def test_a_worker_of_this_machine_that_died_is_lost_at_once(sweep: Path) -> None
     dead.wait()
     folder = sweep / "vae_flow-s0"
     for pid, state in ((os.getpid(), "training"), (dead.pid, "lost")):
-        claim = {"host": "here", "pid": pid, "place": leases.place(), "started": time.time() - 600}
-        write(folder / "claims" / "0003.json", claim)
+        lease = {"host": "here", "pid": pid, "place": leases.place(), "started": time.time() - 600}
+        write(folder / "claims" / "0003.json", lease)
         assert watch.run(folder, time.time()).state == state
 
 

@@ -54,8 +54,8 @@ def test_who_comes_second_waits_for_the_first_ones_run(
     run, first, part = tmp_path / NAME, ExitStack(), tmp_path / NAME / "checkpoints" / "0000003.part"
 
     def other_is_faster() -> int:
-        claim = first.enter_context(leases.claimed(run))
-        Recorder(run, claim).status("running")
+        lease = first.enter_context(leases.acquire(run))
+        Recorder(run, lease).status("running")
         part.parent.mkdir()
         part.write_text("half of a state")
         return says
@@ -92,7 +92,7 @@ def test_a_job_that_began_at_once_is_not_put_back_into_the_queue(tmp_path: Path)
     with ExitStack() as job:
 
         def begins() -> int:
-            Recorder(tmp_path / NAME, job.enter_context(leases.claimed(tmp_path / NAME))).status("running")
+            Recorder(tmp_path / NAME, job.enter_context(leases.acquire(tmp_path / NAME))).status("running")
             return 0
 
         assert working(tmp_path, Launched(by="slurm", ends=begins)).work({NAME: CONFIG}) == {NAME: 0}
@@ -105,7 +105,7 @@ def test_a_run_that_is_somebody_elses_has_an_exit_code_of_its_own(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Recorder(tmp_path).begin(CONFIG.record())
-    with leases.claimed(tmp_path):
+    with leases.acquire(tmp_path):
         assert main([str(tmp_path), "--device", "cpu"]) == leases.TAKEN
     said = capsys.readouterr().err
     assert said.count("\n") == 1

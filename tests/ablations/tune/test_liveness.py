@@ -29,7 +29,7 @@ def trial(**by: Any) -> FrozenTrial:
     return optuna.trial.create_trial(state=TrialState.RUNNING, user_attrs={liveness.RUN: NAME, liveness.BY: by})
 
 
-def claim(folder: Path, silent: float = 0.0, **more: Any) -> None:
+def lease(folder: Path, silent: float = 0.0, **more: Any) -> None:
     """Of the worker elsewhere, last heard of so many seconds ago."""
     path = folder / NAME / "claims" / "0001.json"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -69,27 +69,27 @@ def test_a_process_counts_where_its_number_means_something(dead: int) -> None:
 
 
 def released(folder: Path) -> None:
-    claim(folder, released=1.0)
+    lease(folder, released=1.0)
 
 
 def silent(folder: Path) -> None:
-    claim(folder, 100)
+    lease(folder, 100)
 
 
 @pytest.mark.parametrize(
-    ("made", "standing"), [(claim, Liveness.ALIVE), (silent, Liveness.DEAD), (released, Liveness.UNKNOWN)]
+    ("made", "standing"), [(lease, Liveness.ALIVE), (silent, Liveness.DEAD), (released, Liveness.UNKNOWN)]
 )
 def test_in_a_shared_folder_the_runs_claim_tells(
     made: Callable[[Path], None], standing: Liveness, tmp_path: Path
 ) -> None:
     made(tmp_path)
     assert Monitor(tmp_path).state(trial(**ELSEWHERE)) is standing
-    somebody = {**ELSEWHERE, "place": "a third machine"}  # whose folder is another: this claim is not of its run
+    somebody = {**ELSEWHERE, "place": "a third machine"}  # whose folder is another: this lease is not of its run
     assert Monitor(tmp_path).state(trial(**somebody)) is Liveness.UNKNOWN
 
 
 def test_what_a_killed_worker_left_running_is_waited_for(tmp_path: Path, dead: int) -> None:
-    with leases.claimed(tmp_path / NAME):
+    with leases.acquire(tmp_path / NAME):
         assert Monitor(tmp_path).state(trial(**{**heartbeat(), "pid": dead})) is Liveness.UNKNOWN
     assert Monitor(tmp_path).state(trial(**{**heartbeat(), "pid": dead})) is Liveness.DEAD
 
@@ -98,19 +98,19 @@ def test_a_run_that_somebody_holds_is_left_and_the_search_goes_on(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def held(config: RunConfig, folder: Path, *rest: Any) -> None:
-        with leases.claimed(folder):
+        with leases.acquire(folder):
             pass  # as a run does before it writes
         fit(config, folder, *rest)
 
     unreal(monkeypatch, held)
     study = place / "results" / "tune" / "tiny"
-    claim(study)
+    lease(study)
     assert go() == 1
     told = capsys.readouterr().err
     assert f"{NAME}: " in told
     assert "node2:43 works on it; left to it" in told
     assert [state.name for state, _ in drawn().values()] == ["COMPLETE", "RUNNING", "COMPLETE", "COMPLETE"]
-    claim(study, 100)
+    lease(study, 100)
     monkeypatch.setattr(liveness.leases, "lives", lambda pid: False)  # as the next process would find this one
     assert go() == 0
     assert {state.name for state, _ in drawn().values()} == {"COMPLETE"}

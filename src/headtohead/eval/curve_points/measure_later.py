@@ -32,7 +32,7 @@ def measure(config: RunConfig, folder: Path, *, device: str, say: Callable[[str]
     parts, examiner = assemble(config, device), None
     for step in recorder.open_points():
         try:
-            with leases.claimed(folder / POINTS / f"{step:07d}"):
+            with leases.acquire(folder / POINTS / f"{step:07d}"):
                 if recorder.measured(step):
                     continue
                 examiner = examiner or build.build(config, parts, device, folder)

@@ -77,7 +77,7 @@ class Curves(L.Callback):
             with module.average as generator:
                 measured = self.examiner.measure(generator, last, step)
         weights = module.average.whole()
-        if self.by.claim is None:  # not the first process
+        if self.by.lease is None:  # not the first process
             return
         if last or e.apart or e.keep == "all":
             self.by.write(lambda: keep(weights, folder, at))

@@ -114,8 +114,8 @@ def train(config: DecoderConfig, folder: Path, *, device: str, say: Callable[[st
         raise ConfigError(
             "data.mix: a named tower's decoder learns from corpora: give the YAML file that declares them"
         )
-    with joined(folder, say) as (asked, claim):
-        _train(config, folder, device, say, claim, asked)
+    with joined(folder, say) as (asked, lease):
+        _train(config, folder, device, say, lease, asked)
 
 
 def _train(
@@ -123,11 +123,11 @@ def _train(
     folder: Path,
     device: str,
     say: Callable[[str], None],
-    claim: leases.Claim | None,
+    lease: leases.Lease | None,
     asked: Asked,
 ) -> None:
     given, t = config.foundations, config.train
-    training = Training(folder, t, config.compute, device, asked=asked, claim=claim, say=say)
+    training = Training(folder, t, config.compute, device, asked=asked, lease=lease, say=say)
     own = training.device
     tower, tower_key = tower_of(given, own)
     vae, vae_key = vae_of(given, own)
@@ -143,7 +143,7 @@ def _train(
     belongs = {"config": json.loads(json.dumps(asdict(config))), "data": data.fingerprint}
     training.fit(module, data.batches, Figures(config, training, first[:SHOWN]), belongs, lambda saved: saved)
     weights = module.average.whole()
-    if not claim:
+    if not lease:
         return
     unet.load_state_dict({name.removeprefix("unet."): w for name, w in weights.items()})
     unet.save_pretrained(folder / "unet")
