@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ablations.analysis.statistics import SMALLEST, Difference, Verdict, difference, judge
+from ablations.analysis.statistics import SMALLEST, Difference, Numbers, Verdict, difference, judge, p_value
 from headtohead.records.metrics import Metric
 
 Scores = Mapping[str, Mapping[int, float]]  # of one metric, by design and seed
@@ -32,15 +32,18 @@ def _best(metric: Metric, scores: Scores) -> tuple[str, Difference] | None:
         return None
     sign = 1 if metric.higher else -1
     first = max(scores, key=lambda design: sign * float(np.mean([*scores[design].values()])))
-    parts = [_less(metric, scores[first], own) for design, own in scores.items() if design != first]
-    least = min(parts, key=lambda d: d.effect)
-    p = float(np.max([d.p for d in parts]))
+    rows = [_advantage(metric, scores[first], own) for design, own in scores.items() if design != first]
+    if not all(map(len, rows)):  # no seed in common with some design
+        return None
+    least = difference(min(rows, key=np.mean))
+    together = [np.stack([row for row in rows if len(row) == n]) for n in {len(row) for row in rows}]
+    p = float(np.max(np.concatenate([p_value(block) for block in together])))
     return first, replace(least, p=min(1.0, p * len(scores)))
 
 
-def _less(metric: Metric, one: Mapping[int, float], other: Mapping[int, float]) -> Difference:
+def _advantage(metric: Metric, one: Mapping[int, float], other: Mapping[int, float]) -> Numbers:
     """By how much the first is better, over the seeds of both: in logarithms where the metric has no natural unit."""
     a, b = (np.array([own[seed] for seed in sorted({*one} & {*other})]) for own in (one, other))
     if metric.scale == "log":
         a, b = np.log(a), np.log(b)
-    return difference((a - b) * (1 if metric.higher else -1))
+    return np.asarray((a - b) * (1 if metric.higher else -1))

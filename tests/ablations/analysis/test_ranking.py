@@ -202,6 +202,7 @@ def test_the_best_of_many_designs_needs_more_than_the_better_of_two() -> None:
     assert leaders([(METRICS["geneval/overall"], {"a": apart, **many})]) == [""]
     assert leaders([(METRICS["fid"], {"a": {0: 90.0, 1: 91.0, 2: 92.0}, "b": {0: 30.0, 1: 30.3, 2: 30.6}})]) == ["b"]
     assert leaders([(METRICS["fid"], {"a": apart}), (METRICS["fid"], {})]) == ["", ""]
+    assert leaders([(METRICS["fid"], {"a": {0: 1.0, 1: 1.1}, "b": {2: 9.0, 3: 9.1}})]) == [""]  # no seed in common
 
 
 def test_a_report_of_one_design_begins_with_what_it_shows(tmp_path: Path) -> None:
