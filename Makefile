@@ -101,7 +101,7 @@ pack: $(READY)  ## Pack pictures and captions into shards: FOLDER=pictures OUT=s
 		$(call opt,per-shard,PER_SHARD) $(call opt,workers,WORKERS) $(call flag,skip,SKIP)
 
 index: $(READY)  ## Index tar shards: DATA="shards/{00000..00099}.tar" [INDEX=folder] [WORKERS=8] [VERIFY=1] [MAX_DAMAGED=0.01]
-	@set -f; $(PY) -m headtohead.data.shards.__main__ $$DATA $(call opt,index,INDEX) \
+	@set -f; $(PY) -m headtohead.data.shards $$DATA $(call opt,index,INDEX) \
 		$(call opt,workers,WORKERS) $(call flag,verify,VERIFY) $(call opt,max-damaged,MAX_DAMAGED)
 
 decoder: $(READY)  ## Train a scale's decoder from CLIP tokens to pictures: SCALE=paper SET="data.mix=mix.yaml" [LAUNCH=slurm]

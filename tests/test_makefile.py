@@ -55,7 +55,7 @@ def test_settings_lists_and_flags_become_options(place: Path) -> None:
     assert made(place, "tune", "PRUNE=0", "DESIGN=a b") == ["ablations.tune", "--design=a b"]
     assert made(place, "tune", "PRUNE=1") == ["ablations.tune", "--prune"]
     index = made(place, "index", "DATA=shards/{00..09}.tar other/*.tar", "VERIFY=1")
-    assert index == ["headtohead.data.shards.__main__", "shards/{00..09}.tar", "other/*.tar", "--verify"]
+    assert index == ["headtohead.data.shards", "shards/{00..09}.tar", "other/*.tar", "--verify"]
 
 
 def test_help_names_every_target(place: Path) -> None:

@@ -168,7 +168,11 @@ def headline(own: list[tables.Group], ranking: Ranking) -> str:
     leads = f"At the final point: {'; '.join(said)}." if said else ""
     seeds = max((len(own) for _, scores in columns for own in scores.values()), default=0)
     many = f"{seeds} seeds a design" if seeds > 1 else "one seed a design, which has no interval"
-    undecided = f"Not decided at the final point, with {many}: which of all {len(own)} designs has {', '.join(open_)}." if open_ else ""
+    undecided = (
+        f"Not decided at the final point, with {many}: which of all {len(own)} designs has {', '.join(open_)}."
+        if open_
+        else ""
+    )
     return " ".join(filter(None, (leads, undecided, str(ranking))))
 
 

@@ -39,12 +39,17 @@ def test_a_setting_that_a_named_designs_head_lacks_is_refused() -> None:
         "command line: head.dim: clip_mse has no such setting: its head is linear, which has no settings"
     )
     with pytest.raises(ConfigError, match=r"head.dim: clip_mse has no such setting"):
-        parse("x", {"designs": ["clip_mse", "clip_flow"], "set": {"head.dim": 128}}, "x.yaml").runs()
+        parse("x", {"designs": ["clip_mse", "vae_mse"], "set": {"head.dim": 128}}, "x.yaml").runs()
     with pytest.raises(ConfigError, match=r"unknown key head.dmi; did you mean head.dim\?"):
         configure("clip_flow", overrides={"head.dmi": "128"})
 
 
-def test_over_all_designs_a_heads_setting_applies_to_those_that_have_it() -> None:
+def test_over_several_designs_a_heads_setting_applies_to_those_that_have_it() -> None:
+    both = parse("x", {"designs": ["clip_mse", "clip_flow"], "set": {"head.dim": 128}}, "x.yaml").runs()
+    assert {name: run.plain()["head"].get("dim") for name, run in both.items()} == {
+        "clip_mse-s0": None,
+        "clip_flow-s0": 128,
+    }
     made = parse("x", {"designs": "all", "set": {"head.dim": 128}, "grid": {"head.layers": [2, 3]}}, "x.yaml").runs()
     assert {name for name in made if "mse-s" in name} == {"clip_mse-s0", "vae_mse-s0"}
     assert {run.head.dim for name, run in made.items() if "head.layers" in name} == {128}  # type: ignore[attr-defined]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from headtohead.config.design import DESIGNS, HEADS
+
 SMALL = {
     "head.dim": 32, "head.layers": 2, "head.heads": 2, "head.kv_heads": 1, "head.multiple_of": 32,
     "train.steps": 6, "train.batch": 16, "train.warmup": 2, "train.lr": 3e-3, "data.pictures": 64,
@@ -9,3 +11,8 @@ SMALL = {
     "evaluation.final_dpg": 6, "evaluation.diverse": 2, "evaluation.held_out": 8, "sampling.steps": 2,
 }  # fmt: skip
 LINEAR = {key: value for key, value in SMALL.items() if not key.startswith("head.")}  # of heads without settings
+
+
+def small(design: str) -> dict[str, float]:
+    """The settings that a design's head has."""
+    return SMALL if HEADS[DESIGNS[design].head].keys else LINEAR

@@ -9,16 +9,20 @@ from typing import Any
 from ablations.analysis.curves import FINISHED, design_of
 from ablations.analysis.designs import Cell
 from ablations.analysis.table import Table
+from headtohead.config.presets import HEAD
 from headtohead.records import sweep_folder
 from headtohead.records.read import Run
 from headtohead.records.sweep_folder import alike, spent, tuned
 
 
 def compared(cells: Sequence[Cell]) -> Table:
-    """What the designs are, and every setting that not all of them have."""
+    """What the designs are, and every setting in which they differ (a head's: among those that have it)."""
     axes = list(dict.fromkeys(axis for c in cells for axis in c.axes))
     keys = sorted({key for c in cells for key in c.settings})
-    differing_keys = [key for key in keys if len({str(c.settings.get(key)) for c in cells}) > 1]
+    values = {
+        key: {str(c.settings.get(key)) for c in cells if key in c.settings or not key.startswith(HEAD)} for key in keys
+    }
+    differing_keys = [key for key in keys if len(values[key]) > 1]
     rows = [
         [c.name, *(c.axes.get(axis, "–") for axis in axes), *(_value(c.settings.get(key)) for key in differing_keys)]
         for c in cells

@@ -131,15 +131,13 @@ def _has(design: str, name: str, head: HeadSpec, key: str, where: str) -> None:
 def applicable(design: str, designs: Sequence[str], overrides: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a sweep that apply to one of its designs.
 
-    In a sweep of every declared design, a setting of a head applies to the designs whose head has it. Where designs
-    are chosen, each of them must have it: `configure` refuses the others.
+    A setting of a head applies to the designs whose head has it. Where no design of the sweep has it, `configure`
+    refuses it.
 
     design     one of the designs
     designs    all of the sweep's
     overrides  values by dotted key
     """
-    if not set(designs) >= set(DESIGNS):
-        return dict(overrides)
     heads = {d: HEADS.get(str(overrides.get(f"{AXIS}head", DESIGNS[d].head))) for d in designs}
 
     def lacks(d: str, key: str) -> bool:

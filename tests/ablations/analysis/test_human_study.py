@@ -168,7 +168,7 @@ def test_a_page_that_cannot_be_written_is_one_line(sweep: Path, capsys: pytest.C
     (sweep / "study.html").unlink()
     (sweep / "study.html").mkdir()
     assert main([str(sweep)]) == 2
-    assert capsys.readouterr().err == f"study: {sweep / 'study.html'}: Is a directory\n"
+    assert capsys.readouterr().err == f"human_study: {sweep / 'study.html'}: Is a directory\n"
 
 
 def test_without_answers_there_is_nothing_to_show(sweep: Path) -> None:

@@ -16,7 +16,7 @@ from ablations.plan.one_design.accelerators import KINDS
 from ablations.prepare import cache_features as cache_command
 from ablations.prepare import clip_decoder as decoder_command
 from ablations.sweep import command as sweep_command
-from headtohead.config.presets import configure, decoder
+from headtohead.config.presets import applicable, configure, decoder
 from headtohead.records.kept_weights import kept
 from headtohead.records.read import runs
 from headtohead.training.run import train
@@ -67,7 +67,8 @@ def test_the_decoders_folder_says_what_it_stands_on(place: dict[str, Any]) -> No
 @pytest.mark.parametrize("design", ["clip_flow", "vae_flow", "clip_mse", "vae_mse_dit"])
 def test_a_design_trains_and_is_examined(design: str, place: dict[str, Any], tmp_path: Path) -> None:
     folder = tmp_path / "sweep" / "run"
-    run_config = configure(design, "paper", overrides=place["settings"])
+    overrides = applicable(design, (design, "clip_flow"), place["settings"])
+    run_config = configure(design, "paper", overrides=overrides)
     train(run_config, folder, tmp_path / "c", device="cpu", say=print)
     (run,) = runs(folder)
     machine = totals.Machine(KINDS["h100"], 1, 0.4)

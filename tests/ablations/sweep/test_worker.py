@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from small import SMALL
+from small import SMALL, small
 
 from ablations.sweep import worker
 from ablations.sweep.launch import Launch
@@ -113,8 +113,12 @@ def test_a_run_that_is_somebody_elses_has_an_exit_code_of_its_own(
 
 
 def test_a_folder_that_came_to_hold_another_run_fails_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    other, edited = "vae_mse-s0", configure("vae_mse", overrides={**SMALL, "train.lr": 0.001})
-    asked = {name: configure(name.removesuffix("-s0"), overrides=SMALL) for name in (NAME, other, "clip_mse-s0")}
+    other, edited = "vae_mse-s0", configure("vae_mse", overrides={**small("vae_mse"), "train.lr": 0.001})
+    asked = {
+        name: configure(design, overrides=small(design))
+        for name in (NAME, other, "clip_mse-s0")
+        if (design := name[:-3])
+    }
 
     def edits() -> int:
         Recorder(tmp_path / other).begin(edited.record())

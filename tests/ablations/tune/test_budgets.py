@@ -107,7 +107,7 @@ def test_what_other_designs_have_of_another_search_is_not_mixed_in(
     unreal(monkeypatch)
     assert go(many=1) == 0
     before = (place / "sweeps" / "tuned-tiny.yaml").read_bytes()
-    assert go("--set", "head.dim=64", many=1, designs=("vae_flow",)) == 2
+    assert go("--set", "sampling.steps=3", many=1, designs=("vae_flow",)) == 2
     told = capsys.readouterr().err.splitlines()[-1]
-    assert "tuned-tiny.yaml: has clip_mse of another search (set.head.dim: 32 there, 64 here); --write" in told
+    assert "tuned-tiny.yaml: has clip_mse of another search (set.sampling.steps: 2 there, 3 here); --write" in told
     assert (place / "sweeps" / "tuned-tiny.yaml").read_bytes() == before

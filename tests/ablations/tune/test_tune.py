@@ -98,7 +98,9 @@ def test_what_was_chosen_is_swept_and_settings_by_hand_are_no_searchs(
     best = sweep_file.read(place / "sweeps" / "tuned-tiny.yaml").chosen["clip_mse"]
     begun: list[tuple[dict[str, RunConfig], dict[str, sweep_folder.Tuned]]] = []
 
-    def remember(folder: Path, command: str, runs: dict[str, RunConfig], tuned: dict[str, sweep_folder.Tuned]) -> None:
+    def remember(
+        folder: Path, command: str, runs: dict[str, RunConfig], tuned: dict[str, sweep_folder.Tuned], note: str
+    ) -> None:
         begun.append((runs, tuned))
         raise OSError(0, "enough")
 

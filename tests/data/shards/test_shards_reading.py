@@ -203,7 +203,7 @@ def test_more_failures_than_may_be_end_the_run_in_one_line(tmp_path: Path, worke
 def test_a_corpus_without_the_captions_asked_for_ends_in_one_line(tmp_path: Path, workers: int) -> None:
     build(made.sound(tmp_path, 1, 5))
     steps = Steps(opened(str(tmp_path), captions="json:long"), seed=0, batch=2, start=0, stop=1)
-    with pytest.raises(ShardError, match=r"has no \.json beside it.*one after the other") as caught:
+    with pytest.raises(ShardError, match=r"has no \.json with text beside it.*one after the other") as caught:
         list(Loader(steps, Tally(1.0), workers=workers, context="fork" if workers else None))
     assert "\n" not in str(caught.value)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small import SMALL
+from small import LINEAR
 from torch import Tensor
 
 from headtohead.config.presets import configure
@@ -47,7 +47,7 @@ def added(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def test_a_benchmark_from_outside_is_on_the_curve(added: None) -> None:
-    config = configure("clip_mse", overrides=SMALL)
+    config = configure("clip_mse", overrides=LINEAR)
     parts = assemble(config, "cpu")
     measured = synthetic.SyntheticExaminer(config, parts, "cpu").measure(parts.generator, last=True, step=6)
     assert measured
@@ -58,7 +58,7 @@ def test_a_benchmark_from_outside_is_on_the_curve(added: None) -> None:
     assert (point.n["brightness"], point.n["brightness/day"], point.n["fid"]) == (6, 3, 30)  # it has no true pictures
     assert [row["task"] for row in measured.asked[-6:]] == ["day"] * 3 + ["night"] * 3
     assert len(point.scores) == 36
-    config = configure("clip_mse", overrides={**SMALL, "evaluation.geneval": 24})
+    config = configure("clip_mse", overrides={**LINEAR, "evaluation.geneval": 24})
     assert score.pictures(config.evaluation, last=True) == 36 + 2 * 4 * 2 + 12 + 16
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small import SMALL
+from small import LINEAR
 
 from ablations.posthoc import measure_points
 from headtohead.config.presets import configure
@@ -18,8 +18,8 @@ from headtohead.records.read import runs
 from headtohead.records.recorder import Recorder
 from headtohead.training.run import train
 
-APART = configure("clip_mse", overrides={**SMALL, "evaluation.apart": True})
-OWN = configure("clip_mse", overrides=SMALL)
+APART = configure("clip_mse", overrides={**LINEAR, "evaluation.apart": True})
+OWN = configure("clip_mse", overrides=LINEAR)
 
 
 def go(config: RunConfig, folder: Path, cache: Path) -> Path:

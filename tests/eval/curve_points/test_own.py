@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import user_files
 from on_disk import save
-from small import SMALL
+from small import LINEAR, SMALL
 
 from ablations.plan import point_pictures
 from headtohead.config.parsing import ConfigError
@@ -57,11 +57,11 @@ def test_own_prompts_reference_and_loss(mine: dict[str, object], tmp_path: Path)
 
 
 def test_own_data_with_the_embedded_exam_is_warned_of_once(mine: dict[str, object], tmp_path: Path) -> None:
-    config = configure("clip_mse", overrides={**SMALL, **mine, "exam.source": "world"})
+    config = configure("clip_mse", overrides={**LINEAR, **mine, "exam.source": "world"})
     said = [line for line in go(config, tmp_path / "run") if WARNED in line]
     assert len(said) == 1
     assert "exam.source=own with exam.prompts=FILE" in said[0]
-    assert not configure("clip_mse", overrides=SMALL).warning
+    assert not configure("clip_mse", overrides=LINEAR).warning
 
 
 @pytest.mark.parametrize(

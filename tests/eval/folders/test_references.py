@@ -55,7 +55,7 @@ def test_damage_in_a_reference_is_remembered(net: Means, tmp_path: Path) -> None
     found = layouts.mjhq(pictures(tmp_path / "made"))
     for _ in range(2):
         result = score_sets.score_fid(found, place, net, cache=tmp_path / "cache", how=QUIET, draws=0)
-        assert [line.split(": ")[1][:12] for line in result.troubles] == ["is a folder,", "is no pictur"]
+        assert [line.split(": ")[1][:12] for line in result.troubles] == ["is a folder,", "is not a pic"]
         assert result.reference["n"] == 5
     (saved,) = (tmp_path / "cache").iterdir()
     assert len(references.load(saved, net).troubles) == 2

@@ -15,7 +15,7 @@ SHOWN = 20  # problems that are printed; the indices hold all of them
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = Parser("headtohead.data.shards.__main__", __doc__)
+    parser = Parser("headtohead.data.shards", __doc__)
     what = "a folder, a glob, a pattern such as 'shards/{00000..00099}.tar', or an fsspec address of those"
     parser.add_argument("data", nargs="+", metavar="DATA", help=what)
     parser.add_argument("--index", metavar="DIR", help="where indices go; beside the shards when not given")
