@@ -60,7 +60,7 @@ def test_every_design_trains_samples_and_records(design: str, tmp_path: Path, ca
     assert (apart == {0.0}) == (DESIGNS[design].objective == "mse")  # one picture a prompt
     assert (tmp_path / "run" / "grids" / "0000006-often.webp").stat().st_size > 1000
     backbone = any(".model." in name for name in result["weights"])
-    assert backbone == (DESIGNS[design].backbone.value == "trained")
+    assert backbone == (DESIGNS[design].backbone == "trained")
 
 
 @pytest.mark.parametrize("design", DESIGNS)

@@ -138,10 +138,11 @@ def applicable(design: str, designs: Sequence[str], overrides: Mapping[str, Any]
     designs    all of the sweep's
     overrides  values by dotted key
     """
-    heads = {d: HEADS.get(str(overrides.get(f"{AXIS}head", DESIGNS[d].head))) for d in designs}
+    declared = {d: DESIGNS[d].head for d in {*designs, design} if d in DESIGNS}
+    heads = {d: HEADS.get(str(overrides.get(f"{AXIS}head", head))) for d, head in declared.items()}
 
     def lacks(d: str, key: str) -> bool:
-        head = heads[d]
+        head = heads.get(d)  # none where a name is unknown, which `configure` refuses
         return head is not None and key.startswith(HEAD) and key.removeprefix(HEAD) not in head.keys
 
     return {key: v for key, v in overrides.items() if not lacks(design, key) or all(lacks(d, key) for d in designs)}

@@ -13,6 +13,7 @@ from small import SMALL
 from ablations.posthoc import guidance, paint, rescore
 from ablations.report import build
 from ablations.sweep import command as sweep
+from ablations.sweep import time_estimate
 from headtohead.records.layout import RESCORED
 from headtohead.records.read import runs
 
@@ -60,6 +61,7 @@ def test_what_is_going_to_happen_is_said_first(
     place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sweep.Worker, "work", lambda self, runs: {})
+    monkeypatch.setattr(time_estimate, "SMALL", 0)  # runs as short as these are else not timed
     asked = ["--results", str(place), "--design", "clip_flow", "clip_mse", "--seeds", "0,1", *SETTINGS]
     assert sweep.main([*asked, "--device", "cpu"]) == 0
     told = capsys.readouterr().err.splitlines()
