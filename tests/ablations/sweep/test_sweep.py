@@ -65,10 +65,10 @@ def test_what_is_going_to_happen_is_said_first(
     asked = ["--results", str(place), "--design", "clip_flow", "clip_mse", "--seeds", "0,1", *SETTINGS]
     assert sweep.main([*asked, "--device", "cpu"]) == 0
     told = capsys.readouterr().err.splitlines()
-    (skipped,) = [line for line in told if "clip_flow-s0" in line]
+    (skipped,) = [line for line in told if line.startswith("  clip_flow-s0")]
     assert "finished" in skipped
     assert "about" not in skipped
-    (new,) = [line for line in told if "clip_flow-s1" in line]
+    (new,) = [line for line in told if line.startswith("  clip_flow-s1")]
     assert "6 steps of 16, a point every 3, about" in new
     assert "in all" in told[-1]
 
