@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from ablations.cli import arguments
-from ablations.cli.yaml_files import NAME as NAME
-from ablations.cli.yaml_files import find, load, named
+from ablations.cli.yaml_files import NAME, find, load, named
 from headtohead.config.design import DESIGNS, expanded, variant
 from headtohead.config.parsing import ConfigError, OneOf, Rule, Zero, build, known
 from headtohead.config.presets import EVALUATIONS, PRESETS, applicable, configure
 from headtohead.config.run_config import RunConfig
 from headtohead.records import sweep_folder
-from headtohead.records.sweep_folder import Tuned as Tuned
+from headtohead.records.sweep_folder import Tuned
 from headtohead.utils.cli import numbers
 
 SWEEPS = Path("sweeps")

@@ -11,7 +11,7 @@ from typing import Any
 
 from headtohead.config.parsing import ConfigError, differences
 from headtohead.config.run_config import RunConfig, recorded
-from headtohead.records import layout, read
+from headtohead.records import json_files, layout, read
 from headtohead.records.layout import CONFIG, CURVE, PROGRESS, STATUS
 from headtohead.records.leases import Holder, holder
 from headtohead.records.metrics import METRICS
@@ -193,7 +193,7 @@ def _whole(path: Path) -> tuple[dict[str, Any], str]:
     """The object that a file holds, and what is wrong with it: it may be gone, half written or something else."""
     try:
         with path.open("rb") as file:
-            return read.parsed(file.read(MOST_BYTES))
+            return json_files.parsed(file.read(MOST_BYTES))
     except OSError:
         return {}, "cannot be read" if path.exists() else "is missing"
 

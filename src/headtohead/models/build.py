@@ -1,7 +1,7 @@
 """Design to modules: the one place where the names on a design's axes become objects.
 
-`config/design.py` declares what each name stands for. Whoever needs to know what a design is made of, the planner and
-the benchmarks of speed included, calls the functions here.
+`config/design.py` declares what each name stands for. The planner and the speed benchmarks call the functions here too,
+so that no other module branches on an axis.
 """
 
 from __future__ import annotations

@@ -13,12 +13,7 @@ from typing import Any, ClassVar, Protocol
 
 from headtohead.config.design import Design
 from headtohead.config.run_config import current
-from headtohead.records.json_files import Damage as Damage
-from headtohead.records.json_files import RecordError as RecordError
-from headtohead.records.json_files import parsed as parsed
-from headtohead.records.json_files import read_json as read_json
-from headtohead.records.json_files import read_lines as read_lines
-from headtohead.records.json_files import write as write
+from headtohead.records.json_files import Damage, RecordError, parsed, read_lines
 from headtohead.records.layout import CONFIG, CURVE, PROMPTS, STATUS
 
 AXES = tuple(axis.name for axis in fields(Design))  # of a design, as a configuration holds them

@@ -10,11 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from headtohead.records.ceilings import relative
-from headtohead.records.json_files import RecordError as RecordError
-from headtohead.records.json_files import as_text
-from headtohead.records.json_files import read_json as read_json
-from headtohead.records.json_files import read_lines as read_lines
-from headtohead.records.json_files import write as write
+from headtohead.records.json_files import as_text, read_lines, write
 from headtohead.records.layout import (
     CHECKPOINTS,
     CONFIG,

@@ -196,7 +196,7 @@ def test_the_example_file_has_every_key_and_is_sound() -> None:
     path = Path(__file__).parents[3] / "sweeps" / "example.yaml"
     written = yaml_files.load(path, "sweep")
     assert set(written) == {f.name for f in fields(sweep_file.SweepFile)}
-    assert set(written["tuned"]["clip_flow"]) == {f.name for f in fields(sweep_file.Tuned)}
+    assert set(written["tuned"]["clip_flow"]) == {f.name for f in fields(sweep_folder.Tuned)}
     made = sweep_file.read(path)
     assert len(made.runs()) == 21
     assert made.tuned  # the example's own search holds: nothing above sets by hand what it searched
