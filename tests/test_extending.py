@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
 
+from plugin_file import PAGE, blocks, write
 from small import SMALL
 
-PAGE = Path(__file__).parents[1] / "docs" / "extending.md"
 SET = [f"{key}={value}" for key, value in SMALL.items() if not key.startswith("head.")] + ["head.hidden=48"]
-
-
-def blocks(kind: str) -> list[str]:
-    return re.findall(rf"^```{kind}\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
 
 
 def run(words: list[str], folder: Path, code: int = 0) -> str:
@@ -30,8 +25,7 @@ def run(words: list[str], folder: Path, code: int = 0) -> str:
 
 
 def test_the_pages_plugin_plans_trains_and_is_reported(tmp_path: Path) -> None:
-    (file,) = blocks("python")
-    (tmp_path / "my_heads.py").write_text(file)
+    file = write(tmp_path).read_text()
     plan, sweep, status, report = [line.removeprefix("$ python ").split() for line in blocks("console")[0].splitlines()]
     assert "clip_huber" in run(plan, tmp_path)
 

@@ -1,4 +1,4 @@
-"""Options that several of the study's commands share: settings, and how trainings are launched."""
+"""Options that several of the study's commands share: designs, settings, the command that does the same again."""
 
 from __future__ import annotations
 
@@ -8,10 +8,23 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from headtohead.config.design import DESIGNS
 from headtohead.config.parsing import ConfigError
 from headtohead.utils import plugins
+from headtohead.utils.cli import Parser
 
 SETTING = re.compile(r"[a-z_0-9]+(\.[a-z_0-9]+)*=")
+
+
+def add_design(parser: Parser, given: Sequence[str] | None, text: str, **options: Any) -> None:
+    """Add --design, whose help lists the designs of plugins too.
+
+    given    the command line, or None for the process's
+    text     of the help, with {} for the names of all designs
+    options  of add_argument
+    """
+    parser.load_plugins(given)
+    parser.add_argument("--design", metavar="DESIGN", help=text.format(", ".join(DESIGNS)), **options)
 
 
 def settings(given: Sequence[str] | None) -> dict[str, str]:

@@ -8,10 +8,10 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ablations.cli import arguments
 from ablations.plan.one_design.accelerators import KINDS
 from ablations.sweep import sweep_file
 from headtohead.config import presets
-from headtohead.config.design import DESIGNS
 from headtohead.config.parsing import known
 from headtohead.config.run_config import WORLD, RunConfig
 from headtohead.utils.cli import Parser, positive, say, seeds
@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 def main(given: list[str] | None = None) -> int:
     parser = Parser("ablations.plan", __doc__)
     parser.add_argument("name", nargs="?", help=f"a file of {sweep_file.SWEEPS}/ without its ending")
-    parser.add_argument(
-        "--design", nargs="+", metavar="DESIGN", help=f"some of: {', '.join(DESIGNS)}; all when not given"
-    )
+    arguments.add_design(parser, given, "some of: {}; all when not given", nargs="+")
     parser.add_argument("--scale", help=f"one of: {', '.join(presets.PRESETS)}; without it the file's, or paper")
     parser.add_argument("--seeds", type=seeds, help="such as 0,1,2; without it the file's, or 0")
     parser.add_argument("--steps", type=positive, help="training steps, when not the scale's")

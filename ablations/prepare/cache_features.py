@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 from ablations.cli import arguments
-from headtohead.config.design import DESIGNS
 from headtohead.config.parsing import ConfigError
 from headtohead.config.presets import PRESETS, configure
 from headtohead.config.run_config import WORLD
@@ -17,7 +16,7 @@ from headtohead.utils.cli import Parser, say
 
 def main(given: list[str] | None = None) -> int:
     parser = Parser("ablations.prepare.cache_features", __doc__)
-    parser.add_argument("--design", required=True, help=f"one of: {', '.join(DESIGNS)}; its representation is encoded")
+    arguments.add_design(parser, given, "one of: {}; its representation is encoded", required=True)
     parser.add_argument("--scale", default="paper", help=f"one of: {', '.join(PRESETS)}")
     parser.add_argument("--set", nargs="+", metavar="KEY=VALUE", help="any setting, such as data.mix=mix.yaml")
     parser.add_folder("--folder", Path("features"), "of the features; runs then need data.features=FOLDER")

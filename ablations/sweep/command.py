@@ -15,7 +15,6 @@ from ablations.sweep.sweep_file import SWEEPS
 from ablations.sweep.time_estimate import announce
 from ablations.sweep.watch import state_of
 from ablations.sweep.worker import Worker
-from headtohead.config.design import DESIGNS
 from headtohead.config.presets import EVALUATIONS, PRESETS
 from headtohead.config.run_config import WORLD, RunConfig
 from headtohead.data.order import Portion
@@ -28,9 +27,7 @@ from headtohead.utils.errors import printable
 def main(given: list[str] | None = None) -> int:
     parser = Parser("ablations.sweep", __doc__)
     parser.add_argument("name", nargs="?", help=f"a file of {SWEEPS}/ without its ending")
-    parser.add_argument(
-        "--design", nargs="+", metavar="DESIGN", help=f"some of: {', '.join(DESIGNS)}; all when not given"
-    )
+    arguments.add_design(parser, given, "some of: {}; all when not given", nargs="+")
     parser.add_argument("--seeds", type=seeds, help="such as 0,1,2; without it the file's, or 0")
     parser.add_argument("--scale", help=f"one of: {', '.join(PRESETS)}; without it the file's, or micro")
     parser.add_argument("--steps", type=positive, help="training steps, when not the scale's")

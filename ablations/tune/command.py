@@ -32,7 +32,7 @@ SAME_REASON = 3  # trials in a row that fail for one reason end the search: the 
 
 def main(given: list[str] | None = None) -> int:
     parser = Parser("ablations.tune", __doc__)
-    parser.add_argument("--design", nargs="+", default=["all"], metavar="DESIGN", help=f"some of: {', '.join(DESIGNS)}")
+    arguments.add_design(parser, given, "some of: {}", nargs="+", default=["all"])
     parser.add_argument("--trials", type=positive, default=20, help="for each design")
     parser.add_argument("--space", default="micro", metavar="FILE", help=f"what is searched: a file of {SEARCHES}/")
     parser.add_argument("--study", help="name of the study; the space's when not given")

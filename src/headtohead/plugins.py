@@ -5,12 +5,13 @@ Metrics, benchmarks and claims are added with `headtohead.records.metrics.regist
 """
 
 from headtohead.config.design import DESIGNS as DESIGNS
-from headtohead.config.design import HEADS as HEADS
 from headtohead.config.design import OBJECTIVES as OBJECTIVES
 from headtohead.config.design import REPRESENTATIONS as REPRESENTATIONS
 from headtohead.config.design import Design as Design
-from headtohead.config.design import HeadSpec as HeadSpec
 from headtohead.config.design import ObjectiveSpec as ObjectiveSpec
 from headtohead.config.design import RepresentationSpec as RepresentationSpec
+from headtohead.config.heads import HEADS as HEADS
 from headtohead.config.heads import DenoiserConfig as DenoiserConfig
 from headtohead.config.heads import HeadConfig as HeadConfig
+from headtohead.config.heads import HeadSpec as HeadSpec
+from headtohead.config.heads import head as head

@@ -62,8 +62,19 @@ def test_mistakes_are_one_line(overrides: dict[str, object], says: str) -> None:
 def test_unknown_names_get_the_nearest() -> None:
     with pytest.raises(ConfigError, match=r"unknown design clip_fow; did you mean clip_flow\?"):
         configure("clip_fow")
-    with pytest.raises(ConfigError, match=r"unknown scale mikro; did you mean micro\?"):
+    with pytest.raises(ConfigError, match=r"unknown scale mikro; did you mean micro\?$"):
         configure("clip_flow", "mikro")
+
+
+@pytest.mark.parametrize(
+    ("design", "overrides"),
+    [("clip_huber", {}), ("clip_mse", {"design.objective": "huber"}), ("clip_mse", {"design.head": "mlp"})],
+)
+def test_names_that_a_plugin_may_add_say_so(design: str, overrides: dict[str, str]) -> None:
+    with pytest.raises(
+        ConfigError, match=r"unknown (design|value of design\.\w+) \w+; .* \(--plugin FILE adds others\)$"
+    ):
+        configure(design, overrides=overrides)
 
 
 def test_designs_are_the_papers_and_the_controls_of_objective() -> None:

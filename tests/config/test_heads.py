@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from ablations.sweep.sweep_file import parse
-from headtohead.config.design import DESIGNS, HEADS, OBJECTIVES, REPRESENTATIONS
+from headtohead.config.design import DESIGNS, OBJECTIVES, REPRESENTATIONS
+from headtohead.config.heads import HEADS
 from headtohead.config.parsing import ConfigError, differences
 from headtohead.config.presets import applicable, configure
 from headtohead.config.run_config import recorded

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from headtohead.config.design import DESIGNS, HEADS
+from headtohead.config.design import DESIGNS
+from headtohead.config.heads import HEADS
 
 SMALL = {
     "head.dim": 32, "head.layers": 2, "head.heads": 2, "head.kv_heads": 1, "head.multiple_of": 32,

@@ -22,7 +22,6 @@ from headtohead.config.design import DESIGNS
 from headtohead.records import metrics
 
 POINTS, LOG, SHARE = "points", "log", "share"
-AXES = {name: asdict(design) for name, design in DESIGNS.items()}
 
 
 class Missing(Exception):
@@ -50,7 +49,7 @@ class Check(Protocol):
 
 def cell_of(cells: Sequence[Cell], design: str) -> Cell:
     """The cell with a design's axes, rather plain than varied by a grid."""
-    same = [c for c in cells if c.axes == AXES[design]]
+    same = [c for c in cells if c.axes == asdict(DESIGNS.find(design, "claim"))]
     plain = [c for c in same if not c.varied]
     for found in ([c for c in plain if c.name == design], plain, same):
         if len(found) == 1:
@@ -140,7 +139,7 @@ class LargerIsBetter:
     metric: str
 
     def evidence(self, cells: Sequence[Cell]) -> Evidence:
-        same = [c for c in cells if c.axes == AXES[self.design] and c.curves]
+        same = [c for c in cells if c.axes == asdict(DESIGNS.find(self.design, "claim")) and c.curves]
         sizes = sorted((c for c in same if all(k.startswith("head.") for k in c.varied)), key=_size)
         if len(sizes) < 2 or _size(sizes[0]) == _size(sizes[-1]):
             raise Missing(f"fewer than two sizes of {self.design}'s head")

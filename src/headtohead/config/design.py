@@ -5,17 +5,17 @@ Classes that need torch are named as "module:name" and imported by `models/build
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 
-from headtohead.config.heads import DenoiserConfig, DitConfig, HeadConfig, LinearConfig
+from headtohead.config.heads import HEADS
 from headtohead.config.parsing import OneOf
 from headtohead.config.registry import Registry
 from headtohead.utils.cli import names
+from headtohead.utils.plugins import Reference
 
 AXIS = "design."  # what settings that change a declared design begin with
-Class = str | Callable[..., Any]  # itself, or "package.module:name"
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class RepresentationSpec:
     source  called as source(name, foundations, codec): gives an object whose `load(device)` makes the codec
     """
 
-    source: Class
+    source: Reference
 
 
 @dataclass(frozen=True)
@@ -36,32 +36,8 @@ class ObjectiveSpec:
     denoises   whether the network must read noisy tokens and a time, as flow matching needs
     """
 
-    objective: Class
+    objective: Reference
     denoises: bool = False
-
-
-@dataclass(frozen=True)
-class HeadSpec:
-    """A network from query states to image tokens.
-
-    settings          dataclass of its sizes, derived from HeadConfig or DenoiserConfig
-    network           called as network(settings, grid, width): an nn.Module; width is the language model's
-    a_query_a_token   whether query k predicts image token k, so that there are as many queries as tokens
-    sizes             settings by scale; those that the scale's preset says go before
-    """
-
-    settings: type[HeadConfig]
-    network: Class
-    a_query_a_token: bool = False
-    sizes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-
-    @property
-    def denoises(self) -> bool:
-        return issubclass(self.settings, DenoiserConfig)
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        return tuple(f.name for f in fields(self.settings))
 
 
 _CLIP = RepresentationSpec("headtohead.pretrained.image_tokens:clip_tokens")
@@ -77,10 +53,6 @@ OBJECTIVES: Registry[ObjectiveSpec] = Registry("objective", {
     "flow": ObjectiveSpec("headtohead.models.objectives.flow_matching:FlowMatching", denoises=True),
 })  # fmt: skip
 BACKBONES = {"frozen": False, "trained": True}  # whether the language model learns with the head
-HEADS: Registry[HeadSpec] = Registry("head", {
-    "linear": HeadSpec(LinearConfig, "headtohead.models.networks.linear:Linear", a_query_a_token=True),
-    "dit": HeadSpec(DitConfig, "headtohead.models.networks.dit:Dit"),
-})  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

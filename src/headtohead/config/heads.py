@@ -1,10 +1,17 @@
-"""The settings of each head: a dataclass of its own, whose fields are the keys below `head.`."""
+"""The heads: each is the dataclass of its settings, whose fields are the keys below `head.`, declared by `@head`.
+
+The decorator names the network, which is imported where a run's modules are built, so that settings need no torch.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar
 
 from headtohead.config.parsing import Share
+from headtohead.config.registry import Registry
+from headtohead.utils.plugins import Reference
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,11 +26,58 @@ class DenoiserConfig(HeadConfig):
     drop_condition: Share = 0.1  # how often training hides the condition, for guidance
 
 
+C = TypeVar("C", bound=HeadConfig)
+
+
+@dataclass(frozen=True)
+class HeadSpec:
+    """A network from query states to image tokens.
+
+    settings          dataclass of its sizes, derived from HeadConfig or DenoiserConfig
+    network           called as network(settings, grid, width): an nn.Module; width is the language model's
+    a_query_a_token   whether query k predicts image token k, so that there are as many queries as tokens
+    sizes             settings by scale; those that the scale's preset says go before
+    """
+
+    settings: type[HeadConfig]
+    network: Reference
+    a_query_a_token: bool = False
+    sizes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def denoises(self) -> bool:
+        return issubclass(self.settings, DenoiserConfig)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return tuple(f.name for f in fields(self.settings))
+
+
+HEADS: Registry[HeadSpec] = Registry("head")
+
+
+def head(name: str, network: Reference, **options: Any) -> Callable[[type[C]], type[C]]:
+    """Declare a head: decorates the dataclass of its settings.
+
+    name     value of design.head
+    network  class, or "package.module:name"
+    options  a_query_a_token and sizes, as of HeadSpec
+    """
+
+    def declare(settings: type[C]) -> type[C]:
+        HEADS.add(name, HeadSpec(settings, network, **options))
+        return settings
+
+    return declare
+
+
+@head("linear", "headtohead.models.networks.linear:Linear", a_query_a_token=True)
 @dataclass(frozen=True, kw_only=True)
 class LinearConfig(HeadConfig):
     """A linear projection has no sizes: the language model and the image tokens give both."""
 
 
+@head("dit", "headtohead.models.networks.dit:Dit")
 @dataclass(frozen=True, kw_only=True)
 class DitConfig(DenoiserConfig):
     dim: int

@@ -93,7 +93,7 @@ def known(name: str, names: Mapping[str, Any], what: str, where: str = "", prefi
     """Return the name if it is one of these; else raise an error with the nearest one.
 
     name    as the user gave it
-    names   a table whose keys are allowed
+    names   a table whose keys are allowed; `more` of a Registry says how to add one
     what    kind of name in the message, such as "design"
     where   file or option that holds it
     prefix  dotted key before the name
@@ -102,7 +102,7 @@ def known(name: str, names: Mapping[str, Any], what: str, where: str = "", prefi
         return name
     near = difflib.get_close_matches(name[:80], list(names), 1)
     hint = f"did you mean {prefix}{near[0]}?" if near else f"there are {', '.join(names)}"
-    raise ConfigError(f"{at(where)}unknown {what} {prefix}{name[:80] or '(empty)'}; {hint}")
+    raise ConfigError(f"{at(where)}unknown {what} {prefix}{name[:80] or '(empty)'}; {hint}{getattr(names, 'more', '')}")
 
 
 def at(where: str) -> str:

@@ -7,7 +7,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from headtohead.config.design import AXIS, DESIGNS, HEADS, HeadSpec, variant
+from headtohead.config.design import AXIS, DESIGNS, variant
+from headtohead.config.heads import HEADS, HeadSpec
 from headtohead.config.parsing import ConfigError, at, build, known
 from headtohead.config.run_config import DecoderConfig, RunConfig
 

@@ -15,8 +15,10 @@ T = TypeVar("T")
 class Registry(Mapping[str, T]):
     """Declarations by name, in the order in which they were added.
 
-    `HEADS.add("mlp", Head(MlpConfig, Mlp))` in a plugin makes a head that every command knows by its name.
+    `OBJECTIVES.add("huber", ObjectiveSpec(Huber))` in a plugin makes an objective that every command knows by its name.
     """
+
+    more = " (--plugin FILE adds others)"
 
     def __init__(self, kind: str, entries: Mapping[str, T] | None = None, pattern: str = r"[\w./-]+") -> None:
         """
@@ -46,7 +48,7 @@ class Registry(Mapping[str, T]):
         where  file or option that holds the name
         what   what the name is called there; the registry's kind when empty
         """
-        return self._entries[known(name, self._entries, what or self.kind, where)]
+        return self._entries[known(name, self, what or self.kind, where)]
 
     def plugin(self, name: str) -> str:
         """The plugin that added a name; empty for those of the package."""

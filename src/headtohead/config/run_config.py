@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from headtohead.config.design import HEADS, OBJECTIVES, REPRESENTATIONS, Design
-from headtohead.config.heads import DitConfig, HeadConfig
+from headtohead.config.design import OBJECTIVES, REPRESENTATIONS, Design
+from headtohead.config.heads import HEADS, DitConfig, HeadConfig
 from headtohead.config.parsing import ConfigError, Share, Zero, build
 from headtohead.config.published_models import ANSWERER, COLOURS, DETECTOR
 from headtohead.utils import plugins

@@ -12,7 +12,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from headtohead.config.design import BACKBONES, HEADS, OBJECTIVES, REPRESENTATIONS
+from headtohead.config.design import BACKBONES, OBJECTIVES, REPRESENTATIONS
+from headtohead.config.heads import HEADS
 from headtohead.config.run_config import RunConfig
 from headtohead.models.generator import PICTURES, Generator, pixels
 from headtohead.models.query_encoder import QueryEncoder

@@ -76,11 +76,11 @@ class Parser(argparse.ArgumentParser):
 
     def load_plugins(self, arguments: Sequence[str] | None) -> None:
         """Load plugins, where subcommands or choices depend on what they add; an error ends the command."""
-        early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+        early = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
         early.add_argument("--plugin", action="append", default=[])
         try:
             plugins.load(early.parse_known_args(arguments)[0].plugin)
-        except InputError as error:
+        except (InputError, argparse.ArgumentError) as error:
             self.error(f"{error}")
 
     def add_device(self) -> None:

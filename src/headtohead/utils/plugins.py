@@ -19,6 +19,7 @@ from typing import Any
 
 from headtohead.utils.errors import InputError
 
+Reference = str | Callable[..., Any]  # a class or function, or "package.module:name"
 GROUP, VARIABLE = "headtohead.plugins", "HEADTOHEAD_PLUGINS"
 _loaded: dict[str, str] = {}  # the first 16 digits of a file's SHA-256 by the plugin's name
 _paths: dict[str, Path] = {}
@@ -94,8 +95,8 @@ def _hash(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
-def resolved(reference: str | Callable[..., Any]) -> Callable[..., Any]:
-    """A class or function, given itself or as "package.module:name", which is imported only here."""
+def resolved(reference: Reference) -> Callable[..., Any]:
+    """The class or function; a module that is only named is imported here."""
     if not isinstance(reference, str):
         return reference
     module, _, name = reference.partition(":")

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import plugin_file
 import pytest
 
 from ablations.cli.arguments import settings
@@ -47,3 +53,25 @@ def test_names_are_separated_by_commas_or_spaces(given: list[str]) -> None:
         parser.add_argument(option, nargs="+")
         found = vars(parser.parse_args([option, *given]))
         assert found[option.removeprefix("--")] == ["clip_flow", "vae_flow"]
+
+
+@pytest.mark.parametrize(
+    ("module", "by"),
+    [("sweep", "option"), ("sweep", "environment"), ("plan", "option"), ("tune", "option"),
+     ("prepare.cache_features", "environment")],
+)  # fmt: skip
+def test_helps_list_the_designs_of_plugins(module: str, by: str, tmp_path: Path) -> None:
+    file = str(plugin_file.write(tmp_path))
+    option, variable = (["--plugin", file], "") if by == "option" else ([], file)
+    done = subprocess.run(
+        [sys.executable, "-m", f"ablations.{module}", "--help", *option],
+        capture_output=True, text=True, check=False, env={**os.environ, "HEADTOHEAD_PLUGINS": variable},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "vae_mse_dit, clip_huber" in " ".join(done.stdout.split())
+
+
+def test_a_plugin_option_without_a_file_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        Parser("ablations.sweep", "x").parse_args(["--plugin"])
+    assert capsys.readouterr().err == "sweep: argument --plugin: expected one argument\n"
