@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from ablations.bench import parts
-from headtohead.eval.benchmarks import fid
+from headtohead.eval.metrics import fid
 from headtohead.utils import compute, processes
 from headtohead.utils.processes import isolated
 

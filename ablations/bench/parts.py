@@ -14,11 +14,11 @@ from headtohead.config.design import DESIGNS
 from headtohead.config.presets import configure
 from headtohead.config.run_config import RunConfig
 from headtohead.data.synthetic_batches import Steps
-from headtohead.eval.benchmarks import fid
-from headtohead.eval.benchmarks.declared import BENCHMARKS
+from headtohead.eval.benchmarks.base import BENCHMARKS
 from headtohead.eval.curve_points import score
 from headtohead.eval.curve_points.prompts import exam
 from headtohead.eval.judges import pixels
+from headtohead.eval.metrics import fid
 from headtohead.models.build import Parts, assemble
 from headtohead.models.objectives.noise import fresh
 from headtohead.models.sampling import paint, sample

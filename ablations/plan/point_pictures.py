@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from headtohead.config.run_config import RunConfig
-from headtohead.eval.benchmarks.declared import from_files
+from headtohead.eval.benchmarks.base import from_files
 from headtohead.eval.curve_points import score
 
 

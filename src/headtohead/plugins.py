@@ -1,7 +1,7 @@
 """What a plugin file needs to add a design, a head or an objective of its own; docs/extending.md walks through one.
 
 Metrics, benchmarks and claims are added with `headtohead.records.metrics.register`, `BENCHMARKS.add` of
-`headtohead.eval.benchmarks.declared` and `register` of `ablations.analysis.claims.declared`.
+`headtohead.eval.benchmarks.base` and `register` of `ablations.analysis.claims.declared`.
 """
 
 from headtohead.config.design import DESIGNS as DESIGNS

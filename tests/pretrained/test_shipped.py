@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from headtohead.eval import ceilings
-from headtohead.eval.benchmarks.fid import Reference
 from headtohead.eval.curve_points.prompts import Exam, exam
 from headtohead.eval.curve_points.score import features_of, score
 from headtohead.eval.judges.pixels import PixelJudge
+from headtohead.eval.metrics.fid import Reference
 from headtohead.pretrained.loading import shipped, weight_files
 from headtohead.pretrained.making.recipes import RECIPES, TOWERS, recipe_hash
 from headtohead.pretrained.making.stages import STAGES, current
@@ -114,7 +114,7 @@ def test_features_tell_worlds_apart() -> None:
     """Independent renders are near, other scenes are not: what FID stands on."""
     net, index = shipped.feature_net(), np.arange(600)
     a, b = (net(render(draw(seed, index))).double().numpy() for seed in (51, 52))
-    from headtohead.eval.benchmarks.fid import fid
+    from headtohead.eval.metrics.fid import fid
     from headtohead.synthetic.scenes import FREE, Request
 
     stars = net(render(draw(53, index, request=Request((3, 3, 3), (FREE,) * 3), held_out=True))).double().numpy()

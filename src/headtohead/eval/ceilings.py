@@ -13,11 +13,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from headtohead.eval.benchmarks.fid import Reference
 from headtohead.eval.curve_points.prompts import SEED, Exam, exam
 from headtohead.eval.curve_points.score import features_of, score
 from headtohead.eval.judges import pixels
 from headtohead.eval.judges.pixels import PixelJudge
+from headtohead.eval.metrics.fid import Reference
 from headtohead.pretrained.loading import shipped
 from headtohead.pretrained.making.recipes import TOWERS
 from headtohead.records.ceilings import Row

@@ -1,12 +1,15 @@
 """What a benchmark is: prompts, the judges it needs, and how judged pictures become scores. One file a benchmark.
 
-To add one, subclass `Benchmark` in a file and `BENCHMARKS.add("name", Mine())` (in declared.py): points of a curve
-then ask its prompts and record its scores as `<name>/<score>`. Nothing else names it.
+To add one, write a file in this folder with a subclass of `Benchmark` and an object of it (`MINE = Mine()`): points of
+a curve then ask its prompts and record its scores as `<name>/<score>`. Nothing else names it. A plugin's file adds the
+object itself: `BENCHMARKS.add("mine", Mine())`.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
+import pkgutil
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +20,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from headtohead.config.parsing import ConfigError
+from headtohead.config.registry import Registry
 from headtohead.config.run_config import EvalConfig, ExamConfig
 from headtohead.eval.folders.images import Troubles
 from headtohead.eval.folders.result import Result
@@ -92,7 +96,9 @@ class Benchmark:
 
     name: ClassVar[str]  # of its scores on a curve
     setting: ClassVar[str] = ""  # the key of `exam` that names its file or folder
+    source: ClassVar[str] = "official"  # the value of `exam.source` with which that file or folder is read
     published: ClassVar[int] = 0  # prompts of the published benchmark
+    rank: ClassVar[int] = 10  # points ask lower ranks first; sample grids and diversity show the lowest one's prompts
 
     # Prompts of the embedded dataset.
     def synthetic(self, split: Split, pictures: int = 0) -> list[Item]:
@@ -167,6 +173,25 @@ class Benchmark:
     def key(self, metric: str, score: str) -> str:
         """The name on a curve of one score of a result of `score_files`."""
         return f"{metric}/{score}"
+
+
+def _found() -> dict[str, Benchmark]:
+    """The objects of `Benchmark` in the files of this folder, in the order in which a point asks them."""
+    folder, found = importlib.import_module(__package__), dict[str, Benchmark]()
+    for file in pkgutil.iter_modules(folder.__path__):
+        module = importlib.import_module(f"{__package__}.{file.name}")
+        for own in (value for value in vars(module).values() if isinstance(value, Benchmark)):
+            if found.setdefault(own.name, own) is not own:
+                raise ConfigError(f"{module.__file__}: another file has a benchmark {own.name}; choose another name")
+    return dict(sorted(found.items(), key=lambda named: (named[1].rank, named[0])))
+
+
+BENCHMARKS: Registry[Benchmark] = Registry("benchmark", found=_found)
+
+
+def from_files(exam: ExamConfig) -> list[Benchmark]:
+    """The benchmarks that may read their prompts from files which `exam` names."""
+    return [benchmark for benchmark in BENCHMARKS.values() if benchmark.source == exam.source]
 
 
 def spread(rows: Sequence[T], number: int) -> list[T]:

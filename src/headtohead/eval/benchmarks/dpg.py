@@ -22,12 +22,12 @@ from torch import Tensor
 from headtohead.config.run_config import ExamConfig
 from headtohead.eval.benchmarks import base, published
 from headtohead.eval.benchmarks.base import Item, PictureFile
-from headtohead.eval.benchmarks.metric import Counted, doubles
 from headtohead.eval.folders import images, score
 from headtohead.eval.folders.images import FolderError
 from headtohead.eval.folders.result import Result
 from headtohead.eval.folders.resume import How
 from headtohead.eval.judges import vqa
+from headtohead.eval.metrics.base import Counted, doubles
 from headtohead.synthetic.prompts import dense_prompts
 from headtohead.synthetic.prompts.short_prompts import Split
 
@@ -172,7 +172,7 @@ def _acyclic(rows: list[Row], place: str) -> None:
 
 
 class Dpg(base.Benchmark):
-    name, setting, published = "dpg", "dpg", published.DPG_PROMPTS
+    name, setting, published, rank = "dpg", "dpg", published.DPG_PROMPTS, 1
 
     def synthetic(self, split: Split, pictures: int = 0) -> list[Item]:
         items = synthetic_prompts(split)

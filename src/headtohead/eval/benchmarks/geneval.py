@@ -20,7 +20,6 @@ from headtohead.config import published_models
 from headtohead.config.run_config import ExamConfig
 from headtohead.eval.benchmarks import base, published
 from headtohead.eval.benchmarks.base import Item, PictureFile, one_of
-from headtohead.eval.benchmarks.metric import TaskShares
 from headtohead.eval.folders import images, score
 from headtohead.eval.folders.images import FolderError
 from headtohead.eval.folders.result import Result
@@ -28,6 +27,7 @@ from headtohead.eval.folders.resume import How
 from headtohead.eval.judges import colours as colour_judges
 from headtohead.eval.judges import mask2former
 from headtohead.eval.judges.colours import COLOURS
+from headtohead.eval.metrics.base import TaskShares
 from headtohead.synthetic.prompts import short_prompts
 from headtohead.utils.boxes import RELATIONS, Detection, relations
 
@@ -175,7 +175,7 @@ def _check_item(place: str, item: Any, earlier: int, names: Collection[str], col
 
 
 class GenEval(base.Benchmark):
-    name, setting, published = "geneval", "geneval", published.GENEVAL_LINES
+    name, setting, published, rank = "geneval", "geneval", published.GENEVAL_LINES, 0
 
     def synthetic(self, split: short_prompts.Split, pictures: int = 0) -> list[Item]:
         """So many pictures shared evenly by the tasks; of every prompt, several in tasks that have few prompts."""

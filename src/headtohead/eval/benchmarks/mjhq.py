@@ -18,7 +18,7 @@ from headtohead.eval.judges import features
 
 
 class Mjhq(base.Benchmark):
-    name, setting, published = "mjhq", "mjhq", published.MJHQ_PICTURES
+    name, setting, published, rank = "mjhq", "mjhq", published.MJHQ_PICTURES, 2
 
     def read(self, path: Path) -> list[Item]:
         meta = captions(path / published.MJHQ_META)

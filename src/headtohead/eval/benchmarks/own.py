@@ -18,7 +18,7 @@ from headtohead.eval.judges import features
 
 
 class Own(base.Benchmark):
-    name, setting = "own", "prompts"
+    name, setting, source = "own", "prompts", "own"
 
     def read(self, path: Path) -> list[Item]:
         """A line is a prompt, or a JSON object with the key `prompt`."""

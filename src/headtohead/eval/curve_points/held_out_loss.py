@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from headtohead.eval.benchmarks.metric import Counted, doubles
+from headtohead.eval.metrics.base import Counted, doubles
 
 
 class HeldOutLoss(Counted):

@@ -19,8 +19,7 @@ from torchvision.utils import make_grid
 
 from headtohead.config.parsing import ConfigError
 from headtohead.config.run_config import RunConfig
-from headtohead.eval.benchmarks.base import Benchmark, Item, Listed, PictureFile
-from headtohead.eval.benchmarks.declared import from_files
+from headtohead.eval.benchmarks.base import Benchmark, Item, Listed, PictureFile, from_files
 from headtohead.eval.curve_points.base import TRIED, Measured, held_out, losses
 from headtohead.eval.curve_points.score import Point
 from headtohead.eval.folders import images

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from headtohead.config.run_config import EvalConfig
-from headtohead.eval.benchmarks.base import Item, spread
-from headtohead.eval.benchmarks.declared import BENCHMARKS
+from headtohead.eval.benchmarks.base import BENCHMARKS, Item, spread
 from headtohead.synthetic.prompts import short_prompts
 from headtohead.synthetic.render import render
 from headtohead.synthetic.scenes import Scenes, draw
@@ -72,7 +71,7 @@ def exam(
     pictures  how many by the name of a benchmark, 0 for all its prompts; all of every benchmark when not given
     """
     wanted = dict.fromkeys(BENCHMARKS, 0) if pictures is None else pictures
-    parts = {name: BENCHMARKS[name].synthetic(split, number) for name, number in wanted.items()}
+    parts = {name: BENCHMARKS.find(name).synthetic(split, number) for name, number in wanted.items()}
     requests = [item.request for items in parts.values() for item in items if item.request is not None]
     scenes = Scenes.cat([draw(seed, np.array([k]), request=r, held_out=True) for k, r in enumerate(requests)])
     rendered = torch.cat([render(scenes[k : k + 512], device) for k in range(0, len(scenes), 512)])

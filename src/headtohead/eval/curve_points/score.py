@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from headtohead.config.run_config import EvalConfig
-from headtohead.eval.benchmarks.base import Item, Judges, spread
-from headtohead.eval.benchmarks.declared import BENCHMARKS
-from headtohead.eval.benchmarks.diversity import Diversity
-from headtohead.eval.benchmarks.fid import FrechetDistance, Reference
+from headtohead.eval.benchmarks.base import BENCHMARKS, Item, Judges, spread
 from headtohead.eval.curve_points.prompts import Exam, wanted
 from headtohead.eval.judges.pixels import PixelJudge
+from headtohead.eval.metrics.diversity import Diversity
+from headtohead.eval.metrics.fid import FrechetDistance, Reference
 from headtohead.synthetic.render import render
 from headtohead.synthetic.scenes import Scenes, draw
 

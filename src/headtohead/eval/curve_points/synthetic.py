@@ -10,13 +10,13 @@ from torch import Tensor
 from torchvision.utils import make_grid
 
 from headtohead.config.run_config import EvalConfig, RunConfig, Sampling
-from headtohead.eval.benchmarks.declared import BENCHMARKS
-from headtohead.eval.benchmarks.fid import Reference
+from headtohead.eval.benchmarks.base import BENCHMARKS
 from headtohead.eval.curve_points import score
 from headtohead.eval.curve_points.base import TRIED, Measured, held_out, losses
 from headtohead.eval.curve_points.prompts import SEED, Exam, exam, shown, wanted
 from headtohead.eval.curve_points.score import A_TASK, OFTEN, TIMES
 from headtohead.eval.judges import pixels as judges
+from headtohead.eval.metrics.fid import Reference
 from headtohead.models.build import Parts
 from headtohead.models.generator import Generator
 from headtohead.models.sampling import paint

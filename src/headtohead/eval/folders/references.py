@@ -13,13 +13,13 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from headtohead.eval.benchmarks.fid import Array, Reference
 from headtohead.eval.folders import images, layouts
 from headtohead.eval.folders.images import FolderError, Troubles
 from headtohead.eval.folders.layouts import Sorted
 from headtohead.eval.folders.result import packages
 from headtohead.eval.folders.resume import FeaturesKept, How, batches, digest, forget, watched
 from headtohead.eval.judges.features import Features
+from headtohead.eval.metrics.fid import Array, Reference
 from headtohead.utils import files
 from headtohead.utils.cli import say
 

@@ -12,8 +12,6 @@ import numpy as np
 from headtohead.config.published_models import INCEPTION
 from headtohead.eval.benchmarks import published
 from headtohead.eval.benchmarks.base import Listed, with_differences
-from headtohead.eval.benchmarks.diversity import mean_distances
-from headtohead.eval.benchmarks.fid import Array, FrechetDistance, Reference, infinity
 from headtohead.eval.benchmarks.geneval import prompts_hash
 from headtohead.eval.folders import images
 from headtohead.eval.folders import result as results
@@ -24,6 +22,8 @@ from headtohead.eval.folders.result import Result, interval
 from headtohead.eval.folders.resume import How, features_beside
 from headtohead.eval.folders.uncertainty import LABEL, LABEL_PICTURES, over_pictures, over_prompts
 from headtohead.eval.judges.features import Features
+from headtohead.eval.metrics.diversity import mean_distances
+from headtohead.eval.metrics.fid import Array, FrechetDistance, Reference, infinity
 
 DRAWS = 20  # of the bootstrap over pictures
 LEAST_FOR_INFINITY = 100

@@ -14,11 +14,11 @@ from torch import Tensor, distributed, multiprocessing
 from torchmetrics import Metric
 from torchmetrics.image.fid import FrechetInceptionDistance
 
-from headtohead.eval.benchmarks.diversity import Diversity
 from headtohead.eval.benchmarks.dpg import DpgScore, Graded
-from headtohead.eval.benchmarks.fid import FrechetDistance, Reference
 from headtohead.eval.benchmarks.geneval import TASKS, GenEvalScore, Verdict
 from headtohead.eval.curve_points.held_out_loss import HeldOutLoss
+from headtohead.eval.metrics.diversity import Diversity
+from headtohead.eval.metrics.fid import FrechetDistance, Reference
 
 D = 6
 RNG = np.random.default_rng(0)

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from headtohead.eval.benchmarks.metric import Counted
+from headtohead.eval.metrics.base import Counted
 
 
 def mean_distances(features: NDArray[np.float64], accepted: NDArray[np.bool_]) -> list[float]:

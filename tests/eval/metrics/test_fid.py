@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from headtohead.eval.benchmarks.fid import Reference, fid, infinity, moments
+from headtohead.eval.metrics.fid import Reference, fid, infinity, moments
 
 
 @pytest.mark.filterwarnings("ignore")  # clean-fid's own use of scipy

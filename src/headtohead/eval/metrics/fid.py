@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from headtohead.eval.benchmarks.metric import Counted
+from headtohead.eval.metrics.base import Counted
 
 Array = NDArray[np.float64]
 PIECES = 10  # sizes from which FID-infinity is drawn out

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from headtohead.eval.benchmarks.diversity import Diversity
+from headtohead.eval.metrics.diversity import Diversity
 
 
 def pairwise(features: np.ndarray, accepted: np.ndarray) -> tuple[float, int]:
