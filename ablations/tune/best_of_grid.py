@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -14,14 +15,22 @@ from headtohead.records.json_files import RecordError, write
 from headtohead.records.read import Run
 from headtohead.utils.cli import Parser
 
-METRICS = tuple(m.key for m in metrics.alignment())  # the score is their mean: short prompts and dense ones
-OBJECTIVE = f"mean of {' and '.join(m.name for m in metrics.alignment())} at the last point, on dev prompts"
 CHOSEN = "chosen.json"
 
 
+def objective() -> str:
+    """What searches maximize, in words."""
+    return f"mean of {' and '.join(m.name for m in metrics.alignment())} at the last point, on dev prompts"
+
+
 def score(numbers: Mapping[str, float]) -> float:
-    """The score that searches maximize, from one point's numbers by metric."""
-    return sum(numbers[metric] for metric in METRICS) / len(METRICS)
+    """The score that searches maximize, from one point's numbers by metric: short prompts and dense ones."""
+    return sum(numbers[m.key] for m in metrics.alignment()) / len(metrics.alignment())
+
+
+def missing(numbers: Mapping[str, float]) -> list[str]:
+    """The metrics of the score that a point lacks, or that are not finite there."""
+    return [m.key for m in metrics.alignment() if not math.isfinite(numbers.get(m.key, math.nan))]
 
 
 @dataclass(frozen=True)
@@ -43,14 +52,14 @@ def choices(results: Path) -> list[Choice]:
     by: dict[str, dict[str, dict[str, float]]] = {}
     for c in curves:
         design, variant = cell_of(c.design)
-        if variant and c.metric in METRICS:
+        if variant and metrics.of(c.metric).alignment:
             by.setdefault(design, {}).setdefault(variant, {})[c.metric] = float(c.mean[-1])
     if not by:
         raise RecordError(f"{results}: holds no grid (runs such as clip_flow+train.lr=0.004-s0)")
     for design, variants in by.items():
         for variant, numbers in variants.items():
-            if missing := set(METRICS) - set(numbers):
-                raise RecordError(f"{results}: {design}+{variant} has no {', '.join(sorted(missing))}")
+            if lacking := missing(numbers):
+                raise RecordError(f"{results}: {design}+{variant} has no {', '.join(lacking)}")
     return [Choice(design, {variant: score(n) for variant, n in own.items()}) for design, own in by.items()]
 
 
@@ -71,7 +80,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _choose(results: Path) -> None:
     found = choices(results)
-    print(f"{OBJECTIVE}; * is the best")
+    print(f"{objective()}; * is the best")
     width = max(len(choice.design) for choice in found)
     for choice in found:
         cells = [f"{v} {'*' if v == choice.best else ' '}{s:.3f}" for v, s in choice.scores.items()]

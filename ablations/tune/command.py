@@ -17,7 +17,7 @@ from ablations.cli import arguments
 from ablations.cli.yaml_files import find, named
 from ablations.sweep import sweep_file
 from ablations.tune import run_trial, search_space, write_sweep
-from ablations.tune.best_of_grid import OBJECTIVE
+from ablations.tune.best_of_grid import objective
 from ablations.tune.search_space import SEARCHES, Search
 from ablations.tune.trials import Trials, open_storage, without_password
 from headtohead.config.design import DESIGNS, expanded
@@ -77,7 +77,7 @@ def _tune(options: argparse.Namespace) -> int:
             trials=budget,
             finished=trials.count(TrialState.COMPLETE),
             steps=search.steps(design),
-            objective=OBJECTIVE,
+            objective=objective(),
             space=search.described(),
             pruned=bool(trials.count(TrialState.PRUNED)),
             seed=search.seed,

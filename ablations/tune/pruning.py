@@ -48,7 +48,7 @@ class _PruningLogger(Logger):
         self.trial, self.steps = trial, steps
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        if step is None or step >= self.steps or not set(best_of_grid.METRICS) <= set(metrics):
+        if step is None or step >= self.steps or best_of_grid.missing(metrics):
             return  # the last step, or no point
         reported = self.trial.study.get_trials(deepcopy=False)[self.trial.number].intermediate_values
         if step not in reported:  # a run that was interrupted measures its last point again

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,8 +109,8 @@ def final_score(folder: Path) -> float:
     lines = run.curve()
     last = max((line["step"] for line in lines), default=0)
     numbers = {line["metric"]: float(line["value"]) for line in lines if line["step"] == last}
-    if missing := [m for m in best_of_grid.METRICS if not math.isfinite(numbers.get(m, math.nan))]:
-        raise json_files.RecordError(f"{folder}: its last point has no {', '.join(missing)}")
+    if lacking := best_of_grid.missing(numbers):
+        raise json_files.RecordError(f"{folder}: its last point has no {', '.join(lacking)}")
     return best_of_grid.score(numbers)
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from ablations.cli.yaml_files import find, load
 from ablations.sweep.sweep_file import SWEEPS, Settings, Value
-from ablations.tune.best_of_grid import OBJECTIVE
+from ablations.tune.best_of_grid import objective
 from headtohead.config.parsing import ConfigError, Rule, Zero, build
 from headtohead.config.presets import applicable, configure
 from headtohead.config.run_config import RunConfig
@@ -117,7 +117,7 @@ class Search(SearchFile):
 
     def plain(self, design: str) -> dict[str, Any]:
         """What identifies a study: trials of another search never join it."""
-        return {"design": self.config(design, {}).plain(), "space": self.described(), "objective": OBJECTIVE}
+        return {"design": self.config(design, {}).plain(), "space": self.described(), "objective": objective()}
 
     def over(self, overrides: Mapping[str, Any]) -> Search:
         """The same search under other settings, such as those of a command line."""

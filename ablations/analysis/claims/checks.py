@@ -180,7 +180,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Disagree:
-    """Of two designs one is better by one metric and the other by each of some others."""
+    """Of two designs one is better by one metric and the other by each of some others that were measured."""
 
     one: str
     other: str
@@ -189,7 +189,8 @@ class Disagree:
 
     def evidence(self, cells: Sequence[Cell]) -> Evidence:
         a, b = cell_of(cells, self.one), cell_of(cells, self.other)
-        parts = [_better(a, b, m) for m in (self.metric, *self.against)]
+        against = [m for m in self.against if m in {*a.curves, *b.curves}]
+        parts = [_better(a, b, m) for m in (self.metric, *(against or self.against))]
         first, *others = (float(np.sign(e.difference.effect)) for e in parts)
         weakest, p = _weakest(parts), float(np.max([e.difference.p for e in parts]))
         effect = abs(weakest.difference.effect)
@@ -202,7 +203,7 @@ class Disagree:
         if sign * d.effect < 0:
             d = replace(d, low=-d.high, high=-d.low, size=-d.size)
         shown = replace(d, effect=sign * effect, p=p)
-        detail = "; ".join(e.detail for e in parts) + _disorder(cells, self.metric, self.against)
+        detail = "; ".join(e.detail for e in parts) + _disorder(cells, self.metric, against)
         return replace(weakest, difference=shown, detail=detail)
 
 

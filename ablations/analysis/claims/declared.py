@@ -34,7 +34,6 @@ from headtohead.config.registry import Registry
 from headtohead.records import metrics
 from headtohead.records.read import Run
 
-ALIGNMENT = {m.key.split("/")[0]: m.key for m in metrics.alignment()}
 HALF = 0.5  # of the budget that both have reached: who trains more efficiently is ahead early
 NEARLY_DETERMINISTIC = 0.05  # of the diversity of true renders of the same prompts, at most
 DIVERSE = 0.5  # of it, at least
@@ -54,75 +53,78 @@ def _aligned(name: str, section: str, sentence: str, checks: dict[str, Check]) -
     return [Claim(f"{name}/{metric}", section, sentence, check) for metric, check in checks.items()]
 
 
-CLAIMS: tuple[Claim, ...] = (
-    *_aligned(
-        "clip-beats-vae",
-        "3.3, finding 1",
-        "After as many steps, CLIP features follow prompts better than VAE latents.",
-        {k: Beats("clip_flow", "vae_flow", m) for k, m in ALIGNMENT.items()},
-    ),
-    *_aligned(
-        "clip-trains-faster",
-        "3.3, discussion",
-        "CLIP features train more efficiently: at half of the training FLOPs they are ahead already.",
-        {k: Beats("clip_flow", "vae_flow", m, FLOPS, HALF) for k, m in ALIGNMENT.items()},
-    ),
-    *_aligned(
-        "flow-beats-mse",
-        "3.3, figure 4",
-        "Flow matching follows prompts better than MSE, as the paper ran them: a DiT on a frozen language model "
-        "against a linear projection of a trained one.",
-        {k: Beats("clip_flow", "clip_mse", m) for k, m in ALIGNMENT.items()},
-    ),
-    *_aligned(
-        "flow-beats-mse-alone",
-        "3.3, finding 2",
-        "Flow matching follows prompts better than MSE with the same head on the same frozen language model.",
-        {k: Beats("clip_flow", "clip_mse_dit", m) for k, m in ALIGNMENT.items()},
-    ),
-    Claim(
-        "mse-is-deterministic",
-        "3.2, discussion",
-        "Trained with MSE, a model gives nearly the same picture of a prompt every time.",
-        Share("clip_mse", ALL, RENDERS, most=NEARLY_DETERMINISTIC),
-    ),
-    Claim(
-        "mse-is-deterministic-alone",
-        "3.2, discussion",
-        "So it does with the head of the flow design.",
-        Share("clip_mse_dit", ALL, RENDERS, most=NEARLY_DETERMINISTIC),
-    ),
-    Claim(
-        "flow-is-diverse",
-        "3.2, finding 2",
-        "Flow matching gives diverse pictures of one prompt.",
-        Share("clip_flow", FIXED, RENDERS, least=DIVERSE),
-    ),
-    *_aligned(
-        "larger-dit-helps",
-        "3.2, discussion",
-        "A larger diffusion transformer improves results.",
-        {k: LargerIsBetter("clip_flow", m) for k, m in ALIGNMENT.items()},
-    ),
-    Claim(
-        "vae-flow-has-best-fid",
-        "3.3, results",
-        "Of the paper's three designs VAE latents with flow matching have the lowest FID.",
-        Best("vae_flow", ("clip_flow", "clip_mse"), "fid"),
-    ),
-    Claim(
-        "fid-and-alignment-disagree",
-        "3.3, results",
-        "The design with the better FID is not the one that follows prompts better.",
-        Disagree("vae_flow", "clip_flow", "fid", tuple(ALIGNMENT.values())),
-    ),
-    Claim(
-        "sequential-beats-joint",
-        "1, 4.2",
-        "Learning to understand first and to generate afterwards is better than learning both together.",
-        NotBuilt("no design trains jointly yet"),
-    ),
-)
+def of_the_paper() -> tuple[Claim, ...]:
+    """The paper's findings; those about prompt alignment are a claim for each metric of it."""
+    alignment = {m.key.removesuffix("/overall"): m.key for m in metrics.alignment()}
+    return (
+        *_aligned(
+            "clip-beats-vae",
+            "3.3, finding 1",
+            "After as many steps, CLIP features follow prompts better than VAE latents.",
+            {k: Beats("clip_flow", "vae_flow", m) for k, m in alignment.items()},
+        ),
+        *_aligned(
+            "clip-trains-faster",
+            "3.3, discussion",
+            "CLIP features train more efficiently: at half of the training FLOPs they are ahead already.",
+            {k: Beats("clip_flow", "vae_flow", m, FLOPS, HALF) for k, m in alignment.items()},
+        ),
+        *_aligned(
+            "flow-beats-mse",
+            "3.3, figure 4",
+            "Flow matching follows prompts better than MSE, as the paper ran them: a DiT on a frozen language model "
+            "against a linear projection of a trained one.",
+            {k: Beats("clip_flow", "clip_mse", m) for k, m in alignment.items()},
+        ),
+        *_aligned(
+            "flow-beats-mse-alone",
+            "3.3, finding 2",
+            "Flow matching follows prompts better than MSE with the same head on the same frozen language model.",
+            {k: Beats("clip_flow", "clip_mse_dit", m) for k, m in alignment.items()},
+        ),
+        Claim(
+            "mse-is-deterministic",
+            "3.2, discussion",
+            "Trained with MSE, a model gives nearly the same picture of a prompt every time.",
+            Share("clip_mse", ALL, RENDERS, most=NEARLY_DETERMINISTIC),
+        ),
+        Claim(
+            "mse-is-deterministic-alone",
+            "3.2, discussion",
+            "So it does with the head of the flow design.",
+            Share("clip_mse_dit", ALL, RENDERS, most=NEARLY_DETERMINISTIC),
+        ),
+        Claim(
+            "flow-is-diverse",
+            "3.2, finding 2",
+            "Flow matching gives diverse pictures of one prompt.",
+            Share("clip_flow", FIXED, RENDERS, least=DIVERSE),
+        ),
+        *_aligned(
+            "larger-dit-helps",
+            "3.2, discussion",
+            "A larger diffusion transformer improves results.",
+            {k: LargerIsBetter("clip_flow", m) for k, m in alignment.items()},
+        ),
+        Claim(
+            "vae-flow-has-best-fid",
+            "3.3, results",
+            "Of the paper's three designs VAE latents with flow matching have the lowest FID.",
+            Best("vae_flow", ("clip_flow", "clip_mse"), "fid"),
+        ),
+        Claim(
+            "fid-and-alignment-disagree",
+            "3.3, results",
+            "The design with the better FID is not the one that follows prompts better.",
+            Disagree("vae_flow", "clip_flow", "fid", tuple(alignment.values())),
+        ),
+        Claim(
+            "sequential-beats-joint",
+            "1, 4.2",
+            "Learning to understand first and to generate afterwards is better than learning both together.",
+            NotBuilt("no design trains jointly yet"),
+        ),
+    )
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,7 @@ ADDED: Registry[Claim] = Registry("claim")  # by plugins
 
 def register(claim: Claim) -> Claim:
     """Add a claim, which is then judged beside the paper's."""
-    if claim.id in {c.id for c in CLAIMS}:
+    if claim.id in {c.id for c in of_the_paper()}:
         raise ConfigError(f"claim {claim.id}: is registered already; choose another name")
     return ADDED.add(claim.id, claim)
 
@@ -162,7 +164,7 @@ def findings(designs: Sequence[Cell], claims: Sequence[Claim] = ()) -> list[Find
     designs  of the sweep
     claims   the paper's and those of plugins when empty
     """
-    claims = claims or (*CLAIMS, *ADDED.values())
+    claims = claims or (*of_the_paper(), *ADDED.values())
     found: list[Evidence | tuple[Verdict, str]] = [_evidence(claim, designs) for claim in claims]
     family = [e for e in found if isinstance(e, Evidence)]
     judged = iter(judge([e.difference for e in family], [e.margin for e in family]))

@@ -13,7 +13,7 @@ import pytest
 from made import SETTINGS, record
 
 from ablations.analysis.claims import command, declared
-from ablations.analysis.claims.declared import CLAIMS, Finding
+from ablations.analysis.claims.declared import Finding, of_the_paper
 from ablations.analysis.curves import read
 from ablations.analysis.statistics import Verdict
 from ablations.report import build
@@ -150,7 +150,7 @@ def test_the_command_prints_a_table_and_json(sweep: Path, capsys: pytest.Capture
     assert "over 14 comparisons" in text
     assert command.main([str(sweep), "--json"]) == 0
     (found,) = json.loads(capsys.readouterr().out).values()
-    assert [f["id"] for f in found] == [c.id for c in CLAIMS]
+    assert [f["id"] for f in found] == [c.id for c in of_the_paper()]
     assert found[-1]["verdict"] == "no records"
     assert found[-1]["effect"] is None
 

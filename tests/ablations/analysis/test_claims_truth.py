@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ablations.analysis import statistics
-from ablations.analysis.claims.declared import CLAIMS, Finding, findings
+from ablations.analysis.claims.declared import Finding, findings, of_the_paper
 from ablations.analysis.curves import FLOPS, Curve, Terms
 from ablations.analysis.designs import Cell
 from ablations.analysis.statistics import Verdict
@@ -65,10 +65,10 @@ def test_equal_designs_rarely_get_a_verdict_on_any_claim(n: int) -> None:
 @pytest.mark.parametrize("n", [3, 5])
 def test_claims_that_hold_by_twice_the_detectable_difference_are_supported(n: int) -> None:
     """One comparison has a power of .998 there; what has to hold in two or three of them at once, somewhat less."""
-    compared = len(CLAIMS) - 1
+    compared = len(of_the_paper()) - 1
     d = 2 * statistics.detectable(0.03 * 2**0.5, n, statistics.ALPHA / compared)
     truth = {"clip_flow": 0.0, "vae_flow": -d, "clip_mse": -d, "clip_mse_dit": d, SMALLER: -d, "vae_flow fid": d}
-    right = {c.id: Verdict.SUPPORTED for c in CLAIMS if c.id not in DIVERSITY}
+    right = {c.id: Verdict.SUPPORTED for c in of_the_paper() if c.id not in DIVERSITY}
     right |= {f"flow-beats-mse-alone/{m}": Verdict.CONTRADICTED for m in ("geneval", "dpg")}
     right["sequential-beats-joint"] = Verdict.NO_RECORDS
     rng = np.random.default_rng(20 + n)

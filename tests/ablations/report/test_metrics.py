@@ -1,16 +1,20 @@
-"""A metric is declared once: one more declaration is a panel, a column, a line of status and a part of the first
-sentence."""
+"""A metric is declared once: one more declaration is a panel, a column, a line of status, a part of the first sentence,
+and, where it measures alignment, a claim of each kind and a part of what searches maximize."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from made import record
 
+from ablations.analysis.claims.declared import evaluate
 from ablations.analysis.curves import read
+from ablations.analysis.statistics import Verdict
 from ablations.report import build, figures
 from ablations.sweep import status
+from ablations.tune import best_of_grid
 from headtohead.records import metrics
 from headtohead.records.metrics import METRICS, Metric
 from headtohead.records.read import runs
@@ -42,6 +46,27 @@ def test_one_declaration_is_shown_everywhere(sweep: Path) -> None:
     assert "Appeal" in head
     assert all("7.25" in row for row in rows)
     assert metrics.summary({"geneval/overall": 0.5, "own/appeal": 7.25, "x": 1}) == "GenEval 0.500, Appeal 7.25"
+
+
+def test_an_alignment_metric_is_compared_claimed_and_searched_by(
+    sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(METRICS._entries, "own/appeal", replace(METRICS["own/appeal"], alignment=True))
+    found, curves = read(sweep)
+    judged = {f.id: f for f in evaluate(found, curves)["my"]}
+    assert "Appeal: clip_flow 7.25, vae_flow 7.25" in judged["clip-beats-vae/own/appeal"].detail
+    assert "pairs of designs by Appeal" in judged["fid-and-alignment-disagree"].detail
+    (own,) = build.sections(found, curves, sweep)
+    assert "Appeal at step 900" in own.equal_cost.head
+    assert best_of_grid.objective() == "mean of GenEval and DPG and Appeal at the last point, on dev prompts"
+    assert best_of_grid.score({"geneval/overall": 0.5, "dpg/overall": 0.25, "own/appeal": 7.25}) == 8 / 3
+    assert best_of_grid.missing({"geneval/overall": 0.5, "dpg/overall": 0.25}) == ["own/appeal"]
+
+    for design in ("clip_flow", "vae_flow"):  # runs of before the metric keep their other verdicts
+        record(tmp_path / "earlier" / "my" / design, 0.5)
+    earlier = {f.id: f for f in evaluate(runs(tmp_path / "earlier"))["my"]}
+    assert earlier["clip-beats-vae/own/appeal"].verdict == Verdict.NO_RECORDS
+    assert "pairs of designs by DPG" in earlier["fid-and-alignment-disagree"].detail
 
 
 def test_one_key_has_one_declaration() -> None:
