@@ -20,10 +20,13 @@ flag = $(if $(filter-out 0,$(value $(2))),--$(1))
 LAUNCHED = $(call opt,launch,LAUNCH) $(call opt,nodes,NODES) $(call opt,gpus,GPUS) $(call opt,rendezvous,RENDEZVOUS) \
 	$(call many,sbatch,SBATCH)
 
-# PLUGIN="my_heads.py ..." adds designs, heads or objectives of your own to any command: docs/extending.md.
+# PLUGIN="my_heads.py ..." adds designs, heads or objectives of your own to any command: docs/extending.md. The files go
+# to the commands, and to every process that they start, in HEADTOHEAD_PLUGINS, beside those that stand there already.
 ifdef PLUGIN
+COMMA_ := ,
 SPACE_ := $(subst ,, )
-export HEADTOHEAD_PLUGINS := $(subst $(SPACE_),:,$(strip $(PLUGIN)))
+FILES_ := $(subst $(COMMA_), ,$(PLUGIN)) $(subst :, ,$(HEADTOHEAD_PLUGINS))
+export HEADTOHEAD_PLUGINS := $(subst $(SPACE_),:,$(strip $(FILES_)))
 endif
 
 .DEFAULT_GOAL := help

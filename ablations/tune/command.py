@@ -88,7 +88,8 @@ def _tune(options: argparse.Namespace) -> int:
     written = write_sweep.write(file, tuned, make_command(options), search.scale, chosen, search.kept())
     if not alike(written.values()):
         say(f"{file}: its designs' searches were not equal; more trials or steps raise a design's score")
-    say(f"{file} holds the best settings of each design; `make sweep NAME={file.stem}` trains with them")
+    again = arguments.command("sweep", {"NAME": file.stem})
+    say(f"{file} holds the best settings of each design; `{again}` trains with them")
     return 0
 
 

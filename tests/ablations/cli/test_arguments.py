@@ -61,14 +61,14 @@ def test_names_are_separated_by_commas_or_spaces(given: list[str]) -> None:
      ("prepare.cache_features", "environment")],
 )  # fmt: skip
 def test_helps_list_the_designs_of_plugins(module: str, by: str, tmp_path: Path) -> None:
-    file = str(plugin_file.write(tmp_path))
+    file = str(plugin_file.write_design(tmp_path))
     option, variable = (["--plugin", file], "") if by == "option" else ([], file)
     done = subprocess.run(
         [sys.executable, "-m", f"ablations.{module}", "--help", *option],
         capture_output=True, text=True, check=False, env={**os.environ, "HEADTOHEAD_PLUGINS": variable},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "vae_mse_dit, clip_huber" in " ".join(done.stdout.split())
+    assert "vae_mse_dit, my_design" in " ".join(done.stdout.split())
 
 
 def test_a_plugin_option_without_a_file_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
