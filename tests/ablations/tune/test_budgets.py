@@ -16,6 +16,7 @@ from ablations.sweep import sweep_file
 from headtohead.config.run_config import RunConfig
 from headtohead.records import sweep_folder
 from headtohead.records.sweep_folder import Tuned
+from headtohead.utils import plugins
 
 
 def search(trials: int, steps: int) -> Tuned:
@@ -111,3 +112,12 @@ def test_what_other_designs_have_of_another_search_is_not_mixed_in(
     told = capsys.readouterr().err.splitlines()[-1]
     assert "tuned-tiny.yaml: has clip_mse of another search (set.sampling.steps: 2 there, 3 here); --write" in told
     assert (place / "sweeps" / "tuned-tiny.yaml").read_bytes() == before
+
+
+def test_the_command_that_trains_with_the_chosen_settings_names_the_plugin(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unreal(monkeypatch)
+    monkeypatch.setattr(plugins, "_paths", {"my_heads.py": place / "my_heads.py"})
+    assert go(many=1) == 0
+    assert "`make sweep NAME=tuned-tiny PLUGIN=my_heads.py` trains with them" in capsys.readouterr().err
