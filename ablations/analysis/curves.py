@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from headtohead.config.design import DESIGNS
 from headtohead.records.json_files import Damage, RecordError
 from headtohead.records.read import Run, runs
 from headtohead.records.read import design_of as design_of
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 Numbers = NDArray[np.float64]
 T = TypeVar("T", bound=Hashable)
@@ -159,6 +162,31 @@ def _coded(values: Iterable[T]) -> tuple[list[T], NDArray[np.int64]]:
     places: dict[T, int] = {}
     coded = np.array([places.setdefault(value, len(places)) for value in values])
     return list(places), coded
+
+
+def frame(found: Sequence[Curve]) -> DataFrame:
+    """Curves as a pandas frame with columns of `headtohead.load(...).curves`: a row for each metric, seed and step.
+
+    Rows are in the order of the curves, their seeds and steps; `value` is NaN and `n` 0 where a seed has no number.
+    """
+    from pandas import Categorical, DataFrame  # takes most of a second to import, and figures need none
+
+    numbers: dict[str, Callable[[Curve], ArrayLike]] = {
+        "seed": lambda c: np.array(c.seeds)[:, None],
+        "step": lambda c: c.steps,
+        "flops": lambda c: c.spent[FLOPS],
+        "flops_total": lambda c: c.spent.get(FLOPS_TOTAL, np.nan),
+        "value": lambda c: c.values,
+        "relative": lambda c: c.relative,
+        "n": lambda c: [[terms.n if terms else 0 for terms in row] for row in c.terms],
+    }
+    columns, sizes = dict[str, Any](), [c.values.size for c in found]
+    for key in ("sweep", "design", "metric"):
+        different, codes = _coded(map(attrgetter(key), found))
+        columns[key] = Categorical.from_codes(np.repeat(codes, sizes), different)
+    for key, pick in numbers.items():
+        columns[key] = np.concatenate([np.broadcast_to(pick(c), c.values.shape).ravel() for c in found])
+    return DataFrame(columns)
 
 
 def read(results: str | Path, damage: Damage | None = None) -> tuple[list[Run], list[Curve]]:

@@ -38,8 +38,15 @@ class Equal:
     by: str
     budget: float
     values: tuple[Numbers, ...]  # (seeds,) of each design
+    seeds: tuple[tuple[int, ...], ...]
     until: int  # the last step that the numbers stand on
     note: str = ""
+
+    @property
+    def scores(self) -> list[dict[int, float]]:
+        """Of each design, by seed, where there is a number."""
+        both = zip(self.seeds, self.values, strict=True)
+        return [{s: float(v) for s, v in zip(*own, strict=True) if not np.isnan(v)} for own in both]
 
     def __str__(self) -> str:
         return f"at {amount(self.budget, self.by)}" + (" of head and language model" if self.by == FLOPS else "")
@@ -70,7 +77,7 @@ def equal(curves: Sequence[Curve], by: str = STEPS, share: float = 1.0) -> Equal
     )
     if any(np.isnan(v).all() for v in values):
         raise Incomparable(VIEWS[by], f": by its first point one has spent more than {amount(budget, by)}")
-    return Equal(by, budget, values, max(int(c.steps[-1]) for c in ways), note)
+    return Equal(by, budget, values, tuple(c.seeds for c in curves), max(int(c.steps[-1]) for c in ways), note)
 
 
 def _reach(curves: Sequence[Curve], by: str) -> float:
@@ -98,7 +105,8 @@ def _last(curves: Sequence[Curve]) -> Equal:
     step = max(shared)
     at = [int(np.flatnonzero(c.steps == step)[0]) for c in curves]
     same_terms([row[k] for c, k in zip(curves, at, strict=True) for row in c.terms], curves[0].metric)
-    return Equal(STEPS, step, tuple(c.values[:, k] for c, k in zip(curves, at, strict=True)), step)
+    values = tuple(c.values[:, k] for c, k in zip(curves, at, strict=True))
+    return Equal(STEPS, step, values, tuple(c.seeds for c in curves), step)
 
 
 def _on_the_way(curve: Curve) -> Curve:

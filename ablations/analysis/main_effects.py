@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ablations.analysis.curves import STEPS, Numbers
+from ablations.analysis.curves import STEPS
 from ablations.analysis.designs import Cell, compared, unlike
 from ablations.analysis.equal_budget import Incomparable
 from ablations.analysis.statistics import Difference, difference, holm
@@ -92,23 +92,18 @@ def _differences(
 ) -> tuple[list[dict[int, float]], tuple[tuple[str, str], ...], tuple[str, ...]]:
     rows, kept, refused = [], [], []
     for a, b in pairs:
-        both = [a.curves[metric], b.curves[metric]]
         try:
             at = compared([a, b], metric, by, may_differ="" if factor in AXES else factor)
         except Incomparable as field:
             refused.append(f"{a.name} and {b.name}: {field}")
             continue
-        one, other = (_by_seed(c.seeds, v) for c, v in zip(both, at.values, strict=True))
+        one, other = at.scores
         if not (seeds := set(one) & set(other)):
             refused.append(f"{a.name} and {b.name}: no seed in common")
             continue
         rows.append({s: other[s] - one[s] for s in seeds})
         kept.append((a.name, b.name))
     return rows, tuple(kept), tuple(refused)
-
-
-def _by_seed(seeds: tuple[int, ...], values: Numbers) -> dict[int, float]:
-    return {s: float(v) for s, v in zip(seeds, values, strict=True) if not np.isnan(v)}
 
 
 def table(designs: Sequence[Cell]) -> Table | None:

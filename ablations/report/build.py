@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import base64
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from ablations.analysis.curves import FLOPS, Curve, read
+from ablations.analysis.curves import Curve, frame, read
 from ablations.analysis.designs import cells
 from ablations.cli.damage import conclude
 from ablations.report import figures
@@ -16,9 +15,6 @@ from ablations.report.section import Section, section
 from headtohead.records.json_files import Damage
 from headtohead.records.read import Run
 from headtohead.utils.cli import Parser, say
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
 
 SCRIPTS = ("parts.js", "chart.js", "report.js")
 ELSEWHERE = ("guidance", "painted")  # drawings of other commands, which the page cannot make from records
@@ -45,21 +41,10 @@ def write(results: Path, found: list[Run], curves: list[Curve], drawings: Path) 
     (results / "report.md").write_text(markdown(title, own, sorted(p.stem for p in drawings.glob("*.png"))))
     data = {"sweeps": [{"chart": s.chart, "grids": [{"kind": g.kind, **g.data} for g in s.grids]} for s in own]}
     (results / "report.html").write_text(page("report.html", data, ("page.css",), SCRIPTS, title=title, sections=own))
-    comparison(curves).to_csv(results / "comparison.csv", index=False, na_rep="nan", lineterminator="\n")
+    last = frame(curves).groupby(["sweep", "design", "metric", "seed"], observed=True, sort=False).tail(1)
+    last = last.drop(columns="flops_total")
+    last.to_csv(results / "comparison.csv", index=False, na_rep="nan", lineterminator="\n")
     return own
-
-
-def comparison(curves: list[Curve]) -> DataFrame:
-    """The last point of every curve: a row a seed."""
-    from pandas import DataFrame
-
-    rows = [
-        (c.sweep, c.design, c.metric, seed, c.steps[-1], c.spent[FLOPS][k, -1], c.values[k, -1], c.relative[k, -1],
-         terms.n if (terms := c.terms[k][-1]) else 0)
-        for c in curves for k, seed in enumerate(c.seeds)
-    ]  # fmt: skip
-    head = ("sweep", "design", "metric", "seed", "step", "flops", "value", "relative", "n")
-    return DataFrame(rows, columns=[*head])
 
 
 def make(results: Path) -> Path:

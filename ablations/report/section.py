@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ablations.analysis import main_effects, table
+from ablations.analysis import main_effects
 from ablations.analysis.claims import command, declared
 from ablations.analysis.claims.declared import Finding
 from ablations.analysis.curves import Curve
@@ -23,7 +23,6 @@ from ablations.report.html.chart import chart
 from ablations.report.styles import Look, looks
 from headtohead.records import metrics
 from headtohead.records.ceilings import ceiling, floor
-from headtohead.records.metrics import Metric
 from headtohead.records.read import Run
 from headtohead.records.sweep_folder import notes
 
@@ -114,13 +113,13 @@ class Section:
 def section(
     sweep: str, found: list[Run], curves: list[Curve], cells: list[Cell], drawings: dict[str, tuple[str, str]]
 ) -> Section:
-    runs, own = [r for r in found if r.sweep == sweep], tables.groups(sweep, found, curves)
+    runs, own = [r for r in found if r.sweep == sweep], tables.measured(sweep, found, curves)
     judged = declared.findings(cells)
-    look, ranking = looks(g.design for g in own), rank(cells, [m.key for m in metrics.group("score")])
+    look, ranking = looks(own.seeds), rank(cells, [m.key for m in metrics.group("score")])
     note = notes(runs[0].folder.parent, {}).get("note", "")
     return Section(
         sweep=sweep,
-        headline=" ".join(filter(None, (note, _tested(judged) if len(own) > 1 else "", headline(own, ranking)))),
+        headline=" ".join(filter(None, (note, _tested(judged) if len(own.seeds) > 1 else "", headline(own, ranking)))),
         counted=_counted(judged),
         verdicts=_shown(judged),
         legend=command.legend(judged),
@@ -133,7 +132,7 @@ def section(
         diversity=tables.diversity(own),
         bounds=tables.bounds(own),
         effects=main_effects.table(cells),
-        tasks={g.design: bars for g in own if (bars := _bars(g))},
+        tasks=_bars(own),
         grids=pictures.of(found, sweep),
         settings=provenance.settings(runs),
         commands=provenance.commands(runs),
@@ -148,31 +147,27 @@ def section(
     )
 
 
-def headline(own: list[tables.Group], ranking: Ranking) -> str:
+def headline(own: tables.Sweep, ranking: Ranking) -> str:
     """What the final table says, in a sentence or two: a design is named where it is decided that it leads."""
-    if len(own) == 1:
-        return alone(own[0])
-    columns = [(m, tables.ended(own, ranking, m, tables.at_end)) for m in metrics.headline()]
-    columns = [(m, scores) for m, scores in columns if scores]
-    best, by, said, open_ = leaders(columns), {g.design: g for g in own}, [], []
-    for (m, scores), name in zip(columns, best, strict=True):
+    if len(own.seeds) == 1:
+        return alone(own)
+    columns = [(m, scores) for m, scores in tables.ranked(own, ranking, metrics.headline()) if scores]
+    shown, said, open_ = tables.texts(tables.at_end(own.of([m.key for m, _ in columns]))), [], []
+    for (m, scores), name in zip(columns, leaders(columns), strict=True):
         which = "highest" if m.higher else "lowest"
         if len(scores) == 1:
             name = next(iter(scores))
-            said.append(f"{m.name} {_score(by[name], m)} by {name}")
+            said.append(f"{m.name} {shown[name, m.key]} by {name}")
         elif name:
-            said.append(f"{which} {m.name} {_score(by[name], m)} by {name}")
+            said.append(f"{which} {m.name} {shown[name, m.key]} by {name}")
         else:
             means = [float(np.mean([*own.values()])) for own in scores.values()]
             open_.append(f"the {which} {m.name} (means from {m.text(min(means))} to {m.text(max(means))})")
     leads = f"At the final point: {'; '.join(said)}." if said else ""
     seeds = max((len(own) for _, scores in columns for own in scores.values()), default=0)
     many = f"{seeds} seeds a design" if seeds > 1 else "one seed a design, which has no interval"
-    undecided = (
-        f"Not decided at the final point, with {many}: which of all {len(own)} designs has {', '.join(open_)}."
-        if open_
-        else ""
-    )
+    which = f"which of all {len(own.seeds)} designs has {', '.join(open_)}"
+    undecided = f"Not decided at the final point, with {many}: {which}." if open_ else ""
     return " ".join(filter(None, (leads, undecided, str(ranking))))
 
 
@@ -183,30 +178,27 @@ def _tested(judged: list[Finding]) -> str:
     return f"Of {count.total()} findings of the paper that these runs test, {', '.join(said)}." if said else ""
 
 
-def alone(own: tables.Group) -> str:
+def alone(own: tables.Sweep) -> str:
     """What a single design is, how it was trained, and what it reached between floor and ceiling."""
-    config, some = (own.runs[0].config if own.runs else {}), own.whole
+    ((design, seeds),) = own.seeds.items()
+    config = own.runs[design][0].config if design in own.runs else {}
     axes = ", ".join(f"{axis} {level}" for axis, level in config.get("design", {}).items())
     batch = config.get("train", {}).get("batch")
-    how = f"{own.design}{f' ({axes})' if axes else ''} was trained for {some.steps[-1]:,} steps"
+    how = f"{design}{f' ({axes})' if axes else ''} was trained for {own.end.step.max():,} steps"
     how += f" of {batch} samples" if batch else ""
-    how += f" with {len(some.seeds)} seeds." if len(some.seeds) > 1 else " with one seed."
-    reached = []
+    how += f" with {len(seeds)} seeds." if len(seeds) > 1 else " with one seed."
+    reached, shown = [], tables.texts(tables.at_end(own.of([m.key for m in metrics.headline()])))
     for m in metrics.headline():
-        if m.key in own.curves:
-            low, top = floor().get(m.key), ceiling(own.curves[m.key].representation).get(m.key)
+        if curve := own.curves.get((design, m.key)):
+            low, top = floor().get(m.key), ceiling(curve.representation).get(m.key)
             around = [f"floor {m.text(low)}"] if low is not None and m.higher else []
             around += [f"ceiling {m.text(top)}"] if top is not None else []
-            reached.append(f"{m.name} {_score(own, m)}" + (f" ({', '.join(around)})" if around else ""))
+            reached.append(f"{m.name} {shown[design, m.key]}" + (f" ({', '.join(around)})" if around else ""))
     if not reached:
         return how
     *first, last = reached
     said = f"{how} It reached {' and '.join(filter(None, (', '.join(first), last)))}."
     return f"{said} {LIMITS}" if "ceiling " in said else said
-
-
-def _score(group: tables.Group, m: Metric) -> str:
-    return table.interval(group.curves[m.key].values[:, -1], m.digits)
 
 
 def _counted(judged: list[Finding]) -> str:
@@ -228,11 +220,12 @@ def _shown(judged: list[Finding]) -> list[Shown]:
     return out
 
 
-def _bars(group: tables.Group) -> list[Bar]:
-    tasks = metrics.group("task")
-    own, out = [(m, group.curves[m.key]) for m in tasks if m.key in group.curves], []
-    for m, c in own if len(own) == len(tasks) else []:
-        last = c.values[:, -1]
-        ends = (float(last.mean()), float(last.min()), float(last.max()))
-        out.append(Bar(table.interval(last, m.digits), *ends, ceiling(c.representation).get(c.metric)))
-    return out
+def _bars(own: tables.Sweep) -> dict[str, list[Bar]]:
+    """By design, where it was measured on all tasks."""
+    tasks = [m.key for m in metrics.group("task")]
+    last = tables.at_end(own.of(tasks))
+    by = last.groupby(level=["design", "metric"], observed=True)
+    shown, ends = tables.texts(last), by.agg(mean="mean", low="min", high="max").to_dict("index")
+    tops = {key: ceiling(own.curves[key].representation).get(key[1]) for key in ends}
+    bars = {key: Bar(shown[key], **ends[key], top=tops[key]) for key in ends}
+    return {d: [bars[d, t] for t in tasks] for d in own.seeds if all((d, t) in bars for t in tasks)}

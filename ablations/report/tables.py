@@ -1,179 +1,186 @@
-"""The tables of a comparison: a row a design, from records alone."""
+"""The tables of a comparison, a row a design, from pandas frames of what the records hold."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from ablations.analysis.curves import FINISHED, FLOPS_TOTAL, Curve, Numbers, by_design, counted, order, reached
+from ablations.analysis.curves import FINISHED, Curve, by_design, counted, frame, reached
 from ablations.analysis.designs import Ranking
-from ablations.analysis.leaders import leaders
+from ablations.analysis.leaders import Scores, leaders
 from ablations.analysis.table import Table, interval
 from headtohead.records import ceilings, metrics
 from headtohead.records.metrics import Metric
 from headtohead.records.read import Run
 
-Pick = Callable[[Curve, bool], Numbers]
+if TYPE_CHECKING:
+    from pandas import DataFrame, Series
+
+Pick = Callable[["DataFrame"], "Series[float]"]  # from points to a number of each curve, by design, metric and seed
 LAST = 3  # points whose mean stands beside the final one
 BOLD = (
     "Bold: better than every other ranked design beyond chance, by paired t tests over seeds, corrected for the choice "
     "among designs and for the columns; where no cell of a column is bold, its winner is not decided."
 )
 TARGET = 0.3  # of GenEval: about a quarter above what shuffled prompts score
+OVERALL, ACCEPTED = "geneval/overall", "diversity/fixed"
+EACH = ["design", "metric", "seed"]
 
 
-@dataclass(frozen=True)
-class Group:
-    """One design of one sweep: its curves by metric, and its runs."""
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """What one sweep measured.
 
-    design: str
-    curves: dict[str, Curve]
-    runs: list[Run] = field(default_factory=list)
-
-    @property
-    def whole(self) -> Curve:
-        """A curve that goes to the end: diversity may be missing there."""
-        return max(self.curves.values(), key=lambda c: len(c.steps))
-
-    @property
-    def left(self) -> list[str]:
-        """Seeds that no number here stands on, and why; a reader knows how many were planned."""
-        others = [r for r in self.runs if r.config.get("seed", 0) not in self.whole.seeds]
-        why = {r.name: "has no point" if r.state["state"] == FINISHED else f"is {r.state['state']}" for r in others}
-        return [f"{self.design} seed {r.config.get('seed', 0)} {why[r.name]}" for r in others]
-
-
-def groups(sweep: str, found: list[Run], curves: list[Curve]) -> list[Group]:
-    own: dict[str, dict[str, Curve]] = {}
-    for curve in curves:
-        if curve.sweep == sweep:
-            own.setdefault(curve.design, {})[curve.metric] = curve
-    runs = by_design(found)
-    return [Group(design, own[design], runs.get((sweep, design), [])) for design in sorted(own, key=order)]
-
-
-def _scores(own: list[Group], ranking: Ranking, title: str, pick: Pick, note: str) -> Table:
-    scores = metrics.group("score")
-    rows = []
-    for g in own:
-        some = g.whole
-        cells = [interval(pick(g.curves[m.key], m.higher), m.digits) if m.key in g.curves else "–" for m in scores]
-        top = g.curves.get("geneval/overall")
-        share = interval(pick(_relative(top), True), 2) if top is not None and not np.isnan(top.relative).any() else "–"
-        rows.append([g.design, str(len(some.seeds)), f"{some.steps[-1]:,}", *cells, share])
-    head = ["design", "seeds", "steps", *(m.name for m in scores), "GenEval / ceiling"]
-    names = [g.design for g in own]
-    best = leaders([(m, ended(own, ranking, m, pick)) for m in scores])
-    marked = frozenset((names.index(name), 3 + k) for k, name in enumerate(best) if name)
-    return Table(title, head, rows, note, marked)
-
-
-def ended(own: list[Group], ranking: Ranking, m: Metric, pick: Pick) -> dict[str, dict[int, float]]:
-    """Scores by design and seed, of the ranked designs whose last point has this metric.
-
-    pick  what counts of a curve: (seeds,) from the curve and whether higher is better
+    points  a row for each metric, seed and step of each design; see `curves.frame`
+    curves  by design and metric, designs in their order
+    runs    by design
     """
-    having = [g for g in own if g.design in ranking.ranked and m.key in g.curves]
-    return {
-        g.design: dict(zip(g.curves[m.key].seeds, pick(g.curves[m.key], m.higher).tolist(), strict=True))
-        for g in having
-        if g.curves[m.key].steps[-1] == g.whole.steps[-1]
-    }
+
+    points: DataFrame
+    curves: dict[tuple[str, str], Curve]
+    runs: dict[str, list[Run]]
+
+    @cached_property
+    def seeds(self) -> dict[str, tuple[int, ...]]:
+        """Seeds that have numbers, by design."""
+        return {design: curve.seeds for (design, _), curve in self.curves.items()}
+
+    @cached_property
+    def end(self) -> DataFrame:
+        """The points at the last step of each design; diversity may be missing there."""
+        return self.points[self.points.step == self.points.groupby("design", observed=True).step.transform("max")]
+
+    def of(self, keys: Iterable[str]) -> DataFrame:
+        """The points of some metrics."""
+        return self.points[self.points.metric.isin(keys)]
 
 
-def at_end(curve: Curve, higher: bool) -> Numbers:
-    return curve.values[:, -1]
+def measured(sweep: str, found: list[Run], curves: list[Curve]) -> Sweep:
+    own = [c for c in curves if c.sweep == sweep]
+    runs = {design: runs for (name, design), runs in by_design(found).items() if name == sweep}
+    return Sweep(frame(own), {(c.design, c.metric): c for c in own}, runs)
 
 
-def _relative(curve: Curve) -> Curve:
-    return Curve(**{**vars(curve), "values": curve.relative})
+def at_end(points: DataFrame) -> Series[float]:
+    """The last number of each curve."""
+    return _each(points).tail(1).set_index(EACH).value
 
 
-def final(own: list[Group], ranking: Ranking) -> Table:
-    n = [int(g.curves["geneval/overall"].n[-1]) for g in own if "geneval/overall" in g.curves]
-    pictures = f"{n[0]} of GenEval's pictures" if len(set(n)) == 1 else "as many pictures as each run has"
-    against = {(f["renders"], f["dimensions"]) for g in own for r in g.runs if (f := r.state.get("fid"))}
+def _late(points: DataFrame) -> Series[float]:
+    return _each(_each(points).tail(LAST)).value.mean()
+
+
+def _best(points: DataFrame) -> Series[float]:
+    signs = {key: 1 if metrics.of(key).higher else -1 for key in points.metric.unique()}
+    best = _each(points.assign(value=points.value * points.metric.map(signs).astype(int))).value.max()
+    return best * best.index.get_level_values("metric").map(signs)
+
+
+def _each(points: DataFrame) -> Any:
+    """Points grouped by curve and seed, in their order."""
+    return points.groupby(EACH, observed=True, sort=False)
+
+
+def texts(scores: Series[float], digits: int | None = None) -> dict[tuple[str, str], str]:
+    """Mean and interval over seeds by design and metric; with the decimals of each metric where none are given."""
+    by = scores.groupby(level=["design", "metric"], observed=True, sort=False)
+    return {key: interval(own.to_numpy(), metrics.of(key[1]).digits if digits is None else digits) for key, own in by}
+
+
+def ranked(own: Sweep, ranking: Ranking, columns: Sequence[Metric], pick: Pick = at_end) -> list[tuple[Metric, Scores]]:
+    """Scores of each metric by design and seed, of the ranked designs that have it at their last step."""
+    at_last = own.end[own.end.design.isin(ranking.ranked) & own.end.metric.isin([m.key for m in columns])]
+    ending = {*zip(at_last.design, at_last.metric, strict=True)}
+    out: dict[str, dict[str, dict[int, float]]] = {m.key: {} for m in columns}
+    for (design, metric, seed), value in pick(own.of(out)).dropna().items():
+        if (design, metric) in ending:
+            out[metric].setdefault(design, {})[seed] = value
+    return [(m, out[m.key]) for m in columns]
+
+
+def _scores(own: Sweep, ranking: Ranking, title: str, pick: Pick, note: str) -> Table:
+    columns, overall = metrics.group("score"), own.of([OVERALL])
+    cells = texts(pick(own.of([m.key for m in columns])))
+    shares = texts(pick(overall.assign(value=overall.relative)), 2)
+    designs, steps = [*own.seeds], own.end.groupby("design", observed=True).step.max()
+    rows = [
+        [d, str(len(own.seeds[d])), f"{steps[d]:,}", *(cells.get((d, m.key), "–") for m in columns),
+         shares.get((d, OVERALL), "–")]
+        for d in designs
+    ]  # fmt: skip
+    head = ["design", "seeds", "steps", *(m.name for m in columns), "GenEval / ceiling"]
+    best = leaders(ranked(own, ranking, columns, pick))
+    return Table(title, head, rows, note, frozenset((designs.index(d), 3 + k) for k, d in enumerate(best) if d))
+
+
+def final(own: Sweep, ranking: Ranking) -> Table:
+    left = [r for d, seeds in own.seeds.items() for r in own.runs.get(d, ()) if r.seed not in seeds]
+    why = {r: "has no point" if r.state["state"] == FINISHED else f"is {r.state['state']}" for r in left}
+    n = {*_each(own.of([OVERALL])).tail(1).n} - {0}
+    images = f"{min(n)} of GenEval's pictures" if len(n) == 1 else "as many pictures as each run has"
+    against = {(f["renders"], f["dimensions"]) for runs in own.runs.values() for r in runs if (f := r.state.get("fid"))}
     fid = "".join(f" It compares with {n} independent renders in {d} dimensions." for n, d in sorted(against))
-    return _scores(
-        own,
-        ranking,
-        "Final point",
-        at_end,
-        f"Mean over seeds ± the half-width of the 95 % t interval over seeds; {pictures} a seed. FID: lower is better."
-        + fid
-        + (f" {BOLD}" if len(own) > 1 else "")
-        + (f" {ranking}" if str(ranking) else "")
-        + (f" Left out: {', '.join(left)}." if (left := [seed for g in own for seed in g.left]) else ""),
-    )
+    note = f"Mean over seeds ± the half-width of the 95 % t interval over seeds; {images} a seed. FID: lower is better."
+    note += fid + (f" {BOLD}" if len(own.seeds) > 1 else "") + (f" {ranking}" if str(ranking) else "")
+    note += f" Left out: {', '.join(f'{r.design} seed {r.seed} {why[r]}' for r in left)}." if left else ""
+    return _scores(own, ranking, "Final point", at_end, note)
 
 
-def last(own: list[Group], ranking: Ranking) -> Table:
-    return _scores(
-        own,
-        ranking,
-        f"Mean of the last {LAST} points",
-        lambda c, up: c.values[:, -LAST:].mean(1),
-        "Steadier than the final point; points on the way ask fewer prompts than the last.",
-    )
+def last(own: Sweep, ranking: Ranking) -> Table:
+    note = "Steadier than the final point; points on the way ask fewer prompts than the last."
+    return _scores(own, ranking, f"Mean of the last {LAST} points", _late, note)
 
 
-def best(own: list[Group], ranking: Ranking) -> Table:
-    return _scores(
-        own,
-        ranking,
-        "Best point (optimistic)",
-        lambda c, up: c.values.max(1) if up else c.values.min(1),
-        "The best of many noisy points is better than the design is: never compare with it.",
-    )
+def best(own: Sweep, ranking: Ranking) -> Table:
+    note = "The best of many noisy points is better than the design is: never compare with it."
+    return _scores(own, ranking, "Best point (optimistic)", _best, note)
 
 
-def cost(own: list[Group]) -> Table:
+def cost(own: Sweep) -> Table:
     from headtohead.records import frames  # pandas takes most of a second to import
 
-    spent = frames.costs(run for g in own for run in counted(g.runs)).groupby("design", observed=True)
-    means = spent.mean(numeric_only=True).astype(float).reindex([g.design for g in own])
-    rows = []
-    for g in own:
-        some = g.whole
-        at = reached(g.curves["geneval/overall"], TARGET) if "geneval/overall" in g.curves else None
-        rows.append(
-            [
-                g.design,
-                _shown(means["trainable"][g.design], 1e6, "{:.2f} M"),
-                f"{some.flops[-1] / some.steps[-1] / 1e9:,.0f} G",
-                f"{some.flops[-1] / 1e12:,.0f} T",
-                f"{some.spent[FLOPS_TOTAL][:, -1].mean() / 1e12:,.0f} T" if FLOPS_TOTAL in some.spent else "–",
-                f"{at[0]:,.0f}" if at else "not reached",
-                f"{at[1] / 1e12:,.0f} T" if at else "not reached",
-                _shown(means["seconds_training"][g.design], 60, "{:.1f} min"),
-                _shown(means["seconds_measuring"][g.design], 60, "{:.1f} min"),
-                _shown(means["peak_mb"][g.design], 1024, "{:.1f} GB"),
-            ]
-        )
-    head = ["design", "trainable", "FLOPs a step", "FLOPs in all", "with everything", f"steps to GenEval {TARGET}",
-            "FLOPs to it", "training", "measuring", "peak memory"]  # fmt: skip
+    target = {d: reached(c, TARGET) for (d, metric), c in own.curves.items() if metric == OVERALL}
+    status = frames.costs(run for design in own.seeds for run in counted(own.runs.get(design, ())))
+    means = own.end.groupby("design", observed=True)[["step", "flops", "flops_total"]].mean()
+    about = ["trainable", "seconds_training", "seconds_measuring", "peak_mb"]
+    means = means.join(status.groupby("design", observed=True)[about].mean().astype(float))
+    means["a_step"] = means.flops / means.step
+    for k, key in enumerate(("steps_to", "flops_to")):
+        means[key] = [at[k] if (at := target.get(design)) else float("nan") for design in means.index]
+    columns = {
+        "trainable": ("trainable", 1e6, "{:.2f} M"),
+        "FLOPs a step": ("a_step", 1e9, "{:,.0f} G"),
+        "FLOPs in all": ("flops", 1e12, "{:,.0f} T"),
+        "with everything": ("flops_total", 1e12, "{:,.0f} T"),
+        f"steps to GenEval {TARGET}": ("steps_to", 1, "{:,.0f}"),
+        "FLOPs to it": ("flops_to", 1e12, "{:,.0f} T"),
+        "training": ("seconds_training", 60, "{:.1f} min"),
+        "measuring": ("seconds_measuring", 60, "{:.1f} min"),
+        "peak memory": ("peak_mb", 1024, "{:.1f} GB"),
+    }
+    values = means.to_dict()
+    rows = [[d, *(_shown(key, values[key][d] / unit, text) for key, unit, text in columns.values())] for d in own.seeds]
     note = (
         "FLOPs are those of head and language model, forward and backward; everything is these, the encoder and a "
         "share of the decoder's own training. All are means over seeds."
     )
-    return Table("Cost", head, rows, note)
+    return Table("Cost", ["design", *columns], rows, note)
 
 
-def _shown(value: float, unit: float, shown: str) -> str:
-    return "–" if np.isnan(value) else shown.format(value / unit)
+def _shown(key: str, value: float, text: str) -> str:
+    return ("not reached" if key.endswith("_to") else "–") if value != value else text.format(value)
 
 
-def diversity(groups: list[Group]) -> Table | None:
+def diversity(own: Sweep) -> Table | None:
     kinds = {m.key: m.name for m in metrics.group("diversity")}
-    rows = []
-    for g in groups:
-        end = g.whole.steps[-1]
-        own = {k: g.curves[k] for k in kinds if k in g.curves and g.curves[k].steps[-1] == end}
-        if own:
-            cells = [interval(own[k].values[:, -1], 2) if k in own else "–" for k in kinds]
-            rows.append([g.design, *cells, _accepted(own.get("diversity/fixed"))])
+    end = own.end[own.end.metric.isin(kinds)]
+    cells, named = texts(at_end(end)), end[(end.metric == ACCEPTED) & end.value.notna()]
+    least, most = (named.groupby("design", observed=True).n.agg(how) for how in ("min", "max"))
+    accepted = {d: " to ".join(dict.fromkeys((str(least[d]), str(most[d])))) for d in least.index}
+    designs = [d for d in own.seeds if d in {*end.design}]
+    rows = [[d, *(cells.get((d, k), "–") for k in kinds), accepted.get(d, "0")] for d in designs]
     note = (
         "Mean feature distance between pictures of one prompt, over pictures that the judge accepts, at the last "
         "point, over the seeds of which enough pictures were accepted there; beside it over all pictures, right or "
@@ -182,15 +189,9 @@ def diversity(groups: list[Group]) -> Table | None:
     return Table("Diversity", ["design", *kinds.values(), "accepted pictures"], rows, note) if rows else None
 
 
-def _accepted(curve: Curve | None) -> str:
-    """At the last point, from the least of the seeds to the most."""
-    n = sorted({terms[-1].n for terms in curve.terms if terms[-1]}) if curve else [0]
-    return " to ".join(map(str, dict.fromkeys((n[0], n[-1]))))
-
-
-def bounds(own: list[Group]) -> Table | None:
+def bounds(own: Sweep) -> Table | None:
     """What could at most be reached, and what knowing nothing gives."""
-    wanted = sorted({c.representation for g in own for c in g.curves.values() if c.representation})
+    wanted = sorted({c.representation for c in own.curves.values() if c.representation})
     named = {
         "true renders": ceilings.ceiling("renders"),
         **{f"{r.upper()} ceiling": ceilings.ceiling(r) for r in wanted},

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from ablations.analysis.curves import FLOPS, FLOPS_TOTAL, SECONDS, STEPS
 from ablations.analysis.designs import Cell, compared, together, varied
 from ablations.analysis.equal_budget import Incomparable, amount
@@ -66,9 +64,7 @@ def _columns(ranked: Sequence[Cell], by: str) -> tuple[list[Column], list[str]]:
             refused.append("all (some record lacks it)")
             continue
         values = {c.name: v for c, v in zip(own, at.values, strict=True)}
-        seeds = {c.name: c.curves[metric.key].seeds for c in own}
-        scores = {name: {s: float(x) for s, x in zip(seeds[name], v, strict=True) if not np.isnan(x)}
-                  for name, v in values.items()}  # fmt: skip
+        scores = dict(zip(values, at.scores, strict=True))
         shown = {design: interval(v, metric.digits) for design, v in values.items()}
         found.append(Column(f"{metric.name} at {amount(at.budget, by)}", metric, scores, shown))
     return found, list(dict.fromkeys(refused))

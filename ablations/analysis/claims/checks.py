@@ -68,11 +68,9 @@ def _better(a: Cell, b: Cell, metric: str, by: str = STEPS, share: float = 1.0, 
     for cell in (a, b):
         if metric not in cell.curves:
             raise Missing(f"no {metric} of {cell.name}")
-    both = [a.curves[metric], b.curves[metric]]
     at = compared([a, b], metric, by, share, may_differ)
-    rows = [dict(zip(c.seeds, v, strict=True)) for c, v in zip(both, at.values, strict=True)]
-    seeds = sorted(s for s in set(rows[0]) & set(rows[1]) if not any(np.isnan(row[s]) for row in rows))
-    if not seeds:
+    rows = at.scores
+    if not (seeds := sorted(rows[0].keys() & rows[1])):
         raise Incomparable("seed", f": {a.name} and {b.name} share none")
     one, other = (np.array([row[s] for s in seeds]) for row in rows)
     logarithmic = metrics.of(metric).scale == "log"

@@ -15,7 +15,7 @@ from ablations.analysis.equal_budget import Incomparable, equal
 from ablations.analysis.main_effects import main_effects
 from ablations.report.html.chart import chart
 from ablations.report.styles import looks
-from ablations.report.tables import cost, groups
+from ablations.report.tables import cost, measured
 from headtohead.records.read import runs
 from headtohead.records.recorder import Recorder
 
@@ -60,7 +60,7 @@ def test_the_account_of_everything_is_an_axis_where_every_record_keeps_it(tmp_pa
     shown = chart(list(drawn.values()), looks(drawn))
     assert [axis["name"] for axis in shown["axes"]] == ["Steps", "FLOPs", "FLOPs of everything", "Wall time"]
     assert shown["panels"][0]["series"][0]["x"][FLOPS_TOTAL][-1] == 3600e9
-    own = cost(groups("made", found, curves(found)))
+    own = cost(measured("made", found, curves(found)))
     at = own.head.index("with everything")
     assert [row[at] for row in own.rows] == ["4 T", "2 T"]
 

@@ -24,7 +24,7 @@ def _rows(page: str, head: list[str]) -> list[list[str]]:
 def test_the_readme_shows_what_the_records_say() -> None:
     found, curves = read(README.parent / "results" / NAME)
     table = tables.final(
-        tables.groups(NAME, found, curves), rank(cells(found, curves)[NAME], [m.key for m in metrics.group("score")])
+        tables.measured(NAME, found, curves), rank(cells(found, curves)[NAME], [m.key for m in metrics.group("score")])
     )
     columns = [table.head.index(name) for name in HEAD]
 
