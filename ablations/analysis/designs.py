@@ -10,8 +10,10 @@ from typing import Any
 
 from ablations.analysis.curves import FINISHED, SECONDS, STEPS, Curve, by_design, curves, order
 from ablations.analysis.equal_budget import Equal, Incomparable, equal
+from ablations.analysis.statistics import SMALLEST
 from headtohead.config.design import cell_of
 from headtohead.config.presets import CHOSEN, HEAD
+from headtohead.records import ceilings, metrics
 from headtohead.records.read import Run
 from headtohead.records.sweep_folder import Tuned, tuned
 
@@ -132,6 +134,17 @@ def compared(
     return at
 
 
+def near_floor(curve: Curve, mean: float) -> float | None:
+    """The score of pictures of other prompts, where a mean is less than the smallest effect of interest above it.
+
+    curve  tells the metric, and its judge: only the synthetic dataset's has a known floor
+    mean   over seeds, of a point of the curve
+    """
+    floor = ceilings.floor().get(curve.metric) if metrics.of(curve.metric).higher else None
+    known = all(terms.mode == "world" for row in curve.terms for terms in row if terms)
+    return floor if floor is not None and known and mean < floor + SMALLEST else None
+
+
 @dataclass(frozen=True)
 class Ranking:
     """Names of designs, and of the others by the reason why they are left out."""
@@ -148,19 +161,19 @@ class Ranking:
         return "; ".join(f"{', '.join(names)} ({why})" for why, names in self.left.items())
 
 
-def rank(cells: Sequence[Cell], metrics: Iterable[str]) -> Ranking:
+def rank(cells: Sequence[Cell], keys: Iterable[str]) -> Ranking:
     """At the final point: of those that have come as far as any, for the others may still catch up."""
     last = {c.name: max(int(own.steps[-1]) for own in c.curves.values()) for c in cells if c.curves}
     most = max(last.values(), default=0)
-    found = together([c for c in cells if last.get(c.name) == most and c.curves], metrics)
+    found = together([c for c in cells if last.get(c.name) == most and c.curves], keys)
     why = {c.name: f"at step {last[c.name]:,} of {most:,}" if c.curves else "no finished seed" for c in cells}
     behind = {name: reason for name, reason in why.items() if last.get(name) != most}
     return Ranking(found.ranked, _grouped(behind) | found.left)
 
 
-def together(cells: Sequence[Cell], metrics: Iterable[str], by: str = STEPS) -> Ranking:
+def together(cells: Sequence[Cell], keys: Iterable[str], by: str = STEPS) -> Ranking:
     """The largest number of designs of which each compares with each other; of equal numbers the first."""
-    wanted = tuple(metrics)
+    wanted = tuple(keys)
     groups: list[list[Cell]] = []
     for cell in cells:
         group = next((g for g in [*groups, []] if not _refusal(cell, g, wanted, by)), None)
@@ -183,7 +196,7 @@ def together(cells: Sequence[Cell], metrics: Iterable[str], by: str = STEPS) -> 
     )
 
 
-def _refusal(cell: Cell, group: Sequence[Cell], metrics: Iterable[str], by: str) -> Incomparable | None:
+def _refusal(cell: Cell, group: Sequence[Cell], keys: Iterable[str], by: str) -> Incomparable | None:
     """Terms and exams are equal or not, so that the group's first speaks for all; settings are tuned for some only.
 
     What a sweep varies by name is what it compares.
@@ -193,7 +206,7 @@ def _refusal(cell: Cell, group: Sequence[Cell], metrics: Iterable[str], by: str)
     try:
         for other in group:
             alike([other, cell], may_differ)
-        for metric in metrics:
+        for metric in keys:
             if all(metric in c.curves for c in pair):
                 compared(pair, metric, by, may_differ=may_differ)
     except Incomparable as field:

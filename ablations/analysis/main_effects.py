@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ablations.analysis.curves import STEPS
-from ablations.analysis.designs import Cell, compared, unlike
+from ablations.analysis.designs import Cell, compared, near_floor, unlike
 from ablations.analysis.equal_budget import Incomparable
-from ablations.analysis.statistics import Difference, difference, holm
+from ablations.analysis.statistics import CONSTANT, SMALLEST, Difference, difference, holm
 from ablations.analysis.table import Table
 from headtohead.config.design import AXES
 from headtohead.records import metrics
@@ -33,6 +33,7 @@ class Effect:
     difference: Difference
     p_holm: float  # over the effects of this metric
     each: tuple[float, ...]  # of each pair alone: an axis that helps one design may harm another
+    floored: int  # pairs of which both designs are near the floor
     refused: tuple[str, ...] = ()  # pairs that do not compare, and why
 
 
@@ -44,16 +45,17 @@ def main_effects(designs: Sequence[Cell], metric: str, by: str = STEPS) -> list[
         if len(levels) > MOST_LEVELS:
             continue
         for before, after in itertools.combinations(levels, 2):
-            rows, kept, refused = _differences(_pairs(having, factor, before, after), metric, by, factor)
+            rows, kept, floored, refused = _differences(_pairs(having, factor, before, after), metric, by, factor)
             if rows or refused:
                 seeds = sorted(set.intersection(*map(set, rows))) if rows else []
                 if rows and not seeds:
                     refused = (*refused, f"{factor} from {before} to {after}: no seed in common to its pairs")
-                of, every = (factor, str(before), str(after), metric, kept), [[row[s] for s in seeds] for row in rows]
+                every = [[row[s] for s in seeds] for row in rows]
                 mean, each = (np.mean(every, 0), np.mean(every, 1).tolist()) if seeds else ([], [])
-                found.append((of, difference(mean), tuple(each), refused))
-    corrected = holm([d.p for _, d, _, _ in found])
-    return [Effect(*of, d, float(p), each, refused) for (of, d, each, refused), p in zip(found, corrected, strict=True)]
+                of = (factor, str(before), str(after), metric, kept)
+                found.append(Effect(*of, difference(mean), float("nan"), tuple(each), floored, refused))
+    corrected = holm([e.difference.p for e in found])
+    return [replace(e, p_holm=float(p)) for e, p in zip(found, corrected, strict=True)]
 
 
 def factors(designs: Sequence[Cell]) -> dict[str, list[Any]]:
@@ -89,8 +91,8 @@ def _other_axes(cell: Cell, factor: str) -> tuple[Any, ...]:
 
 def _differences(
     pairs: list[tuple[Cell, Cell]], metric: str, by: str, factor: str
-) -> tuple[list[dict[int, float]], tuple[tuple[str, str], ...], tuple[str, ...]]:
-    rows, kept, refused = [], [], []
+) -> tuple[list[dict[int, float]], tuple[tuple[str, str], ...], int, tuple[str, ...]]:
+    rows, kept, floored, refused = [], [], 0, []
     for a, b in pairs:
         try:
             at = compared([a, b], metric, by, may_differ="" if factor in AXES else factor)
@@ -103,7 +105,9 @@ def _differences(
             continue
         rows.append({s: other[s] - one[s] for s in seeds})
         kept.append((a.name, b.name))
-    return rows, tuple(kept), tuple(refused)
+        means = ((c.curves[metric], float(np.mean([*own.values()]))) for c, own in ((a, one), (b, other)))
+        floored += all(near_floor(curve, mean) is not None for curve, mean in means)
+    return rows, tuple(kept), floored, tuple(refused)
 
 
 def table(designs: Sequence[Cell]) -> Table | None:
@@ -115,17 +119,20 @@ def table(designs: Sequence[Cell]) -> Table | None:
             d = e.difference
             if d.n:
                 between = "–" if np.isnan(d.low) else f"{d.low:+.{digits}f} to {d.high:+.{digits}f}"
-                ps = ["–" if np.isnan(p) else f"{p:.2g}" for p in (d.p, e.p_holm)]
+                between = CONSTANT if d.constant else between
+                ps = ["–" if np.isnan(p) or d.constant else f"{p:.2g}" for p in (d.p, e.p_holm)]
                 effect, least, most = (f"{v:+.{digits}f}" for v in (d.effect, min(e.each), max(e.each)))
-                pairs = f"{len(e.pairs)}: {least} to {most}" if len(e.pairs) > 1 else "1"
-                rows.append([f"{e.axis}: {e.before} → {e.after}", name, effect, between, *ps, str(d.n), pairs])
+                pairs = [str(len(e.pairs)), str(e.floored or "–"), f"{least} to {most}" if len(e.pairs) > 1 else "–"]
+                rows.append([f"{e.axis}: {e.before} → {e.after}", name, effect, between, *ps, str(d.n), *pairs])
     searched = [f"{name} ({len(own)} values)" for name, own in factors(designs).items() if len(own) > MOST_LEVELS]
     note = (
         "What changing one axis alone does to a score at equal steps: a mean over all pairs of designs that differ in "
         "nothing else but what a search chose for each, with 95 % t intervals over seeds; Holm over the effects of one "
-        "metric. A fall in FID is a gain. Beside the number of pairs, the least and the largest effect in one: where "
-        "they differ in sign, the mean says little."
+        "metric. A fall in FID is a gain. In single pairs: the least and the largest effect; where they differ in "
+        "sign, the mean says little."
+        f" Near the floor: pairs in which both designs score less than {SMALLEST:g} above what pictures of other "
+        "prompts do, so that their difference says little."
     ) + "".join(f" Left out, for they do not compare: {'; '.join(refused)}." if refused else "")
     note += f" Searched rather than varied: {', '.join(searched)}." if searched else ""
-    head = ["change", "metric", "effect", "95 % interval", "p", "Holm", "seeds", "pairs"]
+    head = ["change", "metric", "effect", "95 % interval", "p", "Holm", "seeds", "pairs", "near the floor", "in single pairs"]
     return Table("Main effects of the axes", head, rows, note) if rows or refused else None

@@ -28,6 +28,7 @@ ALPHA = 0.05  # the rate of false verdicts in a family of comparisons
 POWER = 0.8
 SMALLEST = 0.02  # smallest effect of interest, on scores from 0 to 1 and on logarithms: 2 points, or 2 percent
 ROUNDING = 1e-12
+CONSTANT = "same in every seed"  # in place of an interval without width and of its p-value
 
 
 class Verdict(StrEnum):
@@ -95,6 +96,14 @@ class Difference:
     n: int
     sd: float
     size: float  # in standard deviations over seeds: Hedges' g, without the bias that few seeds give Cohen's d
+
+    @property
+    def constant(self) -> bool:
+        """The same in every seed, as what holds by construction is: there is no scatter that a test could be against.
+
+        A p-value of something else, of the other comparisons of a claim, may stand beside it.
+        """
+        return self.n > 1 and self.sd == 0 and self.p in (0.0, 1.0)
 
 
 def difference(values: ArrayLike) -> Difference:

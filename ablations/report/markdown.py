@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ablations.analysis.claims.command import HEAD
-from ablations.analysis.table import Table
+from ablations.analysis.table import Table, words
 from ablations.report.figures import named
 from ablations.report.section import Section
 
@@ -68,7 +68,7 @@ def _table(table: Table) -> list[str]:
 
 
 def _lines(head: list[str], rows: list[list[str]]) -> str:
-    rule = ["---"] + ["--:"] * (len(head) - 1)
+    rule = ["---" if k in words(rows) else "--:" for k in range(len(head))]
     return "\n".join("| " + " | ".join(map(_plain, row)) + " |" for row in [head, rule, *rows])
 
 

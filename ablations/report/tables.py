@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ablations.analysis.curves import FINISHED, Curve, by_design, counted, frame, reached
-from ablations.analysis.designs import Ranking
+from ablations.analysis.designs import Ranking, near_floor
 from ablations.analysis.leaders import Scores, leaders
 from ablations.analysis.table import Table, interval
 from headtohead.records import ceilings, metrics
@@ -125,7 +125,20 @@ def final(own: Sweep, ranking: Ranking) -> Table:
     note = f"Mean over seeds ± the half-width of the 95 % t interval over seeds; {images} a seed. FID: lower is better."
     note += fid + (f" {BOLD}" if len(own.seeds) > 1 else "") + (f" {ranking}" if str(ranking) else "")
     note += f" Left out: {', '.join(f'{r.design} seed {r.seed} {why[r]}' for r in left)}." if left else ""
-    return _scores(own, ranking, "Final point", at_end, note)
+    return _scores(own, ranking, "Final point", at_end, note + _floored(own))
+
+
+def _floored(own: Sweep) -> str:
+    """Designs whose scores are so low that their differences say little, by metric."""
+    ends, out = at_end(own.of([m.key for m in metrics.headline()])), ""
+    low: dict[str, list[str]] = {}
+    for key, mean in ends.groupby(level=["metric", "design"], observed=True, sort=False).mean().items():
+        if near_floor(own.curves[key[::-1]], mean) is not None:
+            low.setdefault(key[0], []).append(key[1])
+    for metric, designs in low.items():
+        floor = metrics.of(metric).text(ceilings.floor()[metric])
+        out += f" Near the floor of {metrics.of(metric).name}, {floor}, or below it: {', '.join(designs)}."
+    return out
 
 
 def last(own: Sweep, ranking: Ranking) -> Table:

@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 
 from ablations.analysis.curves import STEPS, Numbers
-from ablations.analysis.designs import Cell, comparable, compared, unlike
+from ablations.analysis.designs import Cell, comparable, compared, near_floor, unlike
 from ablations.analysis.equal_budget import Equal, Incomparable, equal
 from ablations.analysis.statistics import SMALLEST, Difference, difference
 from headtohead.config.design import DESIGNS
@@ -41,6 +41,7 @@ class Evidence:
     detail: str
     used: tuple[Cell, ...]
     margin: float = SMALLEST
+    because: str = ""  # why it must be so, if it is the same in every seed
 
 
 class Check(Protocol):
@@ -83,7 +84,18 @@ def _better(a: Cell, b: Cell, metric: str, by: str = STEPS, share: float = 1.0, 
 def _described(a: Cell, b: Cell, one: Numbers, other: Numbers, metric: str, at: Equal) -> str:
     of = metrics.of(metric)
     means = f"{a.name} {of.text(one.mean())}, {b.name} {of.text(other.mean())}"
-    return f"{of.name}: {means} {at}" + (f"; {at.note}" if at.note else "")
+    return "; ".join(filter(None, (f"{of.name}: {means} {at}", at.note, _floored((a, b), (one, other), metric))))
+
+
+def _floored(cells: Sequence[Cell], scores: Sequence[Numbers], metric: str) -> str:
+    """Which of two designs are near the floor, in words."""
+    found = [near_floor(c.curves[metric], float(v.mean())) for c, v in zip(cells, scores, strict=True)]
+    low = [(c.name, metrics.of(metric).text(floor)) for c, floor in zip(cells, found, strict=True) if floor is not None]
+    if not low:
+        return ""
+    below = all(v.mean() < floor for v, floor in zip(scores, found, strict=True) if floor is not None)
+    near = f"{'below' if below else 'near'} the floor of {low[0][1]}, the score of pictures of other prompts"
+    return f"{low[0][0]} is {near}" if len(low) == 1 else f"both are {near}, so that their difference says little"
 
 
 def _weakest(parts: Sequence[Evidence]) -> Evidence:
@@ -158,6 +170,7 @@ class Share:
     whole: str
     least: float | None = None
     most: float | None = None
+    because: str = ""  # why the share must be the same in every seed
 
     def evidence(self, cells: Sequence[Cell]) -> Evidence:
         cell = cell_of(cells, self.design)
@@ -173,7 +186,7 @@ class Share:
         said = f"at least {self.least:g}" if self.least is not None else f"at most {self.most:g}"
         seeds = f", measured in {len(has)} of {len(shares)} seeds" if len(has) < len(shares) else ""
         detail = f"{cell.name}: {self.part} is {has.mean():.3f} of {self.whole} ({said} is claimed){seeds}"
-        return Evidence(difference(signed), SHARE, detail, (cell,), margin=0.0)
+        return Evidence(difference(signed), SHARE, detail, (cell,), 0.0, self.because)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ablations.analysis.claims.declared import Finding, evaluate
-from ablations.analysis.statistics import ALPHA, POWER, SMALLEST
+from ablations.analysis.statistics import ALPHA, CONSTANT, POWER, SMALLEST
 from ablations.cli.damage import conclude
 from headtohead.records.json_files import Damage
 from headtohead.records.read import runs
@@ -28,7 +28,7 @@ def table(found: Sequence[Finding]) -> str:
     return "\n".join([*lines, *legend(found)])
 
 
-def legend(found: Sequence[Finding]) -> tuple[str, str, str]:
+def legend(found: Sequence[Finding]) -> tuple[str, ...]:
     """How the numbers are to be read."""
     tested = sum(not np.isnan(f.p) for f in found)
     return (
@@ -37,21 +37,30 @@ def legend(found: Sequence[Finding]) -> tuple[str, str, str]:
         f"Detectable: the true effect that a comparison with as many seeds and as much spread finds with a probability "
         f"of {POWER:.0%}, at a level of {ALPHA:g} / {max(tested, 1)}.",
         "g: the effect in standard deviations over seeds (Hedges'); it needs three seeds that differ.",
+        *(
+            ["A number that is the same in every seed leaves nothing to test: its sign decides, and there is no p."]
+            * any(f.constant for f in found)
+        ),
     )
 
 
 def row(f: Finding) -> tuple[str, ...]:
     if not f.n:
         return (f.verdict, f.id, *[""] * (len(HEAD) - 2))
-    between = "" if np.isnan(f.low) else f"{f.low:+.3f} to {f.high:+.3f}"
-    numbers = ["" if np.isnan(v) else f"{v:.2g}" for v in (f.p, f.p_holm, f.mdd)]
+    between = CONSTANT if f.constant else "" if np.isnan(f.low) else f"{f.low:+.3f} to {f.high:+.3f}"
+    numbers = ["–" if f.constant else "" if np.isnan(v) else f"{v:.2g}" for v in (f.p, f.p_holm, f.mdd)]
     size = "" if np.isnan(f.size) else f"{f.size:+.2g}"
     return f.verdict, f.id, f"{f.effect:+.3f}", between, f.unit, size, *numbers[:2], str(f.n), numbers[2]
 
 
 def plain(found: Sequence[Finding]) -> list[dict[str, object]]:
-    """As JSON holds it, which has no NaN."""
-    return [{k: None if isinstance(v, float) and np.isnan(v) else v for k, v in asdict(f).items()} for f in found]
+    """As JSON holds it, which has no NaN; without p-values of what is the same in every seed."""
+    untested = {"p", "p_holm", "mdd"}
+    return [
+        {k: None if (isinstance(v, float) and np.isnan(v)) or (f.constant and k in untested) else v
+         for k, v in asdict(f).items()}
+        for f in found
+    ]  # fmt: skip
 
 
 def main(arguments: list[str] | None = None) -> int:

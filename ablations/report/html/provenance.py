@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from ablations.analysis.curves import FINISHED, design_of
+from ablations.analysis.curves import FINISHED, design_of, order
 from ablations.analysis.designs import Cell
 from ablations.analysis.table import Table
 from headtohead.config.presets import HEAD
@@ -190,7 +190,7 @@ def again(own: list[Run]) -> Table:
     """The command that makes one row of the comparison again: the sweep's own, for one design and its seeds."""
     words = [w for w in shlex.split(commands(own)[-1]) if not w.startswith(("DESIGN=", "SEEDS="))]
     by: dict[str, list[Run]] = {}
-    for run in own:
+    for run in sorted(own, key=lambda r: order(design_of(r))):
         by.setdefault(design_of(run), []).append(run)
     rows = []
     for design, runs in by.items():
