@@ -134,5 +134,16 @@ def table(designs: Sequence[Cell]) -> Table | None:
         "prompts do, so that their difference says little."
     ) + "".join(f" Left out, for they do not compare: {'; '.join(refused)}." if refused else "")
     note += f" Searched rather than varied: {', '.join(searched)}." if searched else ""
-    head = ["change", "metric", "effect", "95 % interval", "p", "Holm", "seeds", "pairs", "near the floor", "in single pairs"]
+    head = [
+        "change",
+        "metric",
+        "effect",
+        "95 % interval",
+        "p",
+        "Holm",
+        "seeds",
+        "pairs",
+        "near the floor",
+        "in single pairs",
+    ]
     return Table("Main effects of the axes", head, rows, note) if rows or refused else None

@@ -12,7 +12,9 @@ import pytest
 from made import record
 
 import headtohead
-from headtohead.records import frames
+from ablations.analysis.curves import read
+from ablations.report import build
+from headtohead.records import frames, metrics
 from headtohead.records.recorder import Recorder
 
 ROOT = Path(__file__).parents[2]
@@ -90,9 +92,28 @@ def test_importing_loads_no_pandas() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
-def test_the_report_s_comparison_is_a_frame(results: Path) -> None:
-    from ablations.report import build
+def test_the_report_s_tables_are_what_the_frames_say() -> None:
+    """The reference's numbers, by pandas alone: the last point, the mean of three, the best."""
+    curves = headtohead.load(ROOT / "results/reference").curves
+    (section,) = build.sections(*read(ROOT / "results/reference"), ROOT)
+    for metric in metrics.group("score"):
+        each = curves[curves.metric == metric.key].groupby(["design", "seed"], observed=True).value
+        wanted = (each.last(), each.apply(lambda v: v.iloc[-3:].mean()), each.max() if metric.higher else each.min())
+        for table, scores in zip((section.final, *section.details), wanted, strict=True):
+            at, means = table.head.index(metric.name), scores.groupby(level="design", observed=True).mean()
+            assert {row[0]: row[at].split(" ± ")[0] for row in table.rows} == {
+                d: metric.text(v) for d, v in means.items()
+            }
+    flops = curves.groupby(["design", "seed"], observed=True).flops.max().groupby(level="design", observed=True).mean()
+    assert {row[0]: row[3] for row in section.cost.rows} == {d: f"{v / 1e12:,.0f} T" for d, v in flops.items()}
+    assert section.diversity
+    drawn = curves.query("metric == 'diversity/fixed_all' and step == 1600").groupby("design", observed=True).value
+    assert {row[0]: row[4].split()[0] for row in section.diversity.rows} == {
+        d: f"{v:.2f}" for d, v in drawn.mean().items()
+    }
 
+
+def test_the_report_s_comparison_is_a_frame(results: Path) -> None:
     build.make(results / "one")
     table = pd.read_csv(results / "one/comparison.csv")
     last = headtohead.load(results / "one").curves.query("step == 900")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,13 @@ from made import SETTINGS, record
 from ablations.analysis.claims import command, declared
 from ablations.analysis.claims.declared import Finding, of_the_paper
 from ablations.analysis.curves import read
-from ablations.analysis.statistics import Verdict
+from ablations.analysis.designs import cells, near_floor
+from ablations.analysis.main_effects import main_effects
+from ablations.analysis.statistics import SMALLEST, Verdict
 from ablations.report import build
 from ablations.report.html.document import page
 from ablations.report.markdown import markdown
+from headtohead.records import ceilings
 from headtohead.records.layout import PROMPTS
 from headtohead.records.read import runs
 from headtohead.records.recorder import Recorder
@@ -83,6 +87,54 @@ def test_a_design_that_is_better_by_all_metrics_contradicts_their_disagreement(t
     assert found["fid-and-alignment-disagree"].high < 0
     assert found["vae-flow-has-best-fid"].verdict is Verdict.CONTRADICTED
     assert found["vae-flow-has-best-fid"].detail.startswith("FID: vae_flow 25.3, clip_mse 20.3")
+
+
+def test_what_is_the_same_in_every_seed_has_words_instead_of_a_p_value(
+    sweep: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = verdicts(sweep)
+    same = found["mse-is-deterministic-alone"]
+    assert (same.verdict, same.constant) == (Verdict.SUPPORTED, True)
+    assert same.why.startswith("holds by construction: a regression draws no noise; the same number in all 3 seeds")
+    assert not found["larger-dit-helps/dpg"].why.startswith("holds by construction")
+    scattered = found["vae-flow-has-best-fid"]
+    assert (scattered.constant, scattered.p > 0) == (False, True)
+    for f in found.values():
+        cells = dict(zip(command.HEAD, command.row(f), strict=True))
+        assert not {cells["p"], cells["Holm"], cells["detectable"]} & {"0", "1"}
+        assert (cells["95 % interval"] == "same in every seed") == f.constant == (cells["p"] == "–")
+    told = {str(f["id"]): f for f in command.plain([*found.values()])}
+    assert [told[same.id][key] for key in ("p", "p_holm", "mdd")] == [None] * 3
+    assert command.main([str(sweep)]) == 0
+    assert "the same in every seed leaves nothing to test: its sign decides" in capsys.readouterr().out
+
+
+def test_a_verdict_says_which_designs_are_near_the_floor(tmp_path: Path) -> None:
+    floor = ceilings.floor()["geneval/overall"]
+    record(tmp_path / "made/clip_flow", 0.6)
+    record(tmp_path / "made/vae_flow", 0.01)
+    record(tmp_path / "made/clip_mse", floor + 0.005)
+    record(tmp_path / "made/clip_mse_dit", floor + SMALLEST)
+    found = verdicts(tmp_path)
+    scored = f"the floor of {floor:.3f}, the score of pictures of other prompts"
+    assert found["clip-beats-vae/geneval"].detail.endswith(f"at step 900; vae_flow is below {scored}")
+    assert found["flow-beats-mse/geneval"].detail.endswith(f"; clip_mse is near {scored}")
+    assert "floor" not in found["flow-beats-mse-alone/geneval"].detail
+    for run in runs(tmp_path):
+        if run.design == "clip_flow":
+            (run.folder / "curve.jsonl").unlink()
+    record(tmp_path / "made/clip_flow", 0.03)
+    both = verdicts(tmp_path)["clip-beats-vae/geneval"].detail
+    assert both.endswith(f"both are below {scored}, so that their difference says little")
+    (own,) = cells(runs(tmp_path)).values()
+    effects = {e.axis: e for e in main_effects(own, "geneval/overall")}
+    assert effects["representation"].floored == len(effects["representation"].pairs) == 1
+    (section,) = build.sections(*read(tmp_path), tmp_path)
+    assert f"Near the floor of GenEval, {floor:.3f}, or below it: clip_mse, clip_flow, vae_flow." in section.final.note
+    curve = own[0].curves["geneval/overall"]
+    judged = replace(curve, terms=tuple(tuple(t and t._replace(mode="geneval") for t in row) for row in curve.terms))
+    assert near_floor(curve, 0.0) == floor
+    assert near_floor(judged, 0.0) is None  # nobody knows the floor of another judge
 
 
 def test_seeds_that_are_not_finished_are_left_out_and_said(sweep: Path) -> None:

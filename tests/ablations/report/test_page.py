@@ -21,6 +21,7 @@ from ablations.report import build
 from ablations.report.build import make
 from ablations.report.html import pictures
 from ablations.report.html.document import embedded
+from ablations.report.markdown import _lines
 from headtohead.records.read import runs
 from headtohead.records.recorder import Recorder
 
@@ -234,6 +235,45 @@ def test_it_fits_the_screen(name: str, width: int, dark: bool, browser: Browser,
     )
     assert (ink > paper) == dark
     assert browser.picture(SCREENS / f"report-{name}.png").stat().st_size > 10_000
+
+
+def test_names_of_designs_stand_on_one_line(browser: Browser) -> None:
+    """In the tables of the ten designs that ship; above pictures they may be broken."""
+    browser.size(1280, 900)
+    browser.open(SHIPPED)
+    names = """[...document.querySelectorAll('tbody .design')].filter(e => e.checkVisibility())
+        .map(e => [e.textContent.trim(), e.offsetHeight / parseFloat(getComputedStyle(e).lineHeight)])"""
+    found = browser.look(names)
+    assert len(found) >= 40
+    assert [name for name, lines in found if lines > 1.2] == []
+
+
+def test_words_stand_left_and_numbers_right(browser: Browser, sweep: Path) -> None:
+    browser.open(sweep / "report.html")
+    sides = """name => [...[...document.querySelectorAll('table')]
+        .find(t => t.caption?.textContent.trim() === name).querySelectorAll('thead th, tbody tr:first-child > *')]
+        .map(e => getComputedStyle(e).textAlign)"""
+    for title, words in (("Main effects of the axes", 2), ("Final point", 1), ("Diversity", 1)):
+        found = browser.look(f"({sides})({json.dumps(title)})")
+        columns = len(found) // 2
+        assert found[:columns] == found[columns:] == ["left"] * words + ["right"] * (columns - words), title
+
+
+@pytest.mark.parametrize(
+    ("column", "side"),
+    [
+        (["0.402 ± 0.088", "–"], "--:"),
+        (["+0.302 to +0.455", "same in every seed", "-0.1 to +0.2"], "--:"),
+        (["not reached", "1,078"], "--:"),
+        (["5.86 M", "26 T"], "--:"),
+        (["573a434f995", "9e12"], "---"),
+        (["clip", "vae"], "---"),
+        (["f9aca9ec24d273b1 (20,480 samples)"], "---"),
+    ],
+)
+def test_markdown_sets_words_left_and_numbers_right(column: list[str], side: str) -> None:
+    rule = _lines(["design", "of"], [["a", cell] for cell in column]).splitlines()[1]
+    assert rule == f"| --- | {side} |"
 
 
 def test_it_prints(browser: Browser, sweep: Path) -> None:

@@ -75,8 +75,8 @@ class Panel {
       const name = { class: `bound ${line.floor ? "floor" : ""}`, d: `M${ROOM.left},${y(line.value)}H${this.width - ROOM.right}` };
       drawn("path", name, this.svg);
     }
-    this.names(y); // under the curves, which matter more
     for (const { series, at } of this.points) this.line(series, at, y);
+    this.names(y); // over the curves, which would hide them where they begin near the floor
     this.ring = drawn("circle", { class: "ring", r: 7, visibility: "hidden" }, this.svg);
   }
 
