@@ -16,7 +16,7 @@ torch.set_num_threads(threads := 1 if "PYTEST_XDIST_WORKER" in os.environ else 2
 os.environ.setdefault("OMP_NUM_THREADS", str(threads))  # trainings of tests do not adjust theirs
 
 
-processes.roomy()  # for the workers that xdist is about to start
+processes.use_huge_pages()  # for the workers that xdist is about to start
 
 
 @pytest.fixture(scope="session")

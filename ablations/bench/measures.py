@@ -38,8 +38,8 @@ def page_sizes(name: str, device: str, seconds: float) -> dict[str, Any]:
     """A part's rate in huge memory pages, as commands start their processes, and in small ones, in turns."""
     rates: dict[str, list[float]] = {"huge": [], "small": []}
     for _ in range(TURNS):
-        for kind, setting in (("huge", processes.PAGES[1]), ("small", "")):
-            os.environ[processes.PAGES[0]] = setting
+        for kind, setting in (("huge", processes.HUGE_PAGES[1]), ("small", "")):
+            os.environ[processes.HUGE_PAGES[0]] = setting
             rates[kind].append(isolated(rate, name, device, seconds)["pictures/s"])
     huge, small = (float(np.median(rates[kind])) for kind in ("huge", "small"))
     return {"part": name, "huge pages/s": huge, "small pages/s": small, "times faster": huge / small, "turns": rates}

@@ -59,7 +59,7 @@ def _sweep(options: argparse.Namespace) -> int:
     if options.dry_run:
         print("\n".join(dry_run(sweep, folder, runs, states)))
         return 0
-    sweep_folder.remember(folder, again(options), runs, sweep.tuned, sweep.note)
+    sweep_folder.remember(folder, command_line(options), runs, sweep.tuned, sweep.note)
     announce(sweep, runs, states, options)
     codes = Worker(folder, options.cache, options.device, launch, options.log).work(runs)
     if failed := [name for name, code in codes.items() if code]:
@@ -70,7 +70,12 @@ def _sweep(options: argparse.Namespace) -> int:
 def dry_run(
     sweep: sweep_file.Sweep, folder: Path, runs: Mapping[str, RunConfig], states: Mapping[str, str]
 ) -> list[str]:
-    """Lines that say what a sweep would do: settings that all of its runs share, then each run with its own."""
+    """Lines that list what a sweep would do: settings that all of its runs share, then each run with its own.
+
+    folder  of the sweep
+    runs    configurations by name
+    states  finished, started or new, by name
+    """
     flat = {name: dict(_flat(run.plain())) for name, run in runs.items()}
     first = next(iter(flat.values()))
     shared = {key: v for key, v in first.items() if all(own.get(key, key) == v for own in flat.values())}
@@ -83,7 +88,7 @@ def dry_run(
 
 
 def _flat(plain: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Settings as `head.dim` with the value as YAML writes it."""
+    """Keys such as `head.dim`, with values as YAML writes them."""
     for key, value in plain.items():
         if isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{key}.")
@@ -91,8 +96,8 @@ def _flat(plain: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str
             yield f"{prefix}{key}", json.dumps(value, ensure_ascii=False)
 
 
-def again(options: argparse.Namespace) -> str:
-    """The command that asks for the same sweep."""
+def command_line(options: argparse.Namespace) -> str:
+    """The `make sweep` command that gives the same sweep."""
     seeds, setting = options.seeds, options.set
     words = {
         "NAME": options.name,

@@ -1,6 +1,6 @@
-"""How a prepared folder's training is started: here, on all devices of a machine, or as a job of SLURM's.
+"""Start the training of a run's folder: as one process, as one per GPU (torchrun), or as a SLURM job.
 
-A run is always `python -m MODULE FOLDER`; launchers differ in how many of them they start.
+Each process runs `python -m MODULE FOLDER`; launchers differ in how many of them they start.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from headtohead.config.parsing import ConfigError
 from headtohead.utils import plugins
 from headtohead.utils.cli import Parser, positive
 from headtohead.utils.errors import Stopped
-from headtohead.utils.processes import passed_on
+from headtohead.utils.processes import forwarding
 
 LAUNCHERS = ("local", "torchrun", "slurm")
 JOB = "job.sh"
-WARNING = 120  # seconds before a time limit at which a job is asked to save and go
+WARNING = 120  # seconds before its time limit at which a job receives SIGTERM, to save and end
 
 
 @dataclass(frozen=True)
 class Launch:
-    """How many processes, where; `gpus` are those of one node."""
+    """How a training's processes are started."""
 
-    by: str = "local"
+    by: str = "local"  # one of LAUNCHERS
     nodes: int = 1
-    gpus: int = 1
+    gpus: int = 1  # processes on a node
     rendezvous: str = ""  # HOST:PORT of the first node, when torchrun spans several
     sbatch: tuple[str, ...] = ()  # options of sbatch, such as --partition=h100
 
@@ -40,7 +40,7 @@ class Launch:
         return self.nodes * self.gpus
 
     def check(self) -> None:
-        """Before anything is spent: can this machine do it?"""
+        """Refuse what this machine cannot do."""
         if self.by == "slurm" and shutil.which("sbatch") is None:
             raise ConfigError("LAUNCH=slurm: there is no sbatch on this machine")
         if self.by == "torchrun" and self.nodes > 1 and not self.rendezvous:
@@ -59,7 +59,14 @@ class Launch:
         return [*each, "-m", module, *arguments]
 
     def job(self, folder: Path, name: str, module: str, arguments: list[str], gpus: bool = False) -> str:
-        """A job script: put back into the queue when it is preempted, and then going on from its checkpoint."""
+        """The script of a SLURM job that is requeued after preemption and resumes from its checkpoint.
+
+        folder     of the run; SLURM's log goes there
+        name       of the job
+        module     to run
+        arguments  of the module
+        gpus       request GPUs from SLURM
+        """
         log = str(folder.resolve()).replace("%", "%%")
         options = [
             f"--job-name={name}",
@@ -79,11 +86,11 @@ class Launch:
             *(f"#SBATCH {shlex.quote(option)}" for option in options),
             f"cd {shlex.quote(str(Path.cwd()))}",
             f"export PYTHONPATH={shlex.quote(path)}",
-            # This script runs on the first node, whose name among SLURM's need not resolve.
+            # The script runs on the first node; the name that SLURM has for it may not resolve.
             'export MASTER_ADDR="$(hostname)"',
-            # Since 22.05 srun does not take it over from the job.
+            # Since SLURM 22.05, srun does not inherit it from the job.
             '[ -n "$SLURM_CPUS_PER_TASK" ] && export SRUN_CPUS_PER_TASK="$SLURM_CPUS_PER_TASK"',
-            # 143: was asked to go, and has saved. Preemption requeues by itself, a time limit does not.
+            # 143: saved after SIGTERM. SLURM requeues after preemption, but not after a time limit.
             f"srun --kill-on-bad-exit=1 {inner}",
             "code=$?",
             '[ "$code" -eq 143 ] && scontrol requeue "$SLURM_JOB_ID"',
@@ -95,31 +102,33 @@ class Launch:
         return any(option.startswith(("--gpus", "--gres")) for option in self.sbatch)
 
     def submit(self, folder: Path, name: str, module: str, arguments: list[str]) -> str:
-        """The number of the folder's job: of the one in the queue, when there is one; two would write one record."""
+        """Submit a job and return its number, or that of the folder's job if one is queued; arguments as of `job`."""
         script = (folder / JOB).resolve()
-        queue = [line.split(maxsplit=1) for line in _asked("squeue", "--me", "--format=%A %o").splitlines()]
-        if waiting := [number for number, command in queue if command == str(script)]:
-            return waiting[0]
-        counted = "gpu" in _asked("sinfo", "--format=%G")  # such a cluster gives none to a job that asks for none
-        script.write_text(self.job(folder, name, module, arguments, counted))
-        return _told("sbatch", "--parsable", str(script)).strip().split(";")[0]
+        queue = [line.split(maxsplit=1) for line in _query("squeue", "--me", "--format=%A %o").splitlines()]
+        if queued := [number for number, command in queue if command == str(script)]:
+            return queued[0]
+        gpus = "gpu" in _query("sinfo", "--format=%G")  # SLURM then gives a job only those that it requests
+        script.write_text(self.job(folder, name, module, arguments, gpus))
+        return _output("sbatch", "--parsable", str(script)).strip().split(";")[0]
 
     def run(self, module: str, arguments: list[str]) -> int:
-        """Start the processes of a training, wait for them and return their exit code. A request to end is passed on to
-        them, so that they save, and raises `Stopped` once they have ended."""
+        """Start the processes of a training, wait for them and return their exit code.
+
+        Signals to stop are forwarded; once the processes have saved and ended, `Stopped` is raised.
+        """
         process = subprocess.Popen(self.command(module, arguments), env={**os.environ, "PYTHONUNBUFFERED": "1"})
-        with passed_on(process.terminate, process.kill) as request:
+        with forwarding(process.terminate, process.kill) as request:
             code = process.wait()
         if request.code:
             raise Stopped(request.code)
         return code
 
 
-def _asked(command: str, *options: str) -> str:
-    return _told(command, "--noheader", *options)
+def _query(command: str, *options: str) -> str:
+    return _output(command, "--noheader", *options)
 
 
-def _told(*command: str) -> str:
+def _output(*command: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise ConfigError(f"{command[0]}: {' '.join(done.stderr.split())[:300]}")

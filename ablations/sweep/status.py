@@ -1,4 +1,4 @@
-"""How far every run is, which worker has it, what failed and why, when all is done."""
+"""Print the progress of every run, its worker, why it failed, and when all will be done."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from headtohead.records.leases import clock
 from headtohead.utils.cli import Parser, duration, seconds
 from headtohead.utils.errors import printable
 
-EVERY = 2.0  # seconds between two looks, when none are given
-NAMES, LEAST, GAP = 48, 12, "  "  # columns of a cell, at most; of a name, and rows, at least
+EVERY = 2.0  # seconds between updates, by default
+MOST, LEAST, GAP = 48, 12, "  "  # characters of a cell, at most; characters of a name and rows, at least
 TROUBLES = (FAILED, GONE, DAMAGED)
 STYLES = {ENDED: "green", FAILED: "red", GONE: "red", DAMAGED: "red"}
-PLAIN = 10_000  # columns and rows where nobody scrolls
+UNLIMITED = 10_000  # columns and rows of output that is no terminal
 
 
 def until_all_is_done(runs: Sequence[Watched]) -> float | None:
-    """Seconds until all runs are done, if workers take up waiting runs, longest first; None where no worker is or no
-    duration is known."""
+    """Seconds until all runs are done, if the workers train waiting runs, longest first; None without workers or without
+    known durations."""
     loads = [_left(run, runs) for run in runs if run.at_work]
     waiting = [_left(run, runs) for run in runs if run.waits]
     if not loads or None in loads or None in waiting:
@@ -43,14 +43,14 @@ def until_all_is_done(runs: Sequence[Watched]) -> float | None:
 
 
 def _left(run: Watched, runs: Sequence[Watched]) -> float | None:
-    """Seconds of work left in a run: its own estimate, or from other runs of its design, or from any."""
+    """Seconds left of a run: its own estimate, or one from other runs of its design, or from any run."""
     if run.left is not None:
         return run.left
-    known = [r for r in runs if r.a_step is not None]
+    known = [r for r in runs if r.seconds_step is not None]
     alike = [r for r in known if _design(r) == _design(run)] or known
     if not alike or not run.steps:
         return None
-    return median(r.a_step for r in alike if r.a_step is not None) * max(0, run.steps - run.step)
+    return median(r.seconds_step for r in alike if r.seconds_step is not None) * max(0, run.steps - run.step)
 
 
 def _design(run: Watched) -> str:
@@ -64,7 +64,7 @@ def counted(runs: Sequence[Watched]) -> str:
 
 
 def outlook(runs: Sequence[Watched], now: float) -> str:
-    """When everything is done, or how much work is left without a worker."""
+    """When everything will be done, or how much work is left if no worker runs."""
     if not any(run.at_work or run.waits for run in runs):
         return ""
     if not any(run.at_work for run in runs):
@@ -95,7 +95,7 @@ def cells(run: Watched) -> list[str]:
 
 
 def table(found: Mapping[Path, Sequence[Watched]], now: float, columns: int, rows: int, colours: bool) -> list[str]:
-    """The lines of the table, sweep by sweep; where rows are few, runs at work and failed ones are shown first.
+    """The lines of the table, sweep by sweep. If rows are few, running and failed runs are shown first.
 
     found    runs by their sweep's folder
     now      time, in seconds
@@ -107,9 +107,11 @@ def table(found: Mapping[Path, Sequence[Watched]], now: float, columns: int, row
     left = (0, len(head) - 1)  # columns that are aligned on the left
     runs = [run for own in found.values() for run in own]
     room = max(LEAST, rows - 3 - len(found) - sum(bool(run.why) for run in runs))
-    shown = {id(run): [fit(cell, NAMES) for cell in cells(run)] for run in sorted(runs, key=_rank)[:room]}
+    shown = {id(run): [fit(cell, MOST) for cell in cells(run)] for run in sorted(runs, key=_rank)[:room]}
     widths = [max(map(terminal.width, own)) if any(own) else 0 for own in zip(*shown.values(), strict=True)]
-    widths = [max(w, len(title)) if w else 0 for w, title in zip(widths, head, strict=True)]  # none for what is empty
+    widths = [
+        max(w, len(title)) if w else 0 for w, title in zip(widths, head, strict=True)
+    ]  # no column where every cell is empty
     names = max(LEAST, columns - sum(w + len(GAP) for w in widths))
 
     def line(run: str, row: Sequence[str], style: str) -> str:
@@ -138,7 +140,7 @@ def _rank(run: Watched) -> int:
 
 
 def _last(found: Mapping[Path, Sequence[Watched]], now: float) -> str:
-    """When the last of several sweeps is done, where each of them has a worker."""
+    """When the last of several sweeps will be done, if each has a worker."""
     open_ones = [own for own in found.values() if any(run.at_work or run.waits for run in own)]
     ends = [until_all_is_done(own) for own in open_ones]
     if not ends or None in ends:
@@ -149,33 +151,35 @@ def _last(found: Mapping[Path, Sequence[Watched]], now: float) -> str:
 
 def look(results: Path) -> list[str]:
     now = time.time()
-    found = sweeps(results, clock(results, now - CLOCKS))  # late is better than wrong: nobody is lost for that
+    found = sweeps(
+        results, clock(results, now - CLOCKS)
+    )  # without a clock, report a dead worker late rather than a live one as lost
     if not found:
         return [printable(f"{results}: no runs in it yet")]
-    columns, rows = terminal.size() if terminal.is_terminal() else (PLAIN, PLAIN)
+    columns, rows = terminal.size() if terminal.is_terminal() else (UNLIMITED, UNLIMITED)
     return table(found, now, columns, rows, terminal.colourful())
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = Parser("ablations.sweep.status", __doc__)
     parser.add_argument(
-        "results", type=Path, nargs="?", default=Path("results"), help="of all sweeps, of one, or a run"
+        "results", type=Path, nargs="?", default=Path("results"), help="folder of all sweeps, of one, or of a run"
     )
     parser.add_argument(
-        "--watch", type=seconds, nargs="?", const=EVERY, metavar="SECONDS", help=f"look again and again ({EVERY:g} s)"
+        "--watch", type=seconds, nargs="?", const=EVERY, metavar="SECONDS", help=f"update continuously ({EVERY:g} s)"
     )
     options = parser.parse_args(arguments)
     if not options.results.is_dir():
         parser.error(printable(f"{options.results}: no such folder; `make sweep DESIGN=clip_flow` makes results"))
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # names in letters that a terminal does not have
+        sys.stdout.reconfigure(errors="replace")  # characters that the terminal's encoding lacks
     try:
         if options.watch:
             terminal.again_and_again(lambda: look(options.results), options.watch)
         else:
             print("\n".join(look(options.results)))
             sys.stdout.flush()
-    except BrokenPipeError:  # whoever read has seen enough
+    except BrokenPipeError:  # the reader closed the pipe, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 

@@ -1,5 +1,7 @@
-"""Sweep files, sweeps/*.yaml: designs, seeds, scale and settings, as the runs they name. sweeps/example.yaml shows
-every key."""
+"""Sweep files (sweeps/*.yaml): designs, seeds, scale and settings, and the runs that follow from them.
+
+sweeps/example.yaml shows every key.
+"""
 
 from __future__ import annotations
 
@@ -26,15 +28,15 @@ from headtohead.utils.cli import numbers
 SWEEPS = Path("sweeps")
 MOST_RUNS = 1000
 NAME_LENGTH = 80  # characters, at most
-LESS_TELLING = ("evaluation.", "data.", "compute.")  # settings that long names leave out first
+OMITTED_FIRST = ("evaluation.", "data.", "compute.")  # settings that long names leave out first
 
 
 def _repeated(values: Sequence[Any]) -> str:
     return "the same one stands twice" if len(set(values)) < len(values) else ""
 
 
-def _spread(given: Any) -> Any:
-    """Ranges such as 0-3 and lists such as 0,2 written as text, alone or in a list."""
+def _expanded_numbers(given: Any) -> Any:
+    """Expand ranges such as 0-3 and lists such as 0,2 that are written as text, alone or in a list."""
     if not isinstance(given, list):
         return numbers(given) if isinstance(given, str) and not given.isdecimal() else given
     return [one for part in given for one in (numbers(part) if isinstance(part, str) else [part])]
@@ -46,7 +48,7 @@ def _designs(given: Any) -> Any:
 
 
 def _values_of_a_grid(values: Sequence[Any]) -> str:
-    """Values name the folders of runs."""
+    """Check the values of a grid, which become parts of folder names."""
     ok = len(set(map(str, values))) == len(values) and all(NAME.fullmatch(f"{value}") for value in values)
     return "" if ok else "values must differ and be short"
 
@@ -74,18 +76,18 @@ class SweepFile:
     """The keys of a sweep file."""
 
     designs: Annotated[tuple[str, ...], Rule("names of designs", _repeated, _designs)]
-    seeds: Annotated[tuple[Zero, ...], Rule("whole numbers such as 0 or 0-3", _repeated, _spread)] = (0,)
+    seeds: Annotated[tuple[Zero, ...], Rule("whole numbers such as 0 or 0-3", _repeated, _expanded_numbers)] = (0,)
     scale: str = "micro"
     set: Settings = field(default_factory=dict)  # the same for every run
-    # Settings of which every combination is run.
+    # Lists of values by setting; every combination is run.
     grid: Annotated[Grid, Rule("settings with lists of values", _grid_size, empty=True)] = field(default_factory=dict)
-    # More runs of single designs, beside those without these settings.
+    # Additional runs of single designs, each with these settings.
     variants: Annotated[dict[DesignName, Rows], Rule("lists of settings by design", empty=True)] = field(
         default_factory=dict
     )
-    # Settings of single designs; `set` and `grid` go before.
+    # Settings of single designs; `set` and `grid` override them.
     chosen: Annotated[dict[DesignName, Settings], Rule("settings by design", empty=True)] = field(default_factory=dict)
-    tuned: Any = None  # by design, the search that chose them (sweep_folder.Tuned), with what it was allowed to spend
+    tuned: Any = None  # by design, the search that chose these settings, and its budget (sweep_folder.Tuned)
     note: str = ""  # a sentence that reports begin with
 
     def __post_init__(self) -> None:
@@ -100,20 +102,22 @@ class SweepFile:
 
 @dataclass(frozen=True, kw_only=True)
 class Sweep(SweepFile):
-    """A sweep file, or the same from a command line, with its name and where it was read (for errors)."""
+    """A sweep from a file or a command line, with its name and its source (for errors)."""
 
     name: str
     where: str = ""
     tuned: dict[str, Tuned] = field(default_factory=dict)
 
     def keys(self) -> dict[str, Any]:
-        """As a file holds it."""
+        """The keys of a sweep file that gives this sweep."""
         own = {f.name: getattr(self, f.name) for f in fields(SweepFile)}
         return own | {"designs": [*self.designs], "tuned": sweep_folder.plain(self.tuned) if self.tuned else None}
 
     def runs(self) -> dict[str, RunConfig]:
-        """Every run by its folder's name, checked before any begins. Seed by seed: a sweep that is cut short compares
-        all designs on its first seeds."""
+        """The configuration of every run by the name of its folder.
+
+        In the order of seeds: a sweep that is interrupted then compares all designs on its first seeds.
+        """
         out = {}
         for seed, design in itertools.product(self.seeds, self.designs):
             for point in self._points(design):
@@ -122,7 +126,7 @@ class Sweep(SweepFile):
         return out
 
     def _points(self, design: str) -> Iterator[dict[str, Any]]:
-        """What a design's runs differ in: every combination of the grid, without keys that a variant sets itself."""
+        """The settings in which a design's runs differ: every combination of the grid, without keys that a variant sets."""
         own = applicable(design, self.designs, self.grid)
         for row in ({}, *self.variants.get(design, ())):
             grid = {key: values for key, values in own.items() if key not in row}
@@ -131,7 +135,7 @@ class Sweep(SweepFile):
 
 
 def read(path: Path) -> Sweep:
-    """A sweep from its file; its name is the file's."""
+    """Read a sweep file; the sweep has the file's name."""
     return parse(path.stem, load(path, "sweep"), str(path))
 
 
@@ -148,7 +152,7 @@ def parse(name: str, given: Any, where: str) -> Sweep:
 
 
 def _searches(file: SweepFile, where: str) -> dict[str, Tuned]:
-    """What chose the settings of each design; nothing did where one of them is set by hand."""
+    """The search that chose each design's settings; none if one of these settings is set by hand."""
     found = sweep_folder.read(file.tuned, file.chosen, where)
     for design in file.designs:
         if design not in file.chosen:
@@ -160,10 +164,10 @@ def _searches(file: SweepFile, where: str) -> dict[str, Tuned]:
 
 
 def from_options(options: argparse.Namespace, scale: str = "micro") -> Sweep:
-    """The sweep of a command line: a file's, or one of every design; options override the file.
+    """The sweep of a command line: a file's, or one of all designs; options override the file.
 
-    options  name, design, seeds, scale, steps, set and, where a command has them, eval and results; None when not given
-    scale    without a file and --scale
+    options  name, design, seeds, scale, steps, set (None if not given) and, if the command has them, eval and results
+    scale    if neither a file nor --scale gives one
     """
     overrides: dict[str, Any] = dict(arguments.settings(options.set))
     if options.steps is not None:
@@ -189,19 +193,19 @@ def from_options(options: argparse.Namespace, scale: str = "micro") -> Sweep:
 
 
 def folder_names(name: str, overrides: Mapping[str, Any]) -> list[str]:
-    """The name of a sweep's folder, and the one that earlier versions gave it where that was another.
+    """The name of a sweep's folder, followed by the name that earlier versions gave it, if it differs.
 
-    Runs with other settings are another sweep, in a folder of its own: their curves are never pooled. Settings that do
-    not fit into a name are shortened, and a hash of all of them tells them apart.
+    Runs with other settings belong to another sweep with its own folder: their curves are never pooled. Settings that
+    are too long for a name are shortened and a hash of all of them is appended.
 
-    name       the sweep's, without settings of the command line
+    name       of the sweep, without settings of the command line
     overrides  settings of the command line
     """
     whole = "-".join([name, *(f"{key}_{value}" for key, value in sorted(overrides.items()))])
     if NAME.fullmatch(whole) or not overrides:
         return [whole]
     digest = hashlib.sha256(whole.encode()).hexdigest()[:8]
-    first = sorted(overrides.items(), key=lambda item: (item[0].startswith(LESS_TELLING), item[0]))
+    first = sorted(overrides.items(), key=lambda item: (item[0].startswith(OMITTED_FIRST), item[0]))
     parts = [f"{key.rpartition('.')[2]}_{value}" for key, value in first]
     parts = [re.sub(r"[^A-Za-z0-9_.]+", "-", part)[:24].strip("-") for part in parts]
     room = NAME_LENGTH - len(f"{name}-and-00-more-{digest}")

@@ -1,4 +1,4 @@
-"""What a sweep is going to do, and about how long it takes on this machine."""
+"""Print the runs of a sweep, and estimate how long they take on this machine."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from headtohead.records import json_files, layout
 from headtohead.utils.cli import duration, say
 from headtohead.utils.processes import isolated
 
-SMALL = 15_000  # pictures of a training: fewer take about as long as timing them, and are not timed
-TIMINGS = "timings.json"  # in the cache folder: a sweep that goes on is not timed again
+SMALL = 15_000  # pictures in training; smaller runs take about as long as timing them, and are not timed
+TIMINGS = "timings.json"  # in the cache folder, so that a resumed sweep is not timed again
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds of a training step and of one picture of a point, and how many pictures the points have."""
+    """Measured speed of a run, and the number of pictures that its points paint."""
 
-    step: float
-    picture: float
-    a_point: float
-    pictures: float  # of all points together
+    step: float  # seconds of a training step
+    picture: float  # seconds to paint and score a picture
+    a_point: float  # pictures of a point before the last
+    pictures: float  # of all points
 
     def seconds(self, config: RunConfig, done: int = 0) -> float:
-        """From step `done` to the end, points included."""
+        """Seconds from step `done` to the end, including points."""
         pictures = self.pictures - done // config.evaluation.every * self.a_point
         return (config.train.steps - done) * self.step + pictures * self.picture
 
@@ -40,9 +40,9 @@ class Timing:
 def announce(
     sweep: sweep_file.Sweep, runs: Mapping[str, RunConfig], states: Mapping[str, str], options: argparse.Namespace
 ) -> None:
-    """Say which runs a sweep has and about how long each takes.
+    """Print the runs of a sweep and about how long each takes.
 
-    sweep    what was asked for
+    sweep    to be run
     runs     every run by name
     states   finished, started or new, by run
     options  results, cache, device and no_estimate
@@ -67,7 +67,7 @@ def announce(
 
 
 def _timed(todo: Mapping[str, RunConfig], folder: Path, options: argparse.Namespace) -> dict[str, Timing]:
-    """By run; runs that differ in their seed alone are timed once, and what was timed before is not timed again."""
+    """Timings by run; runs that differ only in their seed share one, and earlier timings are reused."""
     known, out = _read(options.cache), dict[str, Timing]()
     keys = {name: _key(run, options) for name, run in todo.items() if run.train.steps * run.train.batch > SMALL}
     new = list(dict.fromkeys(key for key in keys.values() if key not in known))
@@ -80,7 +80,7 @@ def _timed(todo: Mapping[str, RunConfig], folder: Path, options: argparse.Namesp
                 say(f"  {name}: cannot be timed: {error}")
                 new.remove(key)
                 continue
-            with contextlib.suppress(OSError):  # it can be timed again
+            with contextlib.suppress(OSError):  # without the file it is timed again
                 options.cache.mkdir(parents=True, exist_ok=True)
                 json_files.write(options.cache / TIMINGS, {k: vars(timing) for k, timing in known.items()})
         if key in known:
@@ -89,7 +89,7 @@ def _timed(todo: Mapping[str, RunConfig], folder: Path, options: argparse.Namesp
 
 
 def _key(run: RunConfig, options: argparse.Namespace) -> str:
-    """What a timing depends on."""
+    """The cache key: everything that a timing depends on."""
     threads = os.environ.get("OMP_NUM_THREADS", os.cpu_count())
     return f"{replace(run, seed=0).hash} {platform.node()} {options.device} {threads} torch {metadata.version('torch')}"
 
@@ -103,7 +103,7 @@ def _read(cache: Path) -> dict[str, Timing]:
 
 
 def reached(folder: Path) -> int:
-    """The last step that a run has on record."""
+    """The last step that a run has recorded a point of."""
     path = folder / layout.CURVE
     return max((line["step"] for line in json_files.read_lines(path)), default=0) if path.exists() else 0
 

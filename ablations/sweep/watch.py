@@ -17,11 +17,11 @@ from headtohead.records.leases import Holder, holder
 from headtohead.records.metrics import METRICS
 from headtohead.records.sweep_folder import SWEEP
 
-SILENT = 120.0  # seconds without progress that are worth a word
-DEEP = 4  # folders below which no runs are looked for
-MOST_BYTES, TAIL = 1_000_000, 32_768  # of a file; of a curve, whose last point is what counts
-CLOCKS = 240.0  # seconds by which machines may disagree, where the disk cannot be asked what time it is
-HUGE = 1e12  # no number that is meant is larger
+SILENT = 120.0  # seconds without progress after which the run is reported as silent
+DEPTH = 4  # levels of folders that are searched for runs
+MOST_BYTES, TAIL = 1_000_000, 32_768  # read of a file; of the end of a curve, for its last point
+CLOCKS = 240.0  # seconds by which clocks of machines may differ, where the file system's cannot be read
+HUGE = 1e12  # larger numbers are damage
 ENDED, FAILED, NEW, DAMAGED, GONE, PAUSED = "finished", "failed", "new", "unreadable", "lost", "paused"
 
 
@@ -34,8 +34,8 @@ class Watched:
     step: int = 0
     steps: int = 0
     speed: float | None = None  # pictures a second
-    left: float | None = None  # seconds, of a run that somebody works on
-    a_step: float | None = None  # seconds that one takes or took, points included
+    left: float | None = None  # seconds, while a worker trains the run
+    seconds_step: float | None = None  # including the points' share
     scores: dict[str, float] = field(default_factory=dict)  # of the last point, by metric
     worker: str = ""
     at_work: bool = False
@@ -47,19 +47,19 @@ class Watched:
 
 
 def sweeps(results: Path, now: float) -> dict[Path, list[Watched]]:
-    """Every run by its sweep's folder, begun or planned.
+    """All runs, begun or planned, by the folder of their sweep.
 
     results  of all sweeps, of one, or a run
     now      time by the clock of the disk, in seconds
     """
     out: dict[Path, list[Watched]] = {}
-    for folder in _folders(results, DEEP):
+    for folder in _folders(results, DEPTH):
         if (folder / CONFIG).is_file():
             out.setdefault(folder.parent, []).append(run(folder, now))
         elif (folder / SWEEP).is_file():
             out.setdefault(folder, [])
     for folder, found in out.items():
-        if (results / CONFIG).is_file():  # asked for one run
+        if (results / CONFIG).is_file():  # only this run was requested
             break
         planned, there = _mapping(_whole(folder / SWEEP)[0].get("runs")), {r.name for r in found}
         found += [
@@ -70,34 +70,34 @@ def sweeps(results: Path, now: float) -> dict[Path, list[Watched]]:
     return {folder: found for folder, found in sorted(out.items()) if found}
 
 
-def _folders(folder: Path, deep: int) -> Iterator[Path]:
-    """A folder and what may hold runs below it; a run's own folders hold none."""
+def _folders(folder: Path, depth: int) -> Iterator[Path]:
+    """A folder and the folders below it, except those of a run."""
     yield folder
-    if deep == 0 or (folder / CONFIG).is_file():
+    if depth == 0 or (folder / CONFIG).is_file():
         return
     try:
         below = sorted(e.path for e in os.scandir(folder) if e.is_dir(follow_symlinks=False) and e.name[0] != ".")
     except OSError:
         return
     for path in below:
-        yield from _folders(Path(path), deep - 1)
+        yield from _folders(Path(path), depth - 1)
 
 
 def run(folder: Path, now: float) -> Watched:
-    """One run; what it says is weighed against whether anybody still works on it."""
+    """The state of one run; what it recorded last is compared with its lease, as its worker may have died."""
     found = {name: _whole(folder / name) for name in (CONFIG, STATUS, PROGRESS)}
     config, status, progress = (value for value, _ in found.values())
     held, (point, scores, cut) = _held(folder, now), _last_point(folder / CURVE)
     alive = held is not None and held.alive and status.get("state") != ENDED
-    told, age = _number(progress.get("time")) or 0.0, max(0.0, now - _changed(folder / PROGRESS, now))
-    fresh = alive and held is not None and told >= held.since  # else it is of somebody before
+    reported, age = _number(progress.get("time")) or 0.0, max(0.0, now - _changed(folder / PROGRESS, now))
+    fresh = alive and held is not None and reported >= held.since  # otherwise the previous holder wrote it
     steps = _number(_mapping(config.get("train")).get("steps")) or _number(progress.get("steps")) or 0
     reached = max(point, _number(progress.get("step")) or 0)
     spent = [_number(status.get(f"seconds_{what}")) for what in ("training", "measuring")]
-    state, left, a_step = _state(folder, status, held, point), None, None
+    state, left, seconds_step = _state(folder, status, held, point), None, None
     if state == ENDED:
         reached = steps = _number(status.get("steps")) or steps
-        a_step = sum(filter(None, spent)) / steps if steps and any(spent) else None
+        seconds_step = sum(filter(None, spent)) / steps if steps and any(spent) else None
     why = str(status.get("reason", "")) if state in (FAILED, PAUSED) else ""
     damage = [f"{name} {wrong}" for name, (_, wrong) in found.items() if wrong and name != PROGRESS and point]
     if damage and not alive:
@@ -107,7 +107,7 @@ def run(folder: Path, now: float) -> Watched:
         state = str(progress.get("doing", "running")) if fresh else "starting"
         left = _number(progress.get("seconds_left")) if fresh else None
         if left is not None:
-            a_step = left / (steps - reached) if steps > reached else None
+            seconds_step = left / (steps - reached) if steps > reached else None
             left = max(0.0, left - age)
         if fresh and age > SILENT:
             why = f"no progress for {round(age / 60)} min"
@@ -118,7 +118,7 @@ def run(folder: Path, now: float) -> Watched:
         int(steps),
         _number(progress.get("samples_per_second")) if fresh and state != PAUSED else None,
         left,
-        a_step,
+        seconds_step,
         scores,
         _who(status, held, state),
         alive,
@@ -134,7 +134,7 @@ def _held(folder: Path, now: float) -> Holder | None:
 
 
 def _state(folder: Path, status: Mapping[str, Any], held: Holder | None, point: float) -> str:
-    """As it is recorded, unless whoever recorded it is gone."""
+    """The recorded state; `lost` if it says running and the worker died, `stopped` if it released the lease."""
     if "state" not in status:
         return DAMAGED if (folder / STATUS).exists() or point else NEW
     recorded = str(status["state"])
@@ -146,7 +146,7 @@ def _state(folder: Path, status: Mapping[str, Any], held: Holder | None, point: 
 
 
 def _changed(path: Path, now: float) -> float:
-    """By the clock of the disk."""
+    """Modification time, by the clock of the file system."""
     try:
         return path.stat().st_mtime
     except OSError:
@@ -166,8 +166,8 @@ def _last_point(path: Path) -> tuple[float, dict[str, float], str]:
     lines = _tail(path)
     cut = f"the last line of {CURVE} is cut off" if lines and lines[-1] and not _parsed(lines[-1]) else ""
     for line in reversed(lines):
-        told = _parsed(line)
-        step, metric, value = _number(told.get("step")), told.get("metric"), _number(told.get("value"), -HUGE)
+        row = _parsed(line)
+        step, metric, value = _number(row.get("step")), row.get("metric"), _number(row.get("value"), -HUGE)
         if step is None:
             continue
         if at is None:
@@ -180,7 +180,7 @@ def _last_point(path: Path) -> tuple[float, dict[str, float], str]:
 
 
 def _tail(path: Path) -> list[str]:
-    """The last lines of a log; the first of them may have lost its beginning."""
+    """The last lines of a log; the first one may be incomplete."""
     try:
         with path.open("rb") as file:
             file.seek(-min(TAIL, path.stat().st_size), os.SEEK_END)
@@ -190,7 +190,7 @@ def _tail(path: Path) -> list[str]:
 
 
 def _whole(path: Path) -> tuple[dict[str, Any], str]:
-    """The object that a file holds, and what is wrong with it: it may be gone, half written or something else."""
+    """The object in a JSON file, and what is wrong with the file; empty where nothing is."""
     try:
         with path.open("rb") as file:
             return json_files.parsed(file.read(MOST_BYTES))
@@ -210,13 +210,17 @@ def _mapping(value: Any) -> dict[str, Any]:
 
 
 def _number(value: Any, least: float = 0) -> float | None:
-    """A number that can be meant; NaN is none."""
+    """A finite number in the plausible range, or None."""
     usable = isinstance(value, (int, float)) and not isinstance(value, bool) and least <= value <= HUGE
     return float(value) if usable else None
 
 
 def state_of(folder: Path, config: RunConfig) -> str:
-    """finished, started or new; a folder that holds another configuration is refused with what differs."""
+    """finished, started or new; raises if the folder holds another configuration, naming what differs.
+
+    folder  of the run
+    config  that the run would have
+    """
     path = folder / layout.CONFIG
     if not path.exists():
         return "new"

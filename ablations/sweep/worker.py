@@ -1,6 +1,6 @@
-"""One worker of a sweep: it trains the runs that no other worker has, and those whose worker died, until none is left.
+"""A sweep's worker: train every unfinished run that no other live worker is training.
 
-Any number of workers share a results folder; who works on what stands in the runs' folders (headtohead.records.leases).
+Any number of workers share a results folder, by leases in the runs' folders (headtohead.records.leases).
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from headtohead.utils.files import patiently
 from headtohead.utils.processes import Killed, isolated
 
 RUN = "headtohead.training.run"
-REPORTING = 60  # seconds that a report of another worker's is waited for
-POLL = 5.0  # seconds between looks at runs that others work on
+REPORTING = 60  # seconds to wait while another worker writes the report
+POLL = 5.0  # seconds between checks of runs that other workers train
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ class Worker:
     log: Sequence[str] = ()
 
     def work(self, runs: dict[str, RunConfig]) -> dict[str, int]:
+        """Train runs, given by name, until each is finished or has failed; exit codes by name."""
         codes: dict[str, int] = {}
         began, waited = time.time(), ""
         while True:
@@ -61,15 +62,15 @@ class Worker:
                     held[name] = str(leases.holder(self.folder / name))
             if not held:
                 return codes
-            told = ", ".join(f"{name} ({who})" for name, who in held.items())
-            if told != waited:
-                say(f"waiting for runs that others work on: {told}; Ctrl-C leaves them to it")
-                waited = told
+            waiting = ", ".join(f"{name} ({who})" for name, who in held.items())
+            if waiting != waited:
+                say(f"waiting for runs that others work on: {waiting}; Ctrl-C leaves them to it")
+                waited = waiting
             time.sleep(POLL)
 
     def _done(self, name: str, config: RunConfig, began: float) -> int | None:
-        """A run's exit code where nothing is left to do: 0 when it is finished, 1 when another worker failed at it
-        since this one began, 2 when its folder holds another configuration, which is left as it is; else None."""
+        """The exit code of a run that needs no training: 0 if it is finished, 1 if it failed under another worker since
+        this one began, 2 if its folder holds another configuration (left unchanged); None otherwise."""
         folder = self.folder / name
         try:
             if state_of(folder, config) == "finished":
@@ -83,7 +84,7 @@ class Worker:
         return None
 
     def _train(self, name: str, config: RunConfig) -> int | None:
-        """Train one run; its exit code, or None when another worker has it. Errors are printed, not raised."""
+        """Train one run; its exit code, or None if another worker is training it. Errors are printed, not raised."""
         folder, started = self.folder / name, time.monotonic()
         try:
             if self.launch.by == "local":
@@ -102,13 +103,15 @@ class Worker:
             return self._ended(folder, f"{type(error).__name__}: {error}", 1)
         last = {line["metric"]: line["value"] for line in read.runs(folder)[0].curve()}
         say(f"{name}: finished in {duration(time.monotonic() - started)}: {metrics.summary(last)}")
-        with contextlib.suppress(json_files.RecordError, OSError):  # a report can be made later, the run is what counts
+        with contextlib.suppress(
+            json_files.RecordError, OSError
+        ):  # the run is complete; `make report` can write the report later
             self._report()
         return 0
 
     def _report(self) -> None:
-        """Make the report anew, one worker at a time."""
-        from ablations.report import build  # draws figures
+        """Write the sweep's report; one worker at a time."""
+        from ablations.report import build  # imports matplotlib, which a worker does not need earlier
 
         for _ in range(REPORTING):
             try:
@@ -119,34 +122,38 @@ class Worker:
                 time.sleep(1)
 
     def _launched(self, config: RunConfig, folder: Path) -> int | None:
-        """Start the processes of a run; its exit code, or None when it was put into a queue.
+        """Start the processes of a run; their exit code, or None for a queued job.
 
-        The first of those processes claims the run; until then another worker may have it, whose files stay untouched.
+        Rank 0 acquires the lease. Until then another worker may hold it, so existing files are not overwritten.
         """
-        if not (folder / layout.CONFIG).exists():  # what is there says the same
+        if not (folder / layout.CONFIG).exists():  # an existing one was compared before
             folder.mkdir(parents=True, exist_ok=True)
             patiently(lambda: json_files.write(folder / layout.CONFIG, config.record()), folder, say)
         words = [str(folder), "--cache", str(self.cache), *(["--device", self.device] if self.device else [])]
         words += ["--log", *self.log] if self.log else []
         if self.launch.by == "slurm":
             job = self.launch.submit(folder, f"{folder.parent.name}/{folder.name}", RUN, words)
-            with contextlib.suppress(leases.Taken):  # it has begun already
+            with contextlib.suppress(leases.Taken):  # the job is running already
                 recorder.Recorder(folder).status("queued", job=job)
             say(f"{folder.name}: job {job}")
             return None
         return self.launch.run(RUN, words)
 
     def _ended(self, folder: Path, reason: str, code: int) -> int | None:
-        """Record why a run failed, where its process ended before it could; its exit code.
+        """Record why a run failed, unless its process did so; the run's exit code.
 
-        None when another worker has the run or has finished it: torchrun exits with 1 whatever its processes did.
+        None if another worker is training it or has finished it: torchrun exits with 1 also in that case.
+
+        folder  of the run
+        reason  one line, for status.json
+        code    exit code of the process
         """
         with contextlib.suppress(OSError, json_files.RecordError):  # the disk itself may be what failed
-            who, told = leases.holder(folder), _status(folder)
-            if code == leases.TAKEN or (who and who.alive) or told.get("state") == "finished":
+            holder, status = leases.holder(folder), _status(folder)
+            if code == leases.TAKEN or (holder and holder.alive) or status.get("state") == "finished":
                 return None
-            if told.get("state") == "failed":
-                reason = told.get("reason", reason)
+            if status.get("state") == "failed":
+                reason = status.get("reason", reason)
             else:
                 recorder.Recorder(folder).ended("failed", reason)
         say(f"{folder}: failed: {reason}")

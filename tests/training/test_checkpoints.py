@@ -16,12 +16,12 @@ from headtohead.training import checkpoints
 from headtohead.training.checkpoints import Checkpoints, newest
 from headtohead.utils import files
 
-BELONGS = {"config": {"train": {"lr": 0.1}}, "data": "abc"}
+IDENTITY = {"config": {"train": {"lr": 0.1}}, "data": "abc"}
 
 
 def saver(folder: Path) -> Checkpoints:
     out = Checkpoints(folder, print, lambda now: None)
-    out.belongs = BELONGS
+    out.identity = IDENTITY
     return out
 
 
@@ -109,11 +109,11 @@ def test_a_state_of_another_run_is_refused_with_what_differs(tmp_path: Path) -> 
     save(tmp_path, 2)
     state = newest(tmp_path, print)
     assert state is not None
-    state.check(BELONGS)
+    state.check(IDENTITY)
     with pytest.raises(ConfigError, match=r"config.train.lr: 0.1 there, 0.2 here"):
-        state.check({**BELONGS, "config": {"train": {"lr": 0.2}}})
+        state.check({**IDENTITY, "config": {"train": {"lr": 0.2}}})
     with pytest.raises(ConfigError, match="data: abc there, other here"):
-        state.check({**BELONGS, "data": "other"})
+        state.check({**IDENTITY, "data": "other"})
 
 
 def test_a_full_disk_is_waited_for(
@@ -134,7 +134,7 @@ def test_a_full_disk_is_waited_for(
     monkeypatch.setattr(files, "AGAIN", 0.0)
     waits: list[bool] = []
     own = Checkpoints(tmp_path, print, waits.append)
-    own.belongs = BELONGS
+    own.identity = IDENTITY
     own.save_checkpoint({"global_step": 4, "w": torch.zeros(9)}, own.path(4))
     assert waits[0]
     assert waits.index(False) == len(waits) - 1

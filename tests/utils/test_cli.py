@@ -22,7 +22,7 @@ from headtohead.records.leases import Taken
 from headtohead.utils import processes
 from headtohead.utils.cli import Parser, duration
 from headtohead.utils.errors import Diverged, GivenUp, InputError, Stopped
-from headtohead.utils.processes import Asked, isolated
+from headtohead.utils.processes import StopSignals, isolated
 
 
 def halve(number: int) -> float:
@@ -53,13 +53,13 @@ def test_a_command_hears_what_work_raises_without_loading_torch(error: BaseExcep
 def test_a_signal_to_the_command_alone_ends_its_work(
     number: int, code: int, early: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = processes._held_back
+    real = processes._blocked_signals
 
     def asked_meanwhile() -> AbstractContextManager[None]:
         threading.Timer(0.0 if early else 1.0, os.kill, (os.getpid(), number)).start()
         return real()
 
-    monkeypatch.setattr(processes, "_held_back", asked_meanwhile)
+    monkeypatch.setattr(processes, "_blocked_signals", asked_meanwhile)
     before, others, began = signal.getsignal(signal.SIGINT), {*multiprocessing.active_children()}, time.monotonic()
     with pytest.raises(Stopped) as stop:
         isolated(time.sleep, 20)
@@ -111,14 +111,14 @@ def test_work_ends_with_a_command_that_is_killed(tmp_path: Path) -> None:
 
 def train_and_save(path: str) -> None:
     """As a training does: a request to end is heard after the step, and then the state is saved."""
-    with Asked() as asked:
-        asked.busy()
+    with StopSignals() as signals:
+        signals.defer()
         Path(path).write_text("training")
-        while not asked.code:
+        while not signals.code:
             time.sleep(0.1)
         time.sleep(0.5)
         Path(path).write_text("saved")
-        raise Stopped(asked.code)
+        raise Stopped(signals.code)
 
 
 def saves(path: str) -> int:

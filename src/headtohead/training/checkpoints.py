@@ -3,7 +3,7 @@
     checkpoints/0000400.ckpt    Lightning's: weights, averages, optimizer, progress
     checkpoints/0000400.json    written last: step, size, sha256, the run's configuration, its data's fingerprint
 
-A state without its second file was never finished and does not count.
+A state without its second file was not completely written, and is not used.
 """
 
 from __future__ import annotations
@@ -34,22 +34,27 @@ class State:
 
     step: int
     path: Path
-    belongs: dict[str, Any]
+    identity: dict[str, Any]  # configuration and data
 
-    def check(self, belongs: dict[str, Any]) -> None:
+    def check(self, identity: dict[str, Any]) -> None:
         """Refuse to resume under another configuration or other data."""
-        if told := differences(self.belongs, belongs):
+        if other := differences(self.identity, identity):
             raise ConfigError(
-                f"{self.path}: is of another configuration or other data ({told}); set them back, or move the run away"
+                f"{self.path}: is of another configuration or other data ({other}); set them back, or move the run away"
             )
 
 
 class Checkpoints(TorchCheckpointIO):
-    """Lightning's checkpoint writer: atomic (written beside, flushed, renamed), waits while the disk is full."""
+    """Lightning's checkpoint writer: atomic (temporary file, flushed, renamed), waits while the disk is full.
+
+    run      the run's folder
+    say      prints a line
+    waiting  called with True while waiting and False at the end
+    """
 
     def __init__(self, run: Path, say: Callable[[str], None], waiting: Callable[[bool], None]) -> None:
         self.folder, self.say, self.waiting = run / CHECKPOINTS, say, waiting
-        self.belongs: dict[str, Any] = {}
+        self.identity: dict[str, Any] = {}
 
     def path(self, step: int) -> Path:
         return self.folder / f"{step:07d}.ckpt"
@@ -58,7 +63,7 @@ class Checkpoints(TorchCheckpointIO):
         path = Path(path)
         patiently(lambda: self._write(checkpoint, path), path, self.say, self.waiting)
         there = sorted(self.folder.glob("*.json"))
-        behind = there.index(path.with_suffix(".json")) + 1  # later ones are damaged, or this would not come after them
+        behind = there.index(path.with_suffix(".json")) + 1  # later ones are damaged: training resumed before them
         for old in [*there[: max(0, behind - KEPT)], *there[behind:]]:
             old.unlink()
             old.with_suffix(".ckpt").unlink(missing_ok=True)
@@ -66,7 +71,7 @@ class Checkpoints(TorchCheckpointIO):
     def _write(self, checkpoint: dict[str, Any], path: Path) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         manifest = path.with_suffix(".json")
-        with files.beside(manifest) as told, files.beside(path) as part:  # the state takes its name first
+        with files.beside(manifest) as listing, files.beside(path) as part:  # the checkpoint is renamed first
             with part.open("wb") as file:
                 summed = _Summed(file)
                 try:
@@ -74,13 +79,13 @@ class Checkpoints(TorchCheckpointIO):
                 except Exception as error:
                     raise summed.failed or error from None
             about = {"step": checkpoint["global_step"], "bytes": summed.bytes, "sha256": summed.sha.hexdigest()}
-            told.write_text(json.dumps({**about, "belongs": self.belongs}, indent=1))
+            listing.write_text(json.dumps({**about, "belongs": self.identity}, indent=1))
             manifest.unlink(missing_ok=True)  # of an older state of the same step
         _flush(self.folder)
 
 
 class _Summed:
-    """A file whose checksum is known when it is written; keeps what the system said, which torch does not pass on."""
+    """Computes a file's checksum while it is written; keeps the system's error, which torch replaces by its own."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.file, self.sha, self.bytes = file, hashlib.sha256(), 0
@@ -107,9 +112,9 @@ def newest(run: Path, say: Callable[[str], None]) -> State | None:
         manifest = left.pop()
         path = manifest.with_suffix(".ckpt")
         try:
-            told = json.loads(manifest.read_text())
-            state = State(int(told["step"]), path, dict(told["belongs"]))
-            wrong = _damage(path, int(told["bytes"]), str(told["sha256"]))
+            about = json.loads(manifest.read_text())
+            state = State(int(about["step"]), path, dict(about["belongs"]))
+            wrong = _damage(path, int(about["bytes"]), str(about["sha256"]))
         except (OSError, ValueError, KeyError, TypeError) as error:
             wrong = f"{type(error).__name__}: {error}"
         if not wrong:
@@ -130,7 +135,7 @@ def _damage(path: Path, size: int, sha: str) -> str:
         return "its checksum differs"
     try:
         torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except Exception as error:  # torch raises many kinds; what it says may be long
+    except Exception as error:  # torch raises many kinds, some with long messages
         return f"cannot be read as weights: {' '.join(str(error).split())[:80]}"
     return ""
 
@@ -142,7 +147,7 @@ def clear(run: Path) -> None:
 
 
 def _flush(folder: Path) -> None:
-    """The names too, not only what they name."""
+    """Flush file names to the disk, as renaming alone does not."""
     number = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(number)

@@ -1,7 +1,7 @@
-"""Where a training runs: one device, all of a machine's, or what a launcher (torchrun, SLURM) gave this process.
+"""Where a training runs: one device, all of a machine's, or those that a launcher (torchrun, SLURM) gave this process.
 
-How many devices there are is no setting of a run: a global batch is shared among them, and any other number gives the
-same samples, the same noise and, up to the order of sums, the same weights.
+The number of devices is not a setting of a run: a global batch is divided among them, and any number gives the same
+samples, the same noise and, up to the order of sums, the same weights.
 """
 
 from __future__ import annotations
@@ -26,45 +26,45 @@ from lightning.pytorch.strategies import DDPStrategy, ModelParallelStrategy
 from headtohead.config.run_config import ComputeConfig
 from headtohead.data.order import Portion
 
-# What Lightning says at every start: of its own parts, of frozen foundations, of batches that cost no time to make, of
-# a cluster's srun that a training on its login node does without.
-NEWS = (
+# Lightning's warnings about its own parts, frozen pretrained models, data loading without worker processes (batches are
+# cheap to make), and trainings on a cluster's login node without srun.
+IGNORED = (
     ".*isinstance.treespec.*", "Found .* module.s. in eval mode", ".*does not have many workers", ".*litlogger.*",
     ".*srun.*",
 )  # fmt: skip
-PATIENCE = timedelta(hours=6)  # other processes wait while one judges pictures
+TIMEOUT = timedelta(hours=6)  # of a collective: other ranks wait while rank 0 scores pictures
 
 
 def launched() -> tuple[ClusterEnvironment, int, int]:
-    """By whom this process was started, how many there are for this training, and how many of them on this machine.
+    """The launcher of this process, the number of processes of this training, and how many of them are on this machine.
 
-    Lightning would guess, and takes a command inside a job for one of srun's: only a step of srun's counts its tasks.
+    Lightning's own guess takes a plain command in a SLURM job for a task of srun; only srun sets a step's variables.
     """
     e = os.environ
     if "TORCHELASTIC_RUN_ID" in e:
         return TorchElasticEnvironment(), int(e["WORLD_SIZE"]), int(e["LOCAL_WORLD_SIZE"])
     if (world := int(e.get("SLURM_STEP_NUM_TASKS", 1))) > 1:
-        # A job is put back into the queue by its script alone; Lightning would do so too, with a checkpoint of its own.
+        # The job script requeues; Lightning would do so a second time, with a checkpoint of its own.
         return SLURMEnvironment(auto_requeue=False), world, world // int(e["SLURM_STEP_NUM_NODES"])
     return LightningEnvironment(), 1, 1
 
 
 @contextmanager
-def without_news() -> Iterator[None]:
+def warnings_ignored() -> Iterator[None]:
     with warnings.catch_warnings():
-        for told in NEWS:
-            warnings.filterwarnings("ignore", told)
+        for pattern in IGNORED:
+            warnings.filterwarnings("ignore", pattern)
         yield
 
 
 def rank() -> int:
-    """Of this process among those that a launcher started; the first is 0."""
+    """The rank of this process among those that a launcher started."""
     environment, world, _ = launched()
     return environment.global_rank() if world > 1 else 0
 
 
 def meet(trainer: L.Trainer, module: L.LightningModule) -> None:
-    """Processes can talk from here on; Lightning would let them only once it trains."""
+    """Set up communication between ranks before training; Lightning would do so in `fit`."""
     if trainer.world_size > 1:
         trainer.strategy.connect(module)
         trainer.strategy.setup_environment()
@@ -79,19 +79,28 @@ def trainer(
     callbacks: list[L.Callback],
     checkpoints: CheckpointIO,
 ) -> L.Trainer:
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # it advertises and repeats what we say ourselves
+    """Lightning's trainer, with its own logging and checkpoints switched off.
+
+    compute      performance settings
+    device       cpu or cuda
+    steps        optimizer steps of the whole training
+    batch        pictures a step, over all ranks
+    callbacks    of Lightning
+    checkpoints  writes states
+    """
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # advertisements and repetitions of our own output
     environment, world, here = launched()
     portion = Portion.of(batch, compute.micro_batch, 0, world)
     strategy: Any = "auto"
     if compute.strategy == "fsdp":
         strategy = ModelParallelStrategy(
-            data_parallel_size=world, tensor_parallel_size=1, save_distributed_checkpoint=False, timeout=PATIENCE
+            data_parallel_size=world, tensor_parallel_size=1, save_distributed_checkpoint=False, timeout=TIMEOUT
         )
     elif world > 1:
-        strategy = DDPStrategy(timeout=PATIENCE, gradient_as_bucket_view=True)
+        strategy = DDPStrategy(timeout=TIMEOUT, gradient_as_bucket_view=True)
     if device == "cuda":
         torch.set_float32_matmul_precision("high")
-    with without_news():
+    with warnings_ignored():
         return L.Trainer(
             max_steps=steps,
             accelerator="gpu" if device == "cuda" else "cpu",

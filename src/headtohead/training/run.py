@@ -23,20 +23,19 @@ from headtohead.data import build as training_data
 from headtohead.eval.curve_points import build as curve_points
 from headtohead.models.build import assemble
 from headtohead.records import json_files, layout, leases
-from headtohead.records.recorder import Recorder
-from headtohead.training import checkpoints, devices
+from headtohead.training import checkpoints, devices, run_context
 from headtohead.training.callbacks import loggers
 from headtohead.training.callbacks.evaluate import Curves
 from headtohead.training.callbacks.progress import Progress
 from headtohead.training.flop_counts import flops_a_picture, flops_of_everything
 from headtohead.training.lightning_module import DesignModule
-from headtohead.training.resume import Training, joined
+from headtohead.training.resume import Training
+from headtohead.training.run_context import RunContext
 from headtohead.utils import cli, compute, files, plugins
 from headtohead.utils.compute import describe
 from headtohead.utils.errors import Diverged, GivenUp, InputError, Stopped, one_line
-from headtohead.utils.processes import Asked
 
-STANDARD = "standard.safetensors"  # by what CLIP's channels were standardised
+STANDARD = "standard.safetensors"  # mean and deviation of CLIP's channels
 
 
 def train(
@@ -48,29 +47,29 @@ def train(
     say: Callable[[str], None] = print,
     log: loggers.Loggers = loggers.none,
 ) -> None:
-    """Train a run to its end, from its last state if there is one, and record how it ended.
+    """Train a run to its last step, from its last state if there is one, and record how it ended.
 
     config  of the run
-    folder  its record
+    folder  the run's record
     cache   folder of encoded pictures
     device  cpu or cuda
     say     prints a line
     log     makes loggers of Lightning
     """
-    with joined(folder, say) as (asked, lease):
-        if lease is None:
-            _train(config, folder, cache, device, say, None, asked, loggers.none)
-            return
-        with _recorded(Recorder(folder, lease)):
-            path = folder / layout.STATUS
-            if path.exists() and json_files.read_json(path).get("state") == "finished":  # by whoever held it until now
-                return
-            _train(config, folder, cache, device, say, lease, asked, log)
+    with run_context.opened(folder, device, say) as run, _recorded(run):
+        path = folder / layout.STATUS
+        if run.lease and path.exists() and json_files.read_json(path).get("state") == "finished":
+            return  # another worker finished it before this one got the lease
+        _train(run, config, cache, log)
 
 
 @contextlib.contextmanager
-def _recorded(recorder: Recorder) -> Iterator[None]:
-    """Record in status.json why the run ended."""
+def _recorded(run: RunContext) -> Iterator[None]:
+    """Record in status.json why the run ended; on rank 0."""
+    if not run.lease:
+        yield
+        return
+    recorder = run.recorder
     try:
         yield
     except leases.Taken:
@@ -78,7 +77,7 @@ def _recorded(recorder: Recorder) -> Iterator[None]:
     except (Stopped, KeyboardInterrupt):
         recorder.ended("stopped")
         raise
-    except (InputError, Diverged, GivenUp, OSError) as error:  # a setting, a model, the disk: nothing to debug
+    except (InputError, Diverged, GivenUp, OSError) as error:  # the message suffices; no traceback is kept
         recorder.ended("failed", one_line(error))
         raise
     except Exception as error:
@@ -87,41 +86,31 @@ def _recorded(recorder: Recorder) -> Iterator[None]:
         raise
 
 
-def _train(
-    config: RunConfig,
-    folder: Path,
-    cache: Path,
-    device: str,
-    say: Callable[[str], None],
-    lease: leases.Lease | None,
-    asked: Asked,
-    log: loggers.Loggers,
-) -> None:
-    t, recorder = config.train, Recorder(folder, lease)
-    progress = Progress(recorder, config) if lease else None
-    watch = [progress] if progress else []
-    training = Training(folder, t, config.compute, device, asked=asked, lease=lease, say=say, watch=watch)
-    if lease:
-        training.write(lambda: recorder.begin(config.record()))
-        training.write(lambda: recorder.status("running"))
+def _train(run: RunContext, config: RunConfig, cache: Path, log: loggers.Loggers) -> None:
+    t, recorder = config.train, run.recorder
+    progress = Progress(recorder, config) if run.lease else None
+    training = Training(run, config, [progress] if progress else [])
+    if run.lease:
+        run.write(lambda: recorder.begin(config.record()))
+        run.write(lambda: recorder.status("running"))
     if config.warning:
-        training.say(f"warning: {config.warning}")
+        run.say(f"warning: {config.warning}")
     own = training.device
     parts = assemble(config, own)
-    if lease and parts.codec.statistics:
+    if run.lease and parts.codec.statistics:
         statistics = {k: v.contiguous() for k, v in parts.codec.statistics.items()}
-        training.write(lambda: _keep(statistics, folder / STANDARD))
-    data = training_data.build(config, training.portion, parts.codec, cache, own, training.say)
+        run.write(lambda: _save(statistics, run.folder / STANDARD))
+    data = training_data.build(config, training.portion, parts.codec, cache, own, run.say)
     module = DesignModule(parts.generator, config, parts.target)
     flops = flops_a_picture(parts, next(iter(data.batches(0))), own)
     everything = flops_of_everything(config, parts, flops, data.about()["data"]["samples"], own)
     devices.meet(training.trainer, module)
-    examiner = curve_points.build(config, parts, own, folder)
-    curves = Curves(config, examiner, recorder, (flops, everything), training=training, progress=progress)
-    belongs, apart = {"config": config.plain(), "data": data.fingerprint}, config.evaluation.apart
-    belongs |= {"plugins": config.plugins} if config.plugins else {}
-    training.fit(module, data.batches, curves, belongs, _belongs, log, apart)
-    if not lease:
+    examiner = curve_points.build(config, parts, own, run.folder)
+    curves = Curves(config, examiner, (flops, everything), training, progress)
+    identity = {"config": config.plain(), "data": data.fingerprint}
+    identity |= {"plugins": config.plugins} if config.plugins else {}
+    training.fit(module, data.batches, curves, identity, _upgraded, log, keep_points=config.evaluation.apart)
+    if not run.lease:
         return
     about = {
         "steps": t.steps,
@@ -136,20 +125,20 @@ def _train(
         **examiner.about,
         **data.about(),
         "processes": training.trainer.world_size,
-        **describe(device),
+        **describe(run.device),
         **({"plugins": plugins.loaded()} if plugins.loaded() else {}),
     }
-    training.write(lambda: recorder.status("finished", **about))
-    checkpoints.clear(folder)
+    run.write(lambda: recorder.status("finished", **about))
+    checkpoints.clear(run.folder)
 
 
-def _keep(statistics: dict[str, Tensor], path: Path) -> None:
+def _save(statistics: dict[str, Tensor], path: Path) -> None:
     with files.beside(path) as part:
         save_file(statistics, part)
 
 
-def _belongs(saved: dict[str, Any]) -> dict[str, Any]:
-    return {**saved, "config": recorded(saved.get("config", {}), "the saved state").plain()}
+def _upgraded(identity: dict[str, Any]) -> dict[str, Any]:
+    return {**identity, "config": recorded(identity.get("config", {}), "the saved state").plain()}
 
 
 def main(arguments: list[str] | None = None) -> int:

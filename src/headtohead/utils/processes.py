@@ -1,4 +1,4 @@
-"""Work in processes of its own, and the signals that ask a process to end."""
+"""Run functions in child processes, and handle the signals that ask a process to stop (SIGTERM, SIGINT)."""
 
 from __future__ import annotations
 
@@ -19,51 +19,51 @@ from typing import Any, ParamSpec, TypeVar
 from headtohead.utils import plugins
 from headtohead.utils.errors import Stopped
 
-PAGES = ("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")  # read by glibc 2.35 and later when a process starts
-GRACE = 30.0  # seconds in which work whose command was killed may save its state
-ONCE = 2.0  # seconds within which several signals are one request: terminals and launchers send more than one
-STOPPED = {signal.SIGTERM: 143, signal.SIGINT: 130}  # exit codes
+HUGE_PAGES = ("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")  # read by glibc 2.35 and later when a process starts
+GRACE = 30.0  # seconds that a child has to save its state after its parent was killed
+SAME_REQUEST = 2.0  # seconds within which signals count as one request: terminals and launchers send several
+EXIT_CODES = {signal.SIGTERM: 143, signal.SIGINT: 130}  # of a process that a signal stopped
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 class Killed(RuntimeError):
-    """Work whose process ended without an answer."""
+    """Raised when a child process ended without returning a result."""
 
 
-class Request:
-    """The signals by which a process was asked to end; a second Ctrl-C after `ONCE` seconds is a request to hurry."""
+class StopRequest:
+    """Stop signals that a process has received."""
 
     def __init__(self) -> None:
-        self.code = 0  # exit code of the first signal; 0 = not asked to end
+        self.code = 0  # exit code of the first signal; 0 before it
         self._first = 0.0
 
     def add(self, number: int) -> bool:
-        """Whether the process should end at once, without saving."""
+        """Count a signal; True if it is a repeated Ctrl-C, after which the process ends without saving."""
         now = time.monotonic()
-        self.code, first = self.code or STOPPED[signal.Signals(number)], self._first or now
+        self.code, first = self.code or EXIT_CODES[signal.Signals(number)], self._first or now
         self._first = first
-        return number == signal.SIGINT and now - first > ONCE
+        return number == signal.SIGINT and now - first > SAME_REQUEST
 
 
 @contextmanager
-def passed_on(stop: Callable[[], None], kill: Callable[[], None]) -> Iterator[Request]:
-    """While a child works: SIGTERM and SIGINT of this process ask the child to save and end.
+def forwarding(stop: Callable[[], None], kill: Callable[[], None]) -> Iterator[StopRequest]:
+    """Forward SIGTERM and SIGINT of this process to a child.
 
-    stop  sends SIGTERM to the child; called for the first signal
-    kill  ends the child at once; called for a Ctrl-C that comes more than `ONCE` seconds later
+    stop  sends SIGTERM to the child, which saves and ends; called for the first signal
+    kill  ends the child at once; called for a Ctrl-C more than `SAME_REQUEST` seconds later
     """
-    request = Request()
+    request = StopRequest()
 
-    def hear(number: int, frame: FrameType | None) -> None:
-        again = request.code
+    def handle(number: int, frame: FrameType | None) -> None:
+        repeated = request.code
         if request.add(number):
             kill()
-        elif not again:
+        elif not repeated:
             stop()
 
-    before = {number: signal.signal(number, hear) for number in STOPPED}
+    before = {number: signal.signal(number, handle) for number in EXIT_CODES}
     try:
         yield request
     finally:
@@ -72,31 +72,31 @@ def passed_on(stop: Callable[[], None], kill: Callable[[], None]) -> Iterator[Re
 
 
 def isolated(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """The result of `work(*args, **kwargs)`, computed in a process of its own; its errors are raised here.
+    """Run `work(*args, **kwargs)` in a child process and return its result; its exceptions are raised here.
 
-    Memory is given back to the system afterwards, and what kills the process does not kill the command. SIGTERM and
-    SIGINT are passed on; once the process has saved and ended, `Stopped` is raised. No process is left behind.
+    The child's memory is freed when it ends, and its death does not end this process. SIGTERM and SIGINT are forwarded;
+    `Stopped` is raised once the child has saved and ended. No process is left behind.
     """
-    roomy()
-    resource_tracker.ensure_running()  # else `start` begins it, and lets signals through meanwhile
+    use_huge_pages()
+    resource_tracker.ensure_running()  # otherwise `start` launches it and unblocks signals meanwhile
     context = mp.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_answer, args=(theirs, pickle.dumps((work, args, kwargs))))
+    process = context.Process(target=_child, args=(theirs, pickle.dumps((work, args, kwargs))))
 
     def end(how: Callable[[], None]) -> None:
-        with suppress(AttributeError, ValueError):  # it is not yet started: `request` is looked at below
+        with suppress(AttributeError, ValueError):  # not started yet: `request.code` is checked after the start
             how()
 
-    answer: tuple[bool, Any] | None = None
-    with passed_on(lambda: end(process.terminate), lambda: end(process.kill)) as request:
-        with _held_back():  # the process begins with signals held back, and hears them when it can answer
+    result: tuple[bool, Any] | None = None
+    with forwarding(lambda: end(process.terminate), lambda: end(process.kill)) as request:
+        with _blocked_signals():  # the child inherits this, and unblocks them once its handlers are set
             process.start()
         try:
             theirs.close()
             if request.code:
                 process.terminate()
             with suppress(EOFError):
-                answer = pickle.loads(ours.recv_bytes())
+                result = pickle.loads(ours.recv_bytes())
             process.join(GRACE)
         finally:
             ours.close()
@@ -105,64 +105,64 @@ def isolated(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
                 process.join()
     if request.code:
         raise Stopped(request.code)
-    if answer is None:
-        raise Killed("its process was killed, by the system perhaps for want of memory")
-    done, value = answer
+    if result is None:
+        raise Killed("its process was killed; the system may have run out of memory")
+    done, value = result
     if not done:
         raise value
     return value
 
 
 @contextmanager
-def _held_back() -> Iterator[None]:
-    """Signals wait until the block ends; a process that is started in it inherits that until `_answer` begins."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPED)
+def _blocked_signals() -> Iterator[None]:
+    """Block the stop signals until the block ends, and in a child that is started in it until `_child` runs."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, EXIT_CODES)
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _answer(to: connection.Connection, given: bytes) -> None:
-    """What the process of `isolated` does. Ctrl-C reaches it through its command, as SIGTERM; work that saves its
-    state installs handlers of its own (`Asked`)."""
+def _child(to: connection.Connection, given: bytes) -> None:
+    """Main function of a child of `isolated`. Its parent forwards Ctrl-C as SIGTERM; work that saves its state
+    installs its own handlers (`StopSignals`)."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPED)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, EXIT_CODES)
     try:
         _begin()
         work, args, kwargs = pickle.loads(given)
-        answer = pickle.dumps((True, work(*args, **kwargs)))
+        result = pickle.dumps((True, work(*args, **kwargs)))
     except BaseException as error:
         error.add_note(traceback.format_exc())
         try:
-            answer = pickle.dumps((False, error))
-            pickle.loads(answer)
-        except Exception:  # an error of a class that cannot be sent
-            answer = pickle.dumps((False, RuntimeError(f"{type(error).__name__}: {error}")))
-    to.send_bytes(answer)
+            result = pickle.dumps((False, error))
+            pickle.loads(result)
+        except Exception:  # the exception cannot be pickled
+            result = pickle.dumps((False, RuntimeError(f"{type(error).__name__}: {error}")))
+    to.send_bytes(result)
 
 
 def processes(number: int) -> ProcessPoolExecutor:
-    """A pool of so many processes that end with their command."""
-    roomy()
+    """A pool of child processes that end with this one."""
+    use_huge_pages()
     return ProcessPoolExecutor(number, mp.get_context("spawn"), initializer=_begin)
 
 
-def roomy() -> None:
-    """Let processes that are started from now on keep large arrays in huge pages, which Linux gives on request as most
-    distributions set it: a training step on a CPU is mostly memory. `make bench` measures by how much."""
-    os.environ.setdefault(*PAGES)
+def use_huge_pages() -> None:
+    """Let processes that are started from now on allocate large arrays in huge pages, which Linux grants on request by
+    default. Training on a CPU is bound by memory; `make bench` measures the gain."""
+    os.environ.setdefault(*HUGE_PAGES)
 
 
 def _begin() -> None:
-    """What every process does first: load the plugins of its command, and end with it."""
+    """Set up a child process: load the plugins of its parent, and end with it."""
     plugins.load()
     _end_with_parent()
 
 
 def _end_with_parent() -> None:
-    """Ask this process to end when its command was killed, and end it after `GRACE` seconds."""
+    """Send SIGTERM to this process when its parent was killed, and end it after `GRACE` seconds."""
     parent = mp.parent_process()
     assert parent is not None
 
@@ -175,57 +175,57 @@ def _end_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-class Asked:
-    """Signals that ask a training to end (SIGTERM, Ctrl-C), from the process's first moment to its last.
+class StopSignals:
+    """Handles SIGTERM and Ctrl-C of a training, from its start to its end.
 
-    While nothing would be lost they raise `Stopped` at once; while it trains they set `code`, and the training saves
-    after its step and ends. A second Ctrl-C, later than `ONCE` seconds after the first signal, ends it without saving.
+    While its state is on disk they raise `Stopped` at once. While it trains they set `code`, and the training saves and
+    ends after its step. A second Ctrl-C, more than `SAME_REQUEST` seconds after the first signal, ends it unsaved.
     """
 
     def __init__(self) -> None:
-        self._request = Request()
-        self._idle = True  # nothing would be lost
+        self._request = StopRequest()
+        self._saved = True
 
     @property
     def code(self) -> int:
-        """To exit with; 0 until the training is asked to end."""
+        """The exit code that was asked for; 0 before a signal."""
         return self._request.code
 
-    def __enter__(self) -> Asked:
-        self._before = {number: signal.getsignal(number) for number in STOPPED}
-        self._listen()
+    def __enter__(self) -> StopSignals:
+        self._before = {number: signal.getsignal(number) for number in EXIT_CODES}
+        self._install()
         return self
 
-    def _listen(self) -> None:
-        """Again when a training begins: Lightning installs a handler of its own, which broadcasts wherever a process
-        is; two processes that are asked together, as a job's are, then wait for each other for ever."""
-        for number in STOPPED:
-            signal.signal(number, self._hear)
+    def _install(self) -> None:
+        """Install the handlers, again when training begins: Lightning replaces them by one that broadcasts from
+        wherever the process is, so that ranks of a job, which are signalled together, wait for each other forever."""
+        for number in EXIT_CODES:
+            signal.signal(number, self._handle)
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _hear(self, number: int, frame: FrameType | None) -> None:
+    def _handle(self, number: int, frame: FrameType | None) -> None:
         first = not self.code
         if self._request.add(number):
             raise KeyboardInterrupt
-        if self._idle and first:
+        if self._saved and first:
             raise Stopped(self.code)
 
-    def busy(self) -> None:
-        """From here on a request waits until the training has saved."""
-        self._listen()
-        self._idle = False
+    def defer(self) -> None:
+        """From now on signals only set `code`; the training saves first."""
+        self._install()
+        self._saved = False
 
     @contextmanager
-    def idle(self) -> Iterator[None]:
-        """While this lasts the state is on disk, and a request ends the process at once."""
+    def immediate(self) -> Iterator[None]:
+        """Within the block the state is on disk, and signals raise `Stopped` at once."""
         if self.code:
             raise Stopped(self.code)
-        self._listen()
-        self._idle = True
+        self._install()
+        self._saved = True
         try:
             yield
         finally:
-            self._idle = False
+            self._saved = False

@@ -94,9 +94,9 @@ def test_what_is_left_is_shared_by_those_at_work(sweep: Path) -> None:
     runs = [
         Watched("a-s0", "training", 50, 100, left=100.0, at_work=True),
         Watched("a-s1", "training", 90, 100, left=20.0, at_work=True),
-        Watched("a-s2", "finished", 100, 100, a_step=2.0),
+        Watched("a-s2", "finished", 100, 100, seconds_step=2.0),
         Watched("a-s3", "lost", 60, 100),  # 80 s of work, which the second one begins after 20 s
-        Watched("b-s0", "new", 0, 100, a_step=None),  # as fast as any: 200 s, before the shorter one
+        Watched("b-s0", "new", 0, 100, seconds_step=None),  # as fast as any: 200 s, before the shorter one
         Watched("c-s0", "failed", 0, 100),
     ]
     assert status.until_all_is_done(runs) == 220

@@ -23,7 +23,7 @@ from headtohead.records.layout import POINTS
 from headtohead.records.recorder import Recorder
 from headtohead.utils import cli, compute
 from headtohead.utils.errors import InputError
-from headtohead.utils.processes import Asked
+from headtohead.utils.processes import StopSignals
 
 
 def measure(config: RunConfig, folder: Path, *, device: str, say: Callable[[str], None]) -> int:
@@ -71,7 +71,7 @@ def _measure(folder: Path, device: str) -> None:
     config = recorded(json_files.read_json(path), str(path))
     if not config.evaluation.apart:
         raise InputError(f"{folder}: measures its points itself (evaluation.apart is false)")
-    with Asked():  # no state to save: files on disk are whole at any moment
+    with StopSignals():  # no state to save: files on disk are whole at any moment
         measure(config, folder, device=device, say=cli.say)
 
 

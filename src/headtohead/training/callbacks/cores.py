@@ -1,4 +1,4 @@
-"""Trainings on the CPUs of one machine share its cores: two that take all of them slow each other down many times over.
+"""Share a machine's cores among its trainings: two that use all of them slow each other down many times over.
 
 A training is counted by a file in the system's folder for temporary files that it keeps locked; the system releases the
 lock when the process ends, however it ends.
@@ -20,7 +20,7 @@ import lightning as L
 import torch
 
 FOLDER = Path(tempfile.gettempdir()) / f"headtohead-trainings-{os.getuid()}"
-THREADS = "OMP_NUM_THREADS"  # where a user sets it (THREADS=4), that many are used
+THREADS = "OMP_NUM_THREADS"  # if a user sets it (THREADS=4), it is the number of threads
 EVERY = 5.0  # seconds between two counts
 
 
@@ -31,7 +31,7 @@ def cores() -> set[int]:
 
 @contextlib.contextmanager
 def counted() -> Iterator[None]:
-    """While a training lasts, others on this machine count it; its number of threads is reset afterwards."""
+    """Count this training among those on the machine until the block ends; then reset its number of threads."""
     FOLDER.mkdir(mode=0o700, exist_ok=True)
     threads = torch.get_num_threads()
     with tempfile.NamedTemporaryFile("w", dir=FOLDER, suffix=".json") as file:
@@ -45,7 +45,7 @@ def counted() -> Iterator[None]:
 
 
 def sharers() -> int:
-    """Trainings at work on this process's cores, itself included."""
+    """The number of trainings on this process's cores, including its own."""
     number = 0
     for path in FOLDER.glob("*.json"):
         with contextlib.suppress(OSError, ValueError), path.open() as file:
@@ -57,17 +57,17 @@ def sharers() -> int:
 
 
 class SharedCores(L.Callback):
-    """Give this training its share of the cores, and adjust it between steps as others begin and end."""
+    """Set this training's threads to its share of the cores; adjust them after steps as others begin and end."""
 
     def __init__(self) -> None:
-        self._all, self._looked = torch.get_num_threads(), 0.0
+        self._all, self._counted = torch.get_num_threads(), 0.0
         self._adjust()
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any) -> None:
-        if time.monotonic() - self._looked > EVERY:
+        if time.monotonic() - self._counted > EVERY:
             self._adjust()
 
     def _adjust(self) -> None:
-        self._looked = time.monotonic()
+        self._counted = time.monotonic()
         if THREADS not in os.environ and torch.get_num_threads() != (own := max(1, self._all // sharers())):
             torch.set_num_threads(own)

@@ -12,7 +12,7 @@ from headtohead.config.run_config import RunConfig
 from headtohead.eval.curve_points.base import Examiner
 from headtohead.eval.curve_points.record import record
 from headtohead.records.kept_weights import keep
-from headtohead.records.recorder import Recorder, Spent
+from headtohead.records.recorder import Spent
 from headtohead.training.callbacks.progress import Progress, beside
 from headtohead.training.callbacks.stop import stepped
 from headtohead.training.lightning_module import DesignModule
@@ -27,21 +27,25 @@ class Curves(L.Callback):
         self,
         config: RunConfig,
         examiner: Examiner,
-        recorder: Recorder,
         flops: tuple[float, float],
-        *,
         training: Training,
         progress: Progress | None,
     ) -> None:
-        """`flops` are a picture's: of head and language model, and of everything."""
-        self.config, self.examiner, self.recorder, self.flops = config, examiner, recorder, flops
-        self.by, self.progress = training, progress
-        self.training = self.measuring = self.peak = 0.0
-        self.owed = 0  # step of a pending point: its state is saved, its scores may not be recorded
-        self._since, self._kept_before = time.monotonic(), 0.0
+        """
+        config    of the run
+        examiner  measures a point
+        flops     FLOPs of one picture: of head and language model, and of everything
+        training  saves states
+        progress  of the run, on rank 0
+        """
+        self.config, self.examiner, self.flops = config, examiner, flops
+        self.save, self.run, self.progress = training.save, training.run, progress
+        self.training = self.measuring = self.peak = 0.0  # seconds, seconds, MB
+        self.pending = 0  # step of a point whose state is saved and whose scores may not be recorded
+        self._since, self._saving_before = time.monotonic(), 0.0
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        if self.owed:
+        if self.pending:
             self.point(trainer, pl_module)
         self._since = time.monotonic()
 
@@ -50,26 +54,26 @@ class Curves(L.Callback):
         if not stepped(trainer) or (step % self.config.evaluation.every and not last):
             return
         self.training += time.monotonic() - self._since
-        self.owed = step
-        self.by.save(trainer)
+        self.pending = step
+        self.save(trainer)
         self.point(trainer, pl_module)
         self._since = time.monotonic()
 
     def point(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         """Measure the pending step, unless it is on record already."""
         assert isinstance(module, DesignModule)
-        started, step = time.monotonic(), self.owed
+        started, step = time.monotonic(), self.pending
         last = step == self.config.train.steps
-        if not trainer.strategy.broadcast(self.recorder.measured(step)):
-            told = self.progress.measuring(step) if self.progress else contextlib.nullcontext()
-            with self.by.asked.idle(), told:
+        if not trainer.strategy.broadcast(self.run.recorder.measured(step)):
+            shown = self.progress.measuring(step) if self.progress else contextlib.nullcontext()
+            with self.run.signals.immediate(), shown:
                 self._measure(trainer, module, step, last)
-        self.owed = 0
+        self.pending = 0
         self.measuring += time.monotonic() - started
         self.peak = max(self.peak, peak_mb(self.examiner.device))
 
     def _measure(self, trainer: L.Trainer, module: DesignModule, step: int, last: bool) -> None:
-        folder, e = self.recorder.folder, self.config.evaluation
+        folder, e = self.run.recorder.folder, self.config.evaluation
         shown, (flops, everything) = step * self.config.train.batch, self.flops
         at = Spent(step, shown, shown * flops, round(self.training, 2), shown * everything)
         measured = None
@@ -77,33 +81,33 @@ class Curves(L.Callback):
             with module.average as generator:
                 measured = self.examiner.measure(generator, last, step)
         weights = module.average.whole()
-        if self.by.lease is None:  # not the first process
+        if not self.run.lease:
             return
         if last or e.apart or e.keep == "all":
-            self.by.write(lambda: keep(weights, folder, at))
+            self.run.write(lambda: keep(weights, folder, at))
         if measured is None:
-            beside(trainer, f"step {step:,}: kept, to be measured apart")
+            beside(trainer, f"step {step:,}: kept, to be measured by `make points`")
             return
-        point, told = measured, list[str]()
-        self.by.write(lambda: told.append(record(self.recorder, self.config, self.examiner, point, at)))
+        point, lines = measured, list[str]()
+        self.run.write(lambda: lines.append(record(self.run.recorder, self.config, self.examiner, point, at)))
         for logger in trainer.loggers:
             logger.log_metrics(point.point.values, step)
-        beside(trainer, f"step {step:,}: {told[-1]}")
+        beside(trainer, f"step {step:,}: {lines[-1]}")
 
     @property
     def state_key(self) -> str:
         return "Curves"  # as in states that were saved before
 
     def state_dict(self) -> dict[str, Any]:
-        own = {"training": self.training, "measuring": self.measuring, "peak": self.peak, "owed": self.owed}
-        return {**own, "keeping": self.keeping}
+        own = {"training": self.training, "measuring": self.measuring, "peak": self.peak}
+        return {**own, "owed": self.pending, "keeping": self.keeping}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         own = dict(state_dict)
-        self._kept_before = own.pop("keeping", 0.0)
+        self._saving_before, self.pending = own.pop("keeping", 0.0), own.pop("owed", 0)
         vars(self).update(own)
 
     @property
     def keeping(self) -> float:
-        """Seconds for states, records and progress, of this start and those before."""
-        return self._kept_before + self.by.keeping + (self.progress.keeping if self.progress else 0.0)
+        """Seconds spent on states, records and progress, since the run first started."""
+        return self._saving_before + self.run.seconds_saving + (self.progress.seconds if self.progress else 0.0)

@@ -15,58 +15,57 @@ from headtohead.records.recorder import Recorder
 from headtohead.training.callbacks.stop import stepped
 from headtohead.utils.cli import say
 
-EVERY = 5.0  # seconds
+EVERY = 5.0  # seconds between two writes of progress.json
+LINES_EVERY = 60.0  # seconds between two lines
 SMOOTH = 0.1  # weight of the last interval in the speed
 
 
 class Progress(L.Callback):
-    """Speed and time left are measured since this start; values that are not known yet are left out."""
+    """Writes progress.json; speed and time left are measured since this start, and left out while unknown."""
 
     def __init__(self, recorder: Recorder, config: RunConfig) -> None:
         self.recorder, self.config = recorder, config
-        self.step, self.a_step, self.a_point = 0, 0.0, 0.0
-        self._told = self._since = time.monotonic()
-        self._from, self.keeping = 0, 0.0
+        self.step, self.seconds_step, self.seconds_point = 0, 0.0, 0.0
+        self._written = self._since = time.monotonic()
+        self._from, self.seconds = 0, 0.0  # spent on writing
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self.step = self._from = trainer.global_step
         self._since = time.monotonic()
-        self.tell("training")
+        self.write("training")
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any) -> None:
         if not stepped(trainer):
             return
         self.step, now = trainer.global_step, time.monotonic()
-        if now - self._told < EVERY or self.step == self._from:
+        if now - self._written < EVERY or self.step == self._from:
             return
         took = (now - self._since) / (self.step - self._from)
-        self.a_step = took if not self.a_step else (1 - SMOOTH) * self.a_step + SMOOTH * took
+        old = self.seconds_step or took
+        self.seconds_step = (1 - SMOOTH) * old + SMOOTH * took
         self._from, self._since = self.step, now
-        self.tell("training")
+        self.write("training")
 
     @contextlib.contextmanager
     def measuring(self, step: int) -> Any:
         self.step, started = step, time.monotonic()
-        self.tell("measuring")
+        self.write("measuring")
         yield
-        self.a_point = time.monotonic() - started
+        self.seconds_point = time.monotonic() - started
         self._from, self._since = step, time.monotonic()
-        self.tell("training")
+        self.write("training")
 
-    def tell(self, doing: str) -> None:
-        self._told = time.monotonic()
+    def write(self, doing: str) -> None:
+        self._written = time.monotonic()
         t, e = self.config.train, self.config.evaluation
         points = -(-t.steps // e.every) - self.step // e.every
         about: dict[str, Any] = {"step": self.step, "steps": t.steps, "doing": doing, "time": round(time.time(), 1)}
-        if self.a_step:
-            about["samples_per_second"] = round(t.batch / self.a_step, 2)
-            about["seconds_left"] = round((t.steps - self.step) * self.a_step + points * self.a_point)
+        if self.seconds_step:
+            about["samples_per_second"] = round(t.batch / self.seconds_step, 2)
+            about["seconds_left"] = round((t.steps - self.step) * self.seconds_step + points * self.seconds_point)
         with contextlib.suppress(OSError):
             self.recorder.progress(about)
-        self.keeping += time.monotonic() - self._told
-
-
-EVERY = 60.0  # seconds
+        self.seconds += time.monotonic() - self._written
 
 
 def bar() -> ProgressBar:
@@ -74,12 +73,12 @@ def bar() -> ProgressBar:
 
 
 class Lines(ProgressBar):
-    """Progress as lines, for output that goes to a file, where a bar would be repeated at every redraw."""
+    """Progress as lines, for output that goes to a file, where each redraw of a bar would stay."""
 
-    def __init__(self, every: float = EVERY) -> None:
+    def __init__(self, every: float = LINES_EVERY) -> None:
         super().__init__()
         self.every, self._on = every, True
-        self._told = time.monotonic()
+        self._printed = time.monotonic()
 
     def disable(self) -> None:
         self._on = False
@@ -88,9 +87,9 @@ class Lines(ProgressBar):
         self._on = True
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any) -> None:
-        if not self._on or not stepped(trainer) or time.monotonic() - self._told < self.every:
+        if not self._on or not stepped(trainer) or time.monotonic() - self._printed < self.every:
             return
-        self._told = time.monotonic()
+        self._printed = time.monotonic()
         seen = self.get_metrics(trainer, pl_module)
         shown = ", ".join(f"{name} {value:.3g}" for name, value in seen.items() if isinstance(value, float))
         say(f"  step {trainer.global_step:,} of {trainer.max_steps:,}: {shown}")

@@ -1,4 +1,4 @@
-"""A training that is asked to end (SIGTERM from a scheduler, Ctrl-C) saves its state first."""
+"""Save a state every few minutes, and before stopping on SIGTERM (from a scheduler) or Ctrl-C."""
 
 from __future__ import annotations
 
@@ -10,36 +10,38 @@ from typing import Any
 import lightning as L
 
 from headtohead.utils.errors import Stopped
-from headtohead.utils.processes import STOPPED, Asked
+from headtohead.utils.processes import EXIT_CODES, StopSignals
 
-EVERY = 15 * 60  # seconds between states that are saved though nothing is measured
+EVERY = 15 * 60  # seconds between states, beside those that are saved before each point
 
 
 class Stopping(L.Callback):
-    """After each step: save and end if any process was asked to, save if the last state is older than `EVERY`. All
-    processes decide together, as a checkpoint of sharded weights needs every one of them."""
+    """After each step: save if the last state is older than `EVERY`; save and stop if any rank received a signal.
 
-    def __init__(self, asked: Asked, save: Callable[[L.Trainer], None]) -> None:
-        self.asked, self.save = asked, save
-        self.over = False  # nothing is left to train when this starts
+    All ranks decide together, as saving sharded weights is a collective.
+    """
+
+    def __init__(self, signals: StopSignals, save: Callable[[L.Trainer], None]) -> None:
+        self.signals, self.save = signals, save
+        self.over = False  # the training resumes after its last step
         self._saved = time.monotonic()
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self.asked.busy()
+        self.signals.defer()
         trainer.should_stop = trainer.should_stop or self.over
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any) -> None:
         if not stepped(trainer) or trainer.global_step >= trainer.max_steps:
             return
-        asked = bool(self.asked.code)
+        stop = bool(self.signals.code)
         due = time.monotonic() - self._saved > EVERY
-        if trainer.strategy.reduce_boolean_decision(asked or due, all=False):
+        if trainer.strategy.reduce_boolean_decision(stop or due, all=False):
             self.save(trainer)
             self._saved = time.monotonic()
-            if trainer.strategy.reduce_boolean_decision(asked, all=False):
-                raise Stopped(self.asked.code or STOPPED[signal.SIGTERM])
+            if trainer.strategy.reduce_boolean_decision(stop, all=False):
+                raise Stopped(self.signals.code or EXIT_CODES[signal.SIGTERM])
 
 
 def stepped(trainer: L.Trainer) -> bool:
-    """Whether the batch that just ended completed a step: a step may take several."""
+    """Whether the batch that just ended completed an optimizer step, which may accumulate several."""
     return trainer.fit_loop.epoch_loop.batch_progress.current.ready % trainer.accumulate_grad_batches == 0

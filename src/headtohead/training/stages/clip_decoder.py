@@ -2,8 +2,8 @@
 
 `python -m headtohead.training.stages.clip_decoder FOLDER` reads the decoder config in the folder.
 
-The folder then holds what `foundations.decoder` points to: the UNet, the statistics by which tokens are standardised,
-and a card that says on which tower and VAE it stands.
+The folder can then be given as `foundations.decoder`: it holds the UNet, mean and deviation of the token channels, and
+a card that names the CLIP tower and the VAE.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ from headtohead.pretrained.networks import clip_decoder
 from headtohead.pretrained.networks.image_encoders import OpenTower
 from headtohead.pretrained.networks.vae import Vae
 from headtohead.records import json_files, leases
-from headtohead.training import checkpoints, devices
+from headtohead.training import checkpoints, devices, run_context
 from headtohead.training.callbacks.stop import stepped
 from headtohead.training.lightning_module import Learner
-from headtohead.training.resume import Training, joined
+from headtohead.training.resume import Training
+from headtohead.training.run_context import RunContext
 from headtohead.utils import cli, compute, files
 from headtohead.utils.compute import autocast
 from headtohead.utils.errors import InputError
-from headtohead.utils.processes import Asked
 
 CONFIG, FIGURE = "config.json", "reconstructions.png"
-SHOWN = 8
+SHOWN = 8  # pictures in the figure
 
 
 class Trained(nn.Module):
-    """The UNet, as a learner wants it."""
+    """The UNet with the methods that `Learner` expects: trained weights, and units that can be sharded."""
 
     def __init__(self, unet: nn.Module) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ class DecoderModule(Learner[Trained]):
     def __init__(self, net: Trained, config: DecoderConfig, tower: OpenTower, vae: Vae) -> None:
         super().__init__(net, config.train, config.compute, config.seed)
         self.drop, self.picture = config.drop, config.foundations.picture
-        self.stands_on = (tower, vae)  # in a tuple: frozen, and no part of what is trained or saved
+        self.frozen = (tower, vae)  # a tuple, so that torch neither registers nor saves them
 
     def training_step(self, batch: Any, _: int) -> Tensor:
         torch.manual_seed(self.seed * 1_000_003 + self.global_step * 4099 + batch.start)
@@ -77,23 +77,23 @@ class DecoderModule(Learner[Trained]):
 
     @torch.no_grad()
     def encoded(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        tower, vae = self.stands_on
+        tower, vae = self.frozen
         small = F.interpolate(pictures, (self.picture,) * 2, mode="bicubic", antialias=True).clamp(0, 1)
         return tower.encode(pictures), vae.encode(small)
 
 
 class Figures(L.Callback):
-    """Now and then: a checkpoint, and pictures beside what the averaged decoder makes of their tokens."""
+    """Every `config.every` steps: save a state, and a figure of pictures above their reconstructions."""
 
     def __init__(self, config: DecoderConfig, training: Training, pictures: Tensor) -> None:
-        self.config, self.by, self.pictures = config, training, pictures
+        self.config, self.training, self.pictures = config, training, pictures
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any) -> None:
         step, last = trainer.global_step, trainer.global_step == self.config.train.steps
         if not stepped(trainer) or (step % self.config.every and not last):
             return
         assert isinstance(pl_module, DecoderModule)
-        tower, vae = pl_module.stands_on
+        tower, vae = pl_module.frozen
         shown = self.pictures.to(pl_module.device)
         with pl_module.average as net, torch.no_grad(), autocast(self.config.compute.precision, pl_module.device):
             back = clip_decoder.ClipDecoder(net.unet, vae, self.config.steps, self.config.guidance)
@@ -101,33 +101,33 @@ class Figures(L.Callback):
         small = F.interpolate(shown, rebuilt.shape[2:], mode="bicubic", antialias=True).clamp(0, 1)
         if trainer.is_global_zero:
             grid = make_grid(torch.cat([small, rebuilt]), nrow=len(shown), padding=2)
-            figure = self.by.folder / FIGURE
-            self.by.write(lambda: to_pil_image(grid.cpu()).save(figure))
+            run = self.training.run
+            figure = run.folder / FIGURE
+            run.write(lambda: to_pil_image(grid.cpu()).save(figure))
             mse = F.mse_loss(rebuilt, small)
             cli.say(f"step {step:,}: reconstructions at {-10 * float(mse.log10()):.1f} dB, {figure}")
-        self.by.save(trainer)
+        self.training.save(trainer)
 
 
 def train(config: DecoderConfig, folder: Path, *, device: str, say: Callable[[str], None]) -> None:
-    """Train to the end, going on from its last state when there is one."""
+    """Train a decoder to its last step, from its last state if there is one.
+
+    config  of the decoder
+    folder  to which states and the decoder are written
+    device  cpu or cuda
+    say     prints a line
+    """
     if config.data.mix == WORLD:
         raise ConfigError(
             "data.mix: a named tower's decoder learns from corpora: give the YAML file that declares them"
         )
-    with joined(folder, say) as (asked, lease):
-        _train(config, folder, device, say, lease, asked)
+    with run_context.opened(folder, device, say) as run:
+        _train(run, config)
 
 
-def _train(
-    config: DecoderConfig,
-    folder: Path,
-    device: str,
-    say: Callable[[str], None],
-    lease: leases.Lease | None,
-    asked: Asked,
-) -> None:
-    given, t = config.foundations, config.train
-    training = Training(folder, t, config.compute, device, asked=asked, lease=lease, say=say)
+def _train(run: RunContext, config: DecoderConfig) -> None:
+    given, t, folder = config.foundations, config.train, run.folder
+    training = Training(run, config)
     own = training.device
     tower, tower_key = tower_of(given, own)
     vae, vae_key = vae_of(given, own)
@@ -140,10 +140,10 @@ def _train(
     unet = clip_decoder.adapted(config.unet, tower.width, side=given.picture // vae.factor, channels=vae.channels)
     module = DecoderModule(Trained(unet), config, tower, vae)
     devices.meet(training.trainer, module)
-    belongs = {"config": json.loads(json.dumps(asdict(config))), "data": data.fingerprint}
-    training.fit(module, data.batches, Figures(config, training, first[:SHOWN]), belongs, lambda saved: saved)
+    identity = {"config": json.loads(json.dumps(asdict(config))), "data": data.fingerprint}
+    training.fit(module, data.batches, Figures(config, training, first[:SHOWN]), identity)
     weights = module.average.whole()
-    if not lease:
+    if not run.lease:
         return
     unet.load_state_dict({name.removeprefix("unet."): w for name, w in weights.items()})
     unet.save_pretrained(folder / "unet")
@@ -158,11 +158,11 @@ def _train(
     }
     json_files.write(folder / clip_decoder.CARD, card)
     checkpoints.clear(folder)
-    say(f"{folder}: done; foundations.decoder={folder} uses it")
+    run.say(f"{folder}: done; foundations.decoder={folder} uses it")
 
 
 def _pictures(data: training_data.TrainingData, number: int) -> Tensor:
-    """The first pictures of the training, the same on every process: statistics must not differ between them."""
+    """The first pictures of the training, the same on every rank, whose statistics must be equal."""
     parts: list[Tensor] = []
     for batch in data.batches(0):
         parts.append(pixels(batch.x_1))
