@@ -29,7 +29,7 @@ UNLIMITED = 10_000  # columns and rows of output that is no terminal
 
 
 def until_all_is_done(runs: Sequence[Watched]) -> float | None:
-    """Seconds until all runs are done, if the workers train waiting runs, longest first; None without workers or without
+    """Seconds until all runs are done, if the workers train waiting runs, longest first; None without workers or
     known durations."""
     loads = [_left(run, runs) for run in runs if run.at_work]
     waiting = [_left(run, runs) for run in runs if run.waits]

@@ -126,7 +126,7 @@ class Sweep(SweepFile):
         return out
 
     def _points(self, design: str) -> Iterator[dict[str, Any]]:
-        """The settings in which a design's runs differ: every combination of the grid, without keys that a variant sets."""
+        """The settings in which a design's runs differ: combinations of the grid, without keys that a variant sets."""
         own = applicable(design, self.designs, self.grid)
         for row in ({}, *self.variants.get(design, ())):
             grid = {key: values for key, values in own.items() if key not in row}

@@ -1,4 +1,4 @@
-"""Score any folder of pictures by the published rules, or compare two scores."""
+"""Score any folder of images by the published rules, or compare two results."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from headtohead.eval.folders import options
 from headtohead.utils.cli import GOES_ON, Parser, say
 
-SHOWN = 10  # lines on what is missing or damaged that are printed; the result holds all
+SHOWN = 10  # lines about missing or damaged images that are printed; the result holds all
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -81,7 +81,7 @@ def _fid(given: argparse.Namespace) -> int:
     how = _how(given)
     net = _net(given, how.device)
     return _report(
-        [score_sets.score_fid(found, given.reference, net, cache=given.cache, how=how, draws=given.draws)], given
+        [score_sets.score_fid(found, given.reference, net, cache=given.cache, how=how, resamples=given.draws)], given
     )
 
 
@@ -122,27 +122,27 @@ def _net(given: argparse.Namespace, device: str) -> Any:
 
 
 def _how(given: argparse.Namespace, modes: tuple[str, ...] = ("",)) -> Any:
-    """How to score, once pictures and prompts are checked; tries to write before any model is loaded."""
+    """Options of scoring; checks that the results can be written before any model is loaded."""
     from headtohead.eval.folders.resume import How, writable
     from headtohead.utils.compute import best_device
 
-    for path in options.outs(given.out, modes):
+    for path in options.result_files(given.out, modes):
         writable(path, "--out")
     return How(given.batch, given.out, given.quiet, given.device or best_device())
 
 
 def _report(results: list[Any], given: argparse.Namespace) -> int:
-    """Print the table and what is missing or damaged, write results, then delete what was kept for an interruption."""
+    """Print the table and missing or damaged images, write results, then delete the files kept to resume."""
     from headtohead.eval.folders.result import table
-    from headtohead.eval.folders.resume import features_beside, forget, rows_of
+    from headtohead.eval.folders.resume import delete_features, features_folder, rows_file
 
     print(table(results))
     if given.out:
-        for r, path in zip(results, options.outs(given.out, [r.mode for r in results]), strict=True):
+        for r, path in zip(results, options.result_files(given.out, [r.mode for r in results]), strict=True):
             r.write(path)
             print(f"  {path}")
-        rows_of(given.out).unlink(missing_ok=True)
-        forget(features_beside(given.out))
+        rows_file(given.out).unlink(missing_ok=True)
+        delete_features(features_folder(given.out))
     troubles = results[0].troubles
     for line in troubles[:SHOWN]:
         say(f"eval: {line}")
@@ -152,12 +152,12 @@ def _report(results: list[Any], given: argparse.Namespace) -> int:
 
 
 COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], Callable[[Parser], None], str]] = {
-    "geneval": (_geneval, options.geneval, "GenEval: six tasks, by a detector and a colour classifier"),
-    "dpg": (_dpg, options.dpg, "DPG-Bench: dense prompts, by a model that answers questions"),
+    "geneval": (_geneval, options.geneval, "GenEval: six tasks, judged by a detector and a colour classifier"),
+    "dpg": (_dpg, options.dpg, "DPG-Bench: long prompts, judged by a model that answers questions"),
     "fid": (_fid, options.fid, "Fréchet distance to a reference, in Inception, DINOv2 or CLIP features"),
-    "diversity": (_diversity, options.diversity, "how different the pictures of one prompt are"),
-    "world": (_world, options.world, "GenEval's or DPG-Bench's layout about the embedded dataset, by its own judge"),
-    "compare": (_compare, options.compare, "the paired difference of two results"),
+    "diversity": (_diversity, options.diversity, "mean feature distance between images of one prompt"),
+    "world": (_world, options.world, "prompts of the embedded dataset in either layout, judged by its own judge"),
+    "compare": (_compare, options.compare, "paired difference of two results"),
 }
 
 if __name__ == "__main__":

@@ -204,6 +204,6 @@ def test_a_full_disk_is_one_line(
     def full(*_: Any, **__: Any) -> None:
         raise OSError(28, "No space left on device", "a.json")
 
-    monkeypatch.setattr(score.Done, "add", full)
+    monkeypatch.setattr(score.FinishedRows, "add", full)
     assert main(place.geneval("--out", tmp_path / "a.json")) == 2
     assert capsys.readouterr().err == "eval: a.json: No space left on device\n"

@@ -14,7 +14,7 @@ from on_disk import LINES, Place, geneval_folder, questions, questions_file, sav
 
 from headtohead.eval.__main__ import main
 from headtohead.eval.folders import score
-from headtohead.eval.folders.resume import Done, How, watched
+from headtohead.eval.folders.resume import FinishedRows, How, with_progress
 from headtohead.eval.judges.features import Features
 from headtohead.eval.judges.vqa import Vqa
 
@@ -109,22 +109,22 @@ def test_what_was_kept_is_taken_up_as_far_as_it_is_whole(
     damage: bytes, kept: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out, of = tmp_path / "a.json", {"0": "x", "1": "y"}
-    done = Done(out, {"judge": 1}, of)
+    done = FinishedRows(out, {"judge": 1}, of)
     done.add([{"id": "0", "correct": True}])
     done.add([{"id": "1", "correct": True}])
     path = tmp_path / "a.json.partial.jsonl"
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join([*lines[: kept + 1], damage, *lines[kept + 1 :]]))
-    assert len(Done(out, {"judge": 1}, of).rows) == kept
+    assert len(FinishedRows(out, {"judge": 1}, of).rows) == kept
     assert ("line 3 is damaged" in capsys.readouterr().err) == (kept == 1)
-    assert len(Done(out, {"judge": 1}, of).rows) == kept  # it is whole again
+    assert len(FinishedRows(out, {"judge": 1}, of).rows) == kept  # it is whole again
     path.write_bytes(path.read_bytes().replace(b"true", b"null"))  # one's bytes have changed
-    assert not Done(out, {"judge": 1}, of).rows
-    assert not Done(out, {"judge": 2}, of).rows
+    assert not FinishedRows(out, {"judge": 1}, of).rows
+    assert not FinishedRows(out, {"judge": 2}, of).rows
 
 
 def test_a_bar_begins_where_the_work_does(capsys: pytest.CaptureFixture[str]) -> None:
-    assert list(watched([["b", "c"]], 3, How(), done=1)) == [["b", "c"]]
+    assert list(with_progress([["b", "c"]], 3, How(), done=1)) == [["b", "c"]]
     assert "1/3" in capsys.readouterr().err.split("\r")[1]
 
 

@@ -54,7 +54,7 @@ def test_damage_in_a_reference_is_remembered(net: Means, tmp_path: Path) -> None
     (place / "9.jpg").mkdir()
     found = layouts.mjhq(pictures(tmp_path / "made"))
     for _ in range(2):
-        result = score_sets.score_fid(found, place, net, cache=tmp_path / "cache", how=QUIET, draws=0)
+        result = score_sets.score_fid(found, place, net, cache=tmp_path / "cache", how=QUIET, resamples=0)
         assert [line.split(": ")[1][:12] for line in result.troubles] == ["is a folder,", "is not a pic"]
         assert result.reference["n"] == 5
     (saved,) = (tmp_path / "cache").iterdir()
@@ -85,13 +85,13 @@ def test_cut_statistics_are_worked_out_again(net: Means, tmp_path: Path, capsys:
 def test_features_that_are_no_numbers_are_named(net: Means, tmp_path: Path) -> None:
     place, made = pictures(tmp_path / "r"), pictures(tmp_path / "made")
     black(made / "0.png")
-    result = score_sets.score_fid(layouts.mjhq(made), place, net, cache=tmp_path / "c", how=QUIET, draws=0)
+    result = score_sets.score_fid(layouts.mjhq(made), place, net, cache=tmp_path / "c", how=QUIET, resamples=0)
     assert result.troubles == [f"{made}/0.png: its features are not finite"]
     assert result.n["fid"] == 5
     for k in range(6):
         black(place / f"{k}.png")
     with pytest.raises(FolderError, match="none of 6 pictures has features"):
-        score_sets.score_fid(layouts.mjhq(made), place, net, cache=tmp_path / "d", how=QUIET, draws=0)
+        score_sets.score_fid(layouts.mjhq(made), place, net, cache=tmp_path / "d", how=QUIET, resamples=0)
     assert not list((tmp_path / "d").glob("*.safetensors"))  # nothing was kept of it
     prompts = geneval_folder(tmp_path / "g", samples=3)
     for k in range(2):
@@ -106,7 +106,7 @@ def test_a_category_without_a_distance_is_said(net: Means, tmp_path: Path) -> No
     root = pictures(tmp_path / "r" / "food").parent
     made = pictures(tmp_path / "m" / "food").parent
     save(made / "art" / "a.png")
-    result = score_sets.score_fid(layouts.mjhq(made), root, net, cache=tmp_path / "c", how=QUIET, draws=0)
+    result = score_sets.score_fid(layouts.mjhq(made), root, net, cache=tmp_path / "c", how=QUIET, resamples=0)
     assert set(result.scores) == {"fid", "food"}
     assert "art: no distance, of 1 pictures to 0 of the reference's" in result.notes
 

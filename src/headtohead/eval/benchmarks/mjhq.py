@@ -38,7 +38,7 @@ class Mjhq(base.Benchmark):
     ) -> list[Result]:
         categories = dict(sorted((item.files[0], item.rule) for item in listed.items))
         found = Sorted(listed.folder, categories, listed.troubles)
-        return [score_sets.score_fid(found, Path(exam.mjhq), judges["features"], cache=cache, how=how, draws=0)]
+        return [score_sets.score_fid(found, Path(exam.mjhq), judges["features"], cache=cache, how=how, resamples=0)]
 
     def key(self, metric: str, score: str) -> str:
         return "fid" if score == "fid" else f"{metric}/{score}"

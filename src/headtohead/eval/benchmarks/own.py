@@ -60,7 +60,9 @@ class Own(base.Benchmark):
             return []
         files = dict.fromkeys((file for item in listed.items for file in item.files), "")
         found = Sorted(listed.folder, files, listed.troubles)
-        return [score_sets.score_fid(found, Path(exam.reference), judges["features"], cache=cache, how=how, draws=0)]
+        return [
+            score_sets.score_fid(found, Path(exam.reference), judges["features"], cache=cache, how=how, resamples=0)
+        ]
 
     def key(self, metric: str, score: str) -> str:
         return "fid" if score == "fid" else f"{metric}/{score}"

@@ -1,4 +1,4 @@
-"""Read pictures and tables from files; everything that is wrong with them is named and counted."""
+"""Read images and tables from files, and list what is missing or damaged."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
 
 
 class FolderError(InputError):
-    """A folder or file that cannot be scored at all."""
+    """Raised for a folder or file that cannot be scored."""
 
 
 @dataclass
 class Troubles:
-    """What is missing or damaged, a line each; nothing is left out of a mean without being listed here."""
+    """Missing or damaged files, one line each; every picture that a mean leaves out is listed here."""
 
     lines: list[str] = field(default_factory=list)
 
@@ -36,10 +36,10 @@ class Troubles:
 
 
 def picture(path: Path) -> Tensor:
-    """(3, H, W) in [0, 1], upright; an error names the file."""
+    """Read an image as (3, H, W) in [0, 1], rotated as its EXIF data say; an error names the file."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # large, and still read
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # large images are read
             with Image.open(path) as opened:
                 upright = _eight_bits(ImageOps.exif_transpose(opened)).convert("RGB")
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
@@ -48,14 +48,14 @@ def picture(path: Path) -> Tensor:
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """Pillow would clip grey of 16 bits to white."""
+    """Scale 16-bit grey to 8 bits, where Pillow would clip it to white."""
     if not image.mode.startswith("I;16"):
         return image
     return Image.fromarray((np.asarray(image).astype(np.float64) / 257).round().astype(np.uint8))
 
 
 def read(paths: Iterable[Path], troubles: Troubles) -> Iterator[tuple[Path, Tensor]]:
-    """The pictures that can be read; the others are added to `troubles`."""
+    """Images that can be read, with their paths; the others are added to `troubles`."""
     for path in paths:
         try:
             yield path, picture(path)
@@ -64,7 +64,7 @@ def read(paths: Iterable[Path], troubles: Troubles) -> Iterator[tuple[Path, Tens
 
 
 def listed(folder: Path, troubles: Troubles) -> list[Path]:
-    """A folder's pictures; files that look like pictures and are not read are added to `troubles`."""
+    """The images of a folder; image files of formats that are not read are added to `troubles`."""
     out = []
     for path in sorted(folder.iterdir()):
         ending = path.suffix.lower()
@@ -78,7 +78,7 @@ def listed(folder: Path, troubles: Troubles) -> list[Path]:
 
 
 def is_picture(path: Path) -> bool:
-    """Whether a file has the ending of any picture format."""
+    """Whether a file has the extension of an image format."""
     return path.suffix.lower() in Image.registered_extensions() and path.is_file()
 
 
@@ -99,7 +99,7 @@ def crops(grid: Tensor, tiles: int, place: Path | str) -> Tensor:
 
 
 def stacked(pictures: list[Tensor]) -> list[tuple[list[int], Tensor]]:
-    """Batches of pictures of one size, each with the indices of its pictures."""
+    """Batches of images of equal size, each with the indices of its images."""
     sizes: dict[tuple[int, ...], list[int]] = {}
     for k, p in enumerate(pictures):
         sizes.setdefault(tuple(p.shape), []).append(k)
@@ -111,12 +111,13 @@ def size(picture: Tensor) -> str:
 
 
 def stamp(path: Path) -> str:
-    """Path, size and modification time: changes when a file is replaced, and is cheaper than a hash of its content."""
+    """Path, size and modification time of a file: changes when it is replaced, and is cheaper than a hash."""
     status = path.stat()
     return f"{path.resolve()} {status.st_size} {status.st_mtime_ns}"
 
 
 def content(path: Path) -> str:
+    """A hash of a file's bytes."""
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
@@ -127,6 +128,7 @@ def short(error: Exception) -> str:
 def text(path: Path, flag: str = "") -> str:
     """The content of a UTF-8 file, with or without a byte order mark.
 
+    path  of the file
     flag  the option that names it, for errors
     """
     place = f"{flag} {path}".strip()
@@ -139,7 +141,11 @@ def text(path: Path, flag: str = "") -> str:
 
 
 def table(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
-    """The rows of a CSV file that must fill these columns, each with its place for errors."""
+    """Rows of a CSV file, each with its file and line for errors.
+
+    path     of the file
+    columns  which every row must fill
+    """
     rows = csv.DictReader(io.StringIO(text(path), newline=""))
     try:
         if missing := [c for c in columns if c not in (rows.fieldnames or ())]:

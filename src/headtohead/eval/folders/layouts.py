@@ -1,4 +1,4 @@
-"""Folders in the official layouts: which pictures answer which prompt, and what is missing, doubled or misplaced.
+"""Read folders in the official layouts: the images of each prompt, and what is missing, repeated or misplaced.
 
 GenEval     NNNNN/metadata.jsonl, NNNNN/samples/*.png
 DPG-Bench   <item_id>.png, a grid of 2 x 2 or one picture
@@ -23,12 +23,12 @@ from headtohead.eval.folders import images
 from headtohead.eval.folders.images import FolderError, Troubles
 from headtohead.eval.judges.colours import COLOURS
 
-SAMPLE = re.compile(r"\d+\.png")  # what the official scorer reads
+SAMPLE = re.compile(r"\d+\.png")  # files that the official scorer reads
 
 
 @dataclass(frozen=True)
 class Sorted:
-    """A folder's pictures with their categories; "" where there are none."""
+    """The images of a folder with their categories; "" without categories."""
 
     folder: Path
     categories: dict[Path, str]
@@ -49,9 +49,10 @@ def geneval(
 ) -> Listed:
     """Numbered folders with metadata.jsonl and samples.
 
-    prompts  lines that must be answered, as often as they occur; any when None
-    names    classes that lines may name; any when empty
-    colours  that lines may name
+    folder   in that layout
+    prompts  lines that need a folder each; None accepts any lines
+    names    class names that lines may use; empty accepts any
+    colours  that lines may use
     """
     troubles, out = Troubles(), list[Item]()
     due = Counter(geneval_rules.text(line) for line in prompts or ())
@@ -102,9 +103,10 @@ def _samples(folder: Path, troubles: Troubles) -> tuple[Path, ...]:
 
 
 def dpg(folder: Path, asked: Mapping[str, tuple[Row, ...]]) -> Listed:
-    """Each item's picture, by its file's name.
+    """The image of each item, by the name of its file.
 
-    asked  questions by item
+    folder  in DPG-Bench's layout
+    asked   questions by item
     """
     troubles = Troubles()
     there = _once(images.listed(_folder(folder), troubles), troubles)
@@ -121,7 +123,12 @@ def dpg(folder: Path, asked: Mapping[str, tuple[Row, ...]]) -> Listed:
 
 
 def mjhq(folder: Path, meta: Mapping[str, str] | None = None, flag: str = "--images") -> Sorted:
-    """Pictures by category: MJHQ-30k's folders, or a flat folder. With `meta`, only those that it names count."""
+    """Images by category.
+
+    folder  with MJHQ-30k's folders, or flat
+    meta    categories by name, as `categories` reads them; other images are not counted
+    flag    the option that names the folder, for errors
+    """
     troubles, out = Troubles(), dict[Path, str]()
     flat = list(_once(images.listed(_folder(folder, flag), troubles), troubles).values())
     for own in sorted(p for p in folder.iterdir() if p.is_dir() and p.suffix.lower() not in images.ENDINGS):
@@ -140,7 +147,7 @@ def mjhq(folder: Path, meta: Mapping[str, str] | None = None, flag: str = "--ima
 
 
 def _named(found: dict[Path, str], meta: Mapping[str, str], folder: Path, troubles: Troubles) -> dict[Path, str]:
-    """Keep the pictures that meta_data.json names, with its categories."""
+    """The images that meta_data.json names, with the categories it gives."""
     out = {}
     for name, path in _once(list(found), troubles).items():
         if name not in meta:
@@ -157,7 +164,7 @@ def _named(found: dict[Path, str], meta: Mapping[str, str], folder: Path, troubl
 
 
 def _once(paths: Sequence[Path], troubles: Troubles) -> dict[str, Path]:
-    """Files by name without ending; of two files of one name the first counts."""
+    """Files by name without extension; of two files with one name, the first is used."""
     out: dict[str, Path] = {}
     for path in paths:
         if path.stem in out:
@@ -168,7 +175,7 @@ def _once(paths: Sequence[Path], troubles: Troubles) -> dict[str, Path]:
 
 
 def categories(path: Path) -> dict[str, str]:
-    """meta_data.json of MJHQ-30k: the category of each name."""
+    """Read meta_data.json of MJHQ-30k: categories by name."""
     try:
         read = json.loads(images.text(path))
         return {name: str(row["category"]) for name, row in read.items()}

@@ -1,4 +1,4 @@
-"""The options of each command of headtohead.eval, and the checks on them that need no torch."""
+"""The options of each command of headtohead.eval, and checks of them before torch is imported."""
 
 from __future__ import annotations
 
@@ -16,17 +16,19 @@ DPG_MODES = ("official", "fixed")
 
 
 def _common(parser: Parser) -> None:
-    parser.add_argument("--images", type=Path, required=True, help="the folder of pictures, in the official layout")
-    parser.add_argument("--out", type=Path, help="the result as JSON; with it, an interrupted command goes on")
-    parser.add_argument("--batch", type=positive, default=16, help="pictures at once")
-    parser.add_argument("--allow-missing", action="store_true", help="exit 0 though pictures are missing or damaged")
+    parser.add_argument("--images", type=Path, required=True, help="folder of images, in the official layout")
+    parser.add_argument("--out", type=Path, help="the result as JSON; with it, an interrupted command resumes")
+    parser.add_argument("--batch", type=positive, default=16, help="images in a forward pass")
+    parser.add_argument(
+        "--allow-missing", action="store_true", help="exit with 0 even if images are missing or damaged"
+    )
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
     parser.add_device()
 
 
 def geneval(parser: Parser) -> None:
     _common(parser)
-    parser.add_argument("--prompts", type=Path, help="evaluation_metadata.jsonl: prompts without pictures are named")
+    parser.add_argument("--prompts", type=Path, help="evaluation_metadata.jsonl; prompts without images are listed")
     parser.add_argument("--names", type=Path, metavar="FILE",
                         help=f"required: the detector's class names in order; from {GENEVAL}")  # fmt: skip
     parser.add_argument("--detector", default=DETECTOR, help="a Mask2Former by name or folder")
@@ -40,33 +42,35 @@ def dpg(parser: Parser) -> None:
                         help=f"dpg_bench.csv, the questions; from {DPG}")  # fmt: skip
     parser.add_argument("--judge", default=ANSWERER, help="a BLIP or chat model that sees, by name or folder")
     parser.add_argument("--mode", choices=("official", "fixed", "both"), default="official",
-                        help="official: bugs too; both: side by side, and with --out NAME.json the files are "
+                        help="official: with its bugs; both: side by side, and with --out NAME.json the files are "
                         "NAME.official.json and NAME.fixed.json")  # fmt: skip
-    parser.add_argument("--tiles", type=int, choices=(1, 4), default=4, help="pictures in a file: a 2 x 2 grid, or one")
+    parser.add_argument("--tiles", type=int, choices=(1, 4), default=4, help="images in a file: a 2 x 2 grid, or one")
 
 
 def _features(parser: Parser) -> None:
     _common(parser)
-    parser.add_argument("--space", choices=SPACES, default="inception", help="the features that are compared")
+    parser.add_argument("--space", choices=SPACES, default="inception", help="feature space")
     parser.add_argument("--mode", choices=RESIZERS,
                         help="Inception's resizer, as clean-fid names them (default: clean)")  # fmt: skip
     parser.add_argument("--weights", default="", metavar="FILE",
-                        help="weights, when they cannot be fetched; of clip as MODEL:FILE")  # fmt: skip
+                        help="file of the weights if the hub cannot be reached; for clip MODEL:FILE")  # fmt: skip
 
 
 def fid(parser: Parser) -> None:
     _features(parser)
     parser.add_argument("--reference", type=Path, required=True,
-                        help=f"a folder of pictures, or saved .safetensors; MJHQ-30k: {MJHQ}")  # fmt: skip
+                        help=f"folder of images, or saved statistics (.safetensors); MJHQ-30k: {MJHQ}")  # fmt: skip
     parser.add_argument("--prompts", type=Path, help="meta_data.json of MJHQ-30k: names and categories")
     parser.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "headtohead" / "references",
-                        help="where a reference's statistics are kept")  # fmt: skip
-    parser.add_argument("--draws", type=_draws, default=20, help="of the bootstrap over pictures; 0 for no interval")
+                        help="folder that caches statistics of references")  # fmt: skip
+    parser.add_argument(
+        "--draws", type=_resamples, default=20, help="bootstrap resamples of the images; 0 for no interval"
+    )
 
 
 def diversity(parser: Parser) -> None:
     _features(parser)
-    parser.add_argument("--accepted", type=Path, help="a geneval result: only pictures that it found right count")
+    parser.add_argument("--accepted", type=Path, help="a geneval result; images that it marks wrong are left out")
 
 
 def world(parser: Parser) -> None:
@@ -84,14 +88,14 @@ def compare(parser: Parser) -> None:
     parser.add_argument("b", type=Path)
 
 
-def _draws(text: str) -> int:
+def _resamples(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) == 1:
         raise argparse.ArgumentTypeError(f"expected 0, or a whole number from 2 on, got {text!r}")
     return int(text)
 
 
-def outs(out: Path | None, modes: Sequence[str] = ("",)) -> list[Path]:
-    """The files of the results; several modes go to files of their own."""
+def result_files(out: Path | None, modes: Sequence[str] = ("",)) -> list[Path]:
+    """The files that results are written to: `--out`, or one file for each of several modes."""
     if out is None or len(modes) == 1:
         return [out] if out else []
     stem = out.name.removesuffix(".json")
@@ -99,10 +103,10 @@ def outs(out: Path | None, modes: Sequence[str] = ("",)) -> list[Path]:
 
 
 def check(given: argparse.Namespace) -> None:
-    """Refuse paths and combinations that cannot work; makes nothing on the disk."""
+    """Refuse missing files, unwritable paths and contradicting options; creates nothing."""
     named = vars(given)
     both = given.command == "dpg" and given.mode == "both"
-    for path in outs(named.get("out"), DPG_MODES if both else ("",)):
+    for path in result_files(named.get("out"), DPG_MODES if both else ("",)):
         _writable(path, "--out")
     if given.command == "geneval" and given.names is None:
         raise InputError(f"--names: {NAMES_NEEDED}")

@@ -1,4 +1,4 @@
-"""The result of scoring a folder, with what identifies it: as JSON, as a table, and compared with another one."""
+"""The result of scoring a folder: written and read as JSON, printed as a table, compared with another result."""
 
 from __future__ import annotations
 
@@ -15,33 +15,36 @@ from headtohead.eval.folders.uncertainty import Interval, paired
 from headtohead.utils import files
 from headtohead.utils.compute import PACKAGES, versions
 
-RAN_ON = ("headtohead", *PACKAGES, "torchvision", "pillow", "numpy", "scipy", "timm", "clean-fid")
+PACKAGES_RECORDED = ("headtohead", *PACKAGES, "torchvision", "pillow", "numpy", "scipy", "timm", "clean-fid")
 
 
 def packages() -> dict[str, str]:
-    return versions(RAN_ON)
+    """Versions of the packages that scores depend on."""
+    return versions(PACKAGES_RECORDED)
 
 
 @dataclass
 class Result:
+    """Scores of a folder, with everything that two results must share to be compared."""
+
     metric: str
     mode: str
     judge: dict[str, Any]  # by role: name and hash of weights
-    settings: dict[str, Any]  # of the judges, on which scores depend
+    settings: dict[str, Any]  # of the judges
     images: str
     scores: dict[str, float]
     intervals: dict[str, dict[str, float]]
-    interval_is: str
-    n: dict[str, int]
+    interval_is: str  # what the intervals cover
+    n: dict[str, int]  # pictures or prompts by score
     picture_size: list[str]
     exam: str = ""  # a hash of the prompts
     resizer: str = ""
     reference: dict[str, Any] = field(default_factory=dict)
-    accepted: dict[str, Any] = field(default_factory=dict)  # the result that selects the pictures that count
+    accepted: dict[str, Any] = field(default_factory=dict)  # the GenEval result that selects the pictures
     prompts: list[dict[str, Any]] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    not_comparable_because: list[str] = field(default_factory=list)  # with published numbers
+    not_comparable_because: list[str] = field(default_factory=list)  # differences from the published protocol
     packages: dict[str, str] = field(default_factory=packages)
 
     def __post_init__(self) -> None:
@@ -62,7 +65,7 @@ class Result:
 
 
 def table(results: Sequence[Result]) -> str:
-    """Scores with their intervals, a line each; several modes of one folder in columns."""
+    """A line for each score with its interval; several modes of one folder are columns."""
     rows = {name: [_cell(r, name) for r in results] for name in dict.fromkeys(n for r in results for n in r.scores)}
     heads = [f"{r.metric} ({r.mode})" for r in results]
     widths = [max(map(len, column)) for column in zip(heads, *rows.values(), strict=True)]
@@ -92,7 +95,7 @@ def interval(i: Interval) -> dict[str, float]:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Read a result; a file that is none is refused, naming the key that is wrong."""
+    """Read a result file; raises for any other file, naming the wrong key."""
     try:
         out = json.loads(images.text(path))
     except FolderError:
@@ -119,22 +122,22 @@ WRITTEN: dict[str, type] = {
 
 
 def _wrong(row: Any) -> str:
-    """The key of a prompt's row that is missing or of a wrong type; empty if none is."""
+    """The first key of a prompt's row that is missing or of a wrong type; empty if all are right."""
     if not isinstance(row, dict) or not isinstance(row.get("id"), str):
         return "id"
     if type(row.get("score")) not in (int, float) or not math.isfinite(row["score"]):
         return "score"
     if not isinstance(row.get("task", ""), str):
         return "task"
-    told = row.get("pictures", [])
-    if not isinstance(told, list) or not all(isinstance(p, dict) and isinstance(p.get("file"), str) for p in told):
+    own = row.get("pictures", [])
+    if not isinstance(own, list) or not all(isinstance(p, dict) and isinstance(p.get("file"), str) for p in own):
         return "pictures"
     return ""
 
 
-# Keys of results that must be equal, and keys below them that need not be, since a hash is recorded beside them.
+# Keys that must be equal in both results; NAMES below them may differ where a hash is recorded beside the name.
 SAME = ("metric", "mode", "judge", "settings", "resizer", "reference", "accepted", "exam")
-CALLED = ("name", "file")
+NAMES = ("name", "file")
 
 
 @dataclass(frozen=True)
@@ -148,7 +151,7 @@ class Comparison:
 
 
 def compare(a: Path, b: Path) -> Comparison:
-    """B - A, from two files of results; refused where they differ in what they measured."""
+    """The difference B - A of two result files; raises if they measured different things."""
     one, other = read(a), read(b)
     refused = f"{a} and {b} do not compare:"
     rows = {row["id"]: row for row in one["prompts"]}, {row["id"]: row for row in other["prompts"]}
@@ -173,10 +176,10 @@ def compare(a: Path, b: Path) -> Comparison:
 
 
 def differences(place: str, one: Any, other: Any) -> Iterator[tuple[str, Any, Any]]:
-    """The parts that differ, each with its key."""
+    """Where two values differ: key, value of one, value of the other."""
     if isinstance(one, dict) and isinstance(other, dict):
         for key in sorted(set(one) | set(other)):
-            if key not in CALLED or len(one) == 1:
+            if key not in NAMES or len(one) == 1:
                 yield from differences(f"{place}.{key}", one.get(key), other.get(key))
     elif one != other:
         yield place, one, other

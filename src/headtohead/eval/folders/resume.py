@@ -1,7 +1,7 @@
 """Resume an interrupted scoring of a folder: finished batches are kept in files beside the result.
 
-A row is reused only if everything that it depends on is unchanged: the judge, its settings and the packages (first line
-of the file), the prompt and the picture files (the row's own hash), and its own bytes (a checksum).
+A row is reused only if nothing that it depends on has changed: the judge, its settings and the packages (the file's
+first line), the prompt and the images (a hash in the row), and the row itself (a checksum).
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class How:
-    """How a folder is scored: what a user chooses beside pictures and judges.
+    """Options of scoring.
 
-    batch   pictures at once
-    out     file of the result; what is done is kept beside it, for an interrupted command to go on
+    batch   images in a forward pass
+    out     file of the result; finished batches are kept beside it
     quiet   no progress bars
-    device  on which judges take pictures
+    device  of the judges
     """
 
     batch: int = 16
@@ -45,16 +45,20 @@ class How:
     device: str = "cpu"
 
 
-def rows_of(out: Path) -> Path:
+def rows_file(out: Path) -> Path:
     return out.with_name(f"{out.name}.partial.jsonl")
 
 
-def features_beside(out: Path) -> Path:
+def features_folder(out: Path) -> Path:
     return out.with_name(f"{out.name}.partial")
 
 
 def writable(path: Path, flag: str) -> None:
-    """Make the folder of a file and try to write there, before anything is computed for it."""
+    """Create the folder of a file and check that it can be written, before anything is computed.
+
+    path  of the file
+    flag  the option that names it, for errors
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         probe = path.with_name(f"{path.name}.{os.getpid()}.part")
@@ -64,17 +68,17 @@ def writable(path: Path, flag: str) -> None:
         raise FolderError(f"{flag} {path}: cannot be written ({error.strerror})") from None
 
 
-class Done:
-    """Finished rows by id, in an append-only file.
+class FinishedRows:
+    """Rows of finished prompts by id, in an append-only file.
 
-    out   the result that they belong to; nothing is kept without one
-    head  what all rows depend on
-    of    by id: a hash of what the row depends on
+    out     file of the result; without one, rows stay in memory
+    head    judge, settings and packages, on which all rows depend
+    hashes  by id, of the prompt and images that the row depends on
     """
 
-    def __init__(self, out: Path | None, head: Mapping[str, Any], of: Mapping[str, str]) -> None:
+    def __init__(self, out: Path | None, head: Mapping[str, Any], hashes: Mapping[str, str]) -> None:
         self.rows: dict[str, Row] = {}
-        self.path, self.of = rows_of(out) if out else None, of
+        self.path, self.hashes = rows_file(out) if out else None, hashes
         if not self.path:
             return
         first = json.dumps(head, sort_keys=True)
@@ -82,25 +86,25 @@ class Done:
         if lines and lines[0] != first.encode():
             say(f"eval: {self.path}: belongs to another judge, setting or folder; starting over")
         elif lines:
-            self._take(lines[1:-1])  # the last one is empty, or was cut short
+            self._load(lines[1:-1])  # the last one is empty or incomplete
         self.path.write_text("".join(f"{text}\n" for text in (first, *map(self._line, self.rows.values()))))
 
-    def _take(self, lines: Sequence[bytes]) -> None:
+    def _load(self, lines: Sequence[bytes]) -> None:
         for number, line in enumerate(lines, 2):
             try:
-                told = json.loads(line)
-                row, of, whole = told["row"], told["of"], told["sum"] == digest([told["of"], told["row"]])
+                entry = json.loads(line)
+                row, own, valid = entry["row"], entry["of"], entry["sum"] == digest([entry["of"], entry["row"]])
             except (ValueError, TypeError, KeyError):
-                whole = False
-            if not whole:
+                valid = False
+            if not valid:
                 say(f"eval: {self.path}: line {number} is damaged; going on from the lines before it")
                 return
-            if self.of.get(row["id"]) == of:
+            if self.hashes.get(row["id"]) == own:
                 self.rows[row["id"]] = row
 
     def _line(self, row: Row) -> str:
-        of = self.of[row["id"]]
-        return json.dumps({"of": of, "row": row, "sum": digest([of, row])})
+        own = self.hashes[row["id"]]
+        return json.dumps({"of": own, "row": row, "sum": digest([own, row])})
 
     def add(self, rows: Iterable[Row]) -> None:
         rows = list(rows)
@@ -115,7 +119,12 @@ def one(_: Any) -> int:
 
 
 def batches(items: Iterable[T], most: int, size: Callable[[T], int] = one) -> Iterator[list[T]]:
-    """Items in groups of about `most` pictures; `size` counts those of an item."""
+    """Group items.
+
+    items  to be grouped
+    most   images in a group; one item may exceed it
+    size   number of images of an item
+    """
     group: list[T] = []
     total = 0
     for item in items:
@@ -128,13 +137,17 @@ def batches(items: Iterable[T], most: int, size: Callable[[T], int] = one) -> It
         yield group
 
 
-def watched(
+def with_progress(
     groups: Iterable[list[T]], total: int, how: How, *, size: Callable[[T], int] = one, done: int = 0, doing: str = ""
 ) -> Iterator[list[T]]:
-    """Groups, with a progress bar that counts pictures.
+    """Yield groups while a progress bar counts their images.
 
-    total  pictures in all
-    done   pictures finished before
+    groups  of items
+    total   number of images
+    how     whether bars are shown
+    size    number of images of an item
+    done    images finished before
+    doing   label of the bar
     """
     with tqdm(total=total, initial=done, unit="picture", disable=how.quiet, desc=doing or None) as bar:
         for group in groups:
@@ -146,39 +159,39 @@ def digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
 
 
-PORTION = 256  # pictures in a file
+FILE_SIZE = 256  # images whose features are in one file
 Array = NDArray[np.float64]
 
 
-class FeaturesKept:
-    """Features of pictures, kept in files; reused while the picture, the network and the packages are unchanged.
+class FeatureFiles:
+    """Features of images in files, reused while the image, the network and the packages are unchanged.
 
-    folder  of the files; nothing is kept without one
+    folder  of the files; without one, features stay in memory
     head    network and packages
     """
 
     def __init__(self, folder: Path | None, head: Any) -> None:
-        self.rows: dict[str, tuple[Array, str]] = {}  # by the picture's stamp: features and the picture's size
+        self.rows: dict[str, tuple[Array, str]] = {}  # by the image's stamp: features and size
         self.folder, self._head, self._new = folder, digest(head), list[str]()
         for path in sorted(folder.glob("*.safetensors")) if folder and folder.is_dir() else ():
             try:
-                self._take(path)
+                self._load(path)
             except (OSError, SafetensorError, ValueError, KeyError, TypeError):
                 say(f"eval: {path}: is damaged or of other settings; its pictures are worked through again")
                 path.unlink()
 
-    def _take(self, path: Path) -> None:
+    def _load(self, path: Path) -> None:
         with safe_open(path, "np") as f:
-            told = json.loads((f.metadata() or {})["headtohead"])
+            about = json.loads((f.metadata() or {})["headtohead"])
             features: Array = f.get_tensor("features")
-        if told["head"] != self._head or told["sum"] != _sum(features):
+        if about["head"] != self._head or about["sum"] != _sum(features):
             raise ValueError
-        self.rows |= {stamp: (row, size) for (stamp, size), row in zip(told["pictures"], features, strict=True)}
+        self.rows |= {stamp: (row, size) for (stamp, size), row in zip(about["pictures"], features, strict=True)}
 
     def add(self, stamp: str, features: Array, size: str) -> None:
         self.rows[stamp] = features, size
         self._new.append(stamp)
-        if len(self._new) >= PORTION:
+        if len(self._new) >= FILE_SIZE:
             self.flush()
 
     def flush(self) -> None:
@@ -186,10 +199,10 @@ class FeaturesKept:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         features = np.stack([self.rows[stamp][0] for stamp in self._new])
-        told = {"head": self._head, "sum": _sum(features), "pictures": [(s, self.rows[s][1]) for s in self._new]}
+        about = {"head": self._head, "sum": _sum(features), "pictures": [(s, self.rows[s][1]) for s in self._new]}
         path = self.folder / f"{digest(self._new)}.safetensors"
         with files.beside(path) as part:
-            save_file({"features": features}, part, metadata={"headtohead": json.dumps(told)})
+            save_file({"features": features}, part, metadata={"headtohead": json.dumps(about)})
         self._new = []
 
 
@@ -197,8 +210,8 @@ def _sum(features: Array) -> str:
     return hashlib.sha256(np.ascontiguousarray(features).tobytes()).hexdigest()
 
 
-def forget(folder: Path) -> None:
-    """Delete kept features, once the result is written."""
+def delete_features(folder: Path) -> None:
+    """Delete kept features once the result is written."""
     for path in (*folder.glob("*.safetensors"), *folder.glob("*.part")):
         path.unlink(missing_ok=True)
     with suppress(OSError):

@@ -1,4 +1,4 @@
-"""Score the pictures of prompts in a folder by a benchmark's rules, the same that a curve's points use."""
+"""Score a folder of images by GenEval's or DPG-Bench's rules, with the code that points of a curve use."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from headtohead.eval.benchmarks.base import Benchmark, Item, Judged, Judges, Lis
 from headtohead.eval.folders import images
 from headtohead.eval.folders.images import FolderError, Troubles
 from headtohead.eval.folders.result import Result, interval, packages
-from headtohead.eval.folders.resume import Done, How, Row, batches, digest, watched
+from headtohead.eval.folders.resume import FinishedRows, How, Row, batches, digest, with_progress
 from headtohead.eval.folders.uncertainty import LABEL, over_prompts
 from headtohead.eval.judges.base import Answerer
 from headtohead.pretrained.loading.by_name import Identity
@@ -29,26 +29,29 @@ class KnownAnswerer(Answerer, Protocol):
 
 @dataclass(frozen=True)
 class Verdict:
-    """A verdict read back from a row."""
+    """The score of one image, read back from a row."""
 
     task: str
     score: float
 
 
 def by_picture(benchmark: Benchmark, listed: Listed, judges: Judges, settings: dict[str, Any], how: How) -> Result:
-    """One verdict a picture: tasks, `overall`, and the score if any picture of a prompt counted.
+    """Score each image by itself: scores of tasks, `overall`, and of prompts with any correct image.
 
-    judges    by role, each with its identity
-    settings  of the judges that move scores beside their weights
+    benchmark  whose rules apply
+    listed     prompts with their images
+    judges     by role, each with its identity
+    settings   of the judges, beside their weights
+    how        options of scoring
     """
     items, troubles = listed.items, Troubles([*listed.troubles.lines])
     judge = {role: own.identity.plain() for role, own in judges.items()}
     head = {"metric": benchmark.name, "judge": judge, "settings": settings, "packages": packages()}
-    done = Done(how.out, head, {item.id: _made_of(item) for item in items})
+    done = FinishedRows(how.out, head, {item.id: _hash(item) for item in items})
     todo = [item for item in items if item.id not in done.rows]
     total, left = (sum(map(_pictures, part)) for part in (items, todo))
     groups = batches(todo, how.batch, _pictures)
-    for group in watched(groups, total, how, size=_pictures, done=total - left):
+    for group in with_progress(groups, total, how, size=_pictures, done=total - left):
         done.add(_verdicts(benchmark, group, judges, how.device))
     every = [done.rows[item.id] for item in items]
     troubles.lines += [line for row in every for line in row["damaged"]]
@@ -89,8 +92,8 @@ def _pictures(item: Item) -> int:
     return len(item.files)
 
 
-def _made_of(item: Item) -> str:
-    """A hash of everything that a prompt's row depends on."""
+def _hash(item: Item) -> str:
+    """A hash of the prompt and images that a row depends on."""
     return digest([item.prompt, item.rule, [images.stamp(path) for path in item.files]])
 
 
@@ -117,7 +120,7 @@ def _verdicts(benchmark: Benchmark, group: list[Item], judges: Judges, device: s
 
 
 def _judged(benchmark: Benchmark, items: list[Item], pictures: list[Tensor], judges: Judges) -> list[Judged]:
-    """Of pictures of any sizes, batched by size."""
+    """Judge images of any sizes, in batches of one size."""
     out: dict[int, Judged] = {}
     for rows, batch in images.stacked(pictures):
         out |= zip(rows, benchmark.judge([items[k] for k in rows], batch, judges), strict=True)
@@ -127,16 +130,21 @@ def _judged(benchmark: Benchmark, items: list[Item], pictures: list[Tensor], jud
 def by_answers(
     benchmark: Dpg, listed: Listed, answerer: KnownAnswerer, *, tiles: int, modes: Sequence[Mode], how: How
 ) -> list[Result]:
-    """A result for each mode, from one round of questions.
+    """Score images by answers to questions; a result for each mode, from the same answers.
 
-    tiles  pictures in a file: a square grid, or one
+    benchmark  DPG-Bench
+    listed     prompts with their images
+    answerer   answers questions about images
+    tiles      images in a file: a square grid, or one
+    modes      official (with its bugs) or fixed
+    how        options of scoring
     """
     items, troubles = listed.items, Troubles([*listed.troubles.lines])
     judge, settings = {"answerer": answerer.identity.plain()}, {"tiles": tiles}
     head = {"metric": benchmark.name, "judge": judge, "settings": settings, "packages": packages()}
-    done = Done(how.out, head, {item.id: _made_of(item) for item in items})
+    done = FinishedRows(how.out, head, {item.id: _hash(item) for item in items})
     todo = [item for item in items if item.id not in done.rows]
-    for (item,) in watched(batches(todo, 1), len(items), how, done=len(items) - len(todo)):
+    for (item,) in with_progress(batches(todo, 1), len(items), how, done=len(items) - len(todo)):
         for path, picture in images.read(item.files, troubles):
             try:
                 parts = images.crops(picture, tiles, path)
@@ -144,8 +152,8 @@ def by_answers(
                 troubles.lines.append(str(error))
                 continue
             texts = [row["question_natural_language"] for row in item.rule]
-            said = answerer.answers(parts, [texts] * len(parts))
-            done.add([{"id": item.id, "size": images.size(parts[0]), "answers": said}])
+            answers = answerer.answers(parts, [texts] * len(parts))
+            done.add([{"id": item.id, "size": images.size(parts[0]), "answers": answers}])
     kept = [item for item in items if item.id in done.rows]
     if not kept:
         raise FolderError(f"--images {listed.folder}: none of its pictures can be scored; {troubles.lines[-1]}")

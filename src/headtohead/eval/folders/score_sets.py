@@ -1,4 +1,4 @@
-"""Sets of pictures: Fréchet distances against a reference, and how different the pictures of one prompt are."""
+"""Score sets of images: Fréchet distance to a reference, and the diversity of images of one prompt."""
 
 from __future__ import annotations
 
@@ -19,21 +19,32 @@ from headtohead.eval.folders.images import FolderError
 from headtohead.eval.folders.layouts import Sorted
 from headtohead.eval.folders.references import features_of, reference
 from headtohead.eval.folders.result import Result, interval
-from headtohead.eval.folders.resume import How, features_beside
+from headtohead.eval.folders.resume import How, features_folder
 from headtohead.eval.folders.uncertainty import LABEL, LABEL_PICTURES, over_pictures, over_prompts
 from headtohead.eval.judges.features import Features
 from headtohead.eval.metrics.diversity import mean_distances
 from headtohead.eval.metrics.fid import Array, FrechetDistance, Reference, infinity
 
-DRAWS = 20  # of the bootstrap over pictures
-LEAST_FOR_INFINITY = 100
+RESAMPLES = 20  # of the bootstrap over images
+LEAST_FOR_INFINITY = 100  # images
 
 
-def score_fid(found: Sorted, place: Path, net: Features, *, cache: Path, how: How, draws: int = DRAWS) -> Result:
+def score_fid(
+    found: Sorted, place: Path, net: Features, *, cache: Path, how: How, resamples: int = RESAMPLES
+) -> Result:
+    """Fréchet distances of a folder, of all images and by category.
+
+    found      images by category
+    place      reference: folder of images or saved statistics
+    net        feature network
+    cache      folder of cached statistics
+    how        options of scoring
+    resamples  of the bootstrap over images; 0 gives no interval
+    """
     against = reference(place, net, cache, how)
     troubles = [*against.troubles, *found.troubles.lines]
-    beside = features_beside(how.out) if how.out else None
-    rows, kept, sizes = features_of(found.categories, net, troubles, how, beside)
+    folder = features_folder(how.out) if how.out else None
+    rows, kept, sizes = features_of(found.categories, net, troubles, how, folder)
     if len(rows) < 2:
         raise FolderError(f"--images {found.folder}: one picture has no spread; two are the least")
     categories = np.array([found.categories[p] for p in kept])
@@ -55,7 +66,7 @@ def score_fid(found: Sorted, place: Path, net: Features, *, cache: Path, how: Ho
         notes.append("CLIP features favour designs that predict CLIP features")
     if net.space == "shipped":
         notes.append("the shipped features were learnt from the embedded dataset and say little of other pictures")
-    span = over_pictures(rows, whole.distance, draws, how.quiet) if draws else None
+    span = over_pictures(rows, whole.distance, resamples, how.quiet) if resamples else None
     result = Result(
         metric=f"fid-{net.space}",
         mode=net.resizer,
@@ -82,7 +93,7 @@ def _distance(reference: Reference, features: Array) -> float:
 
 
 def fid_differences(r: Result) -> Iterator[str]:
-    """Each way in which a Fréchet distance differs from the published ones on MJHQ-30k."""
+    """Every difference from the published Fréchet distances on MJHQ-30k."""
     yield "the reference: no checksum of MJHQ-30k is published against which its pictures could be held"
     if r.metric != "fid-inception":
         yield f"{r.metric.split('-')[1]} features, not Inception's"
@@ -97,14 +108,18 @@ def fid_differences(r: Result) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Accepted:
-    """The pictures that a result of GenEval accepted, identified by their bytes."""
+    """The images that a result of GenEval marked correct, identified by their bytes."""
 
     pictures: dict[str, list[Path]]  # by prompt
     identity: dict[str, Any]  # the result's file, judge and settings
 
     @staticmethod
     def of(path: Path, listed: Listed) -> Accepted:
-        """From a result of GenEval; refused if it is of other pictures."""
+        """Read a result of GenEval; raises if it is of other images.
+
+        path    of the result
+        listed  images to be scored
+        """
         result = results.read(path)
         if result["metric"] != "geneval":
             raise FolderError(f"--accepted {path}: is a result of {result['metric']}, not of geneval")
@@ -122,17 +137,20 @@ class Accepted:
 
 
 def score_diversity(listed: Listed, net: Features, accepted: Accepted | None, how: How) -> Result:
-    """Mean pairwise feature distance of the pictures of a prompt, in GenEval's layout.
+    """Mean pairwise feature distance of the images of a prompt.
 
-    accepted  which pictures count; all when None
+    listed    prompts with their images
+    net       feature network
+    accepted  images to use; None for all
+    how       options of scoring
     """
     counting = accepted.pictures if accepted else {a.id: list(a.files) for a in listed.items}
     pairs = {item: paths for item, paths in counting.items() if len(paths) > 1}
     if not pairs:
         raise FolderError(f"--images {listed.folder}: no prompt has two pictures that count")
     troubles = [*listed.troubles.lines]
-    beside = features_beside(how.out) if how.out else None
-    every, kept, sizes = features_of([p for paths in pairs.values() for p in paths], net, troubles, how, beside)
+    folder = features_folder(how.out) if how.out else None
+    every, kept, sizes = features_of([p for paths in pairs.values() for p in paths], net, troubles, how, folder)
     features = dict(zip(kept, every, strict=True))
     rows: list[dict[str, Any]] = []
     used = 0

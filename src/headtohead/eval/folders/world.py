@@ -1,4 +1,4 @@
-"""Score a folder with the embedded dataset's own judge, which ships with the package and needs no model hub."""
+"""Score a folder with the embedded dataset's judge, which ships with the package and needs no model hub."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ REASON = "the prompts and the judge are the embedded dataset's"
 
 
 class Resized:
-    """The embedded judge on pictures of any size, which it sees at the size of the embedded dataset."""
+    """The embedded dataset's judge for images of any size, which are resized to that of the dataset."""
 
     def __init__(self, judge: PixelJudge) -> None:
         self.judge, self.identity = judge, Identity(judge.name, weights_hash(judge.net.state_dict()))
@@ -47,12 +47,12 @@ def _resized(pictures: Tensor) -> Tensor:
 
 
 def listed(folder: Path, prompts: Path | None, split: Split, tiles: int) -> Callable[[PixelJudge, How], list[Result]]:
-    """Read prompts and list pictures; what is returned scores them.
+    """Read prompts and list images; returns a function that scores them.
 
     folder   in GenEval's layout (<index>/samples/*.png) or DPG-Bench's (<item>.png)
-    prompts  of GenEval (.jsonl) or of DPG-Bench (.csv); those that ship when None
+    prompts  of GenEval (.jsonl) or of DPG-Bench (.csv); None for the shipped ones
     split    of the shipped prompts
-    tiles    pictures in a file of DPG-Bench's layout
+    tiles    images in a file of DPG-Bench's layout
     """
     numbered = any(path.is_dir() and path.name.isdigit() for path in folder.iterdir())
     prompts = prompts or FOLDER / split / ("geneval.jsonl" if numbered else "dpg.csv")
@@ -63,20 +63,20 @@ def listed(folder: Path, prompts: Path | None, split: Split, tiles: int) -> Call
 
         def pictures(judge: PixelJudge, how: How) -> list[Result]:
             judges = dict.fromkeys(("detector", "colours"), Resized(judge))
-            return [_known(score.by_picture(geneval.GENEVAL, found, judges, settings, how))]
+            return [_not_published(score.by_picture(geneval.GENEVAL, found, judges, settings, how))]
 
         return pictures
     if prompts.suffix != ".csv":
         raise FolderError(f"--prompts {prompts}: expected GenEval's lines (.jsonl) or DPG-Bench's questions (.csv)")
-    asked = layouts.dpg(folder, questions(prompts))
+    found = layouts.dpg(folder, questions(prompts))
 
     def answers(judge: PixelJudge, how: How) -> list[Result]:
-        results = score.by_answers(DPG, asked, Resized(judge), tiles=tiles, modes=("fixed",), how=how)
-        return [_known(result) for result in results]
+        results = score.by_answers(DPG, found, Resized(judge), tiles=tiles, modes=("fixed",), how=how)
+        return [_not_published(result) for result in results]
 
     return answers
 
 
-def _known(result: Result) -> Result:
+def _not_published(result: Result) -> Result:
     damaged = [f"{len(result.troubles)} missing or damaged"] if result.troubles else list[Any]()
     return replace(result, not_comparable_because=[REASON, *damaged])
