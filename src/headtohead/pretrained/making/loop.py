@@ -23,7 +23,7 @@ Loss = Callable[[nn.Module, int, str], dict[str, Tensor]]  # (model, step, devic
 
 @dataclass(frozen=True)
 class Budget:
-    """Length and optimizer settings of a training."""
+    """Length, optimizer settings and precision of a training."""
 
     steps: int
     batch: int
@@ -72,10 +72,14 @@ def fit(
 ) -> Fitted:
     """Train a model, resuming from `work/<name>.pt` if that exists.
 
+    name        of the model, for the state's file and messages
+    model       to be trained
     loss        (model, step, device) to named terms, of which "loss" is their sum
+    budget      length and optimizer settings
     seed        of the noise of each step
     work        folder of the state
-    say         called with progress lines
+    device      cpu or cuda
+    say         prints a line
     save_every  seconds between two saved states
     """
     model = model.to(device).train()
@@ -92,7 +96,7 @@ def fit(
         if step < budget.steps:
             say(f"{name}: resuming at step {step}")
     begun = step
-    saved = said = started = time.monotonic()
+    saved = printed = started = time.monotonic()
     while step < budget.steps:
         torch.manual_seed(seed * 1_000_003 + step)
         for group in optimizer.param_groups:
@@ -106,13 +110,13 @@ def fit(
         average.update_parameters(model)
         step += 1
         now = time.monotonic()
-        if now - said > 20 or step == budget.steps or step == 1:
+        if now - printed > 20 or step == budget.steps or step == 1:
             values = {k: round(float(v.detach()), 4) for k, v in terms.items()}
             spent, left = seconds + now - started, (now - started) / (step - begun) * (budget.steps - step)
             shown = ", ".join(f"{k} {v}" for k, v in values.items())
             say(f"{name}: step {step:,} of {budget.steps:,}, about {left / 60:.0f} min left, {shown}")
             history.append({"step": step, "seconds": round(spent, 1), **values})
-            said = now
+            printed = now
         if now - saved > save_every or step == budget.steps:
             _save(state_path, model, average, optimizer, step, seconds + now - started, history)
             saved = now

@@ -28,11 +28,14 @@ ENCODED = 256  # pictures encoded at a time
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage's surroundings.
+    """Training of one pretrained model.
 
+    name    of the model
+    recipe  architecture, budget and seeds
     work    folder of the training's state
     folder  of the weights
-    say     called with progress lines
+    device  cpu or cuda
+    say     prints a line
     """
 
     name: str
@@ -57,7 +60,7 @@ class Stage:
         )
 
 
-Made = tuple[dict[str, Tensor], Fitted | None]
+Made = tuple[dict[str, Tensor], Fitted | None]  # tensors of the weights file; None where nothing is trained
 
 
 def _judge(stage: Stage) -> Made:
@@ -127,7 +130,7 @@ def _clip(stage: Stage) -> Made:
 
 
 def _clip_untrained(stage: Stage) -> Made:
-    """Not trained; only its batch norms need the statistics of pictures."""
+    """Not trained; only its batch norms collect statistics of pictures."""
     model = _with_pixel_head(stage)
     with torch.no_grad():
         for step in range(50):
@@ -164,8 +167,8 @@ def _cached(stage: Stage, name: str, number: int, encode: Callable[[Tensor], Ten
     """
     path = stage.work.parent / f"{name}-{recipe_hash(name)}-{stage.recipe.stream}-{number}.pt"
     if path.exists():
-        kept: Tensor = torch.load(path, weights_only=True, mmap=True)
-        return kept
+        cached: Tensor = torch.load(path, weights_only=True, mmap=True)
+        return cached
     stage.say(f"{stage.name}: encoding {number:,} pictures with {name}")
     parts = []
     for start in range(0, number, ENCODED):
@@ -200,7 +203,11 @@ def current(name: str, folder: Path = weight_files.WEIGHTS) -> bool:
 
 
 def thinned(history: list[dict[str, float]], rows: int = 20) -> list[dict[str, float]]:
-    """The first, the last and evenly spaced rows between."""
+    """The first, the last and evenly spaced rows between.
+
+    history  rows of a training's log
+    rows     how many are kept
+    """
     return [history[k] for k in sorted(set(np.linspace(0, len(history) - 1, rows).astype(int).tolist()))]
 
 
@@ -210,7 +217,9 @@ def make(
     """Train and store one model unless it is up to date; returns whether it was trained.
 
     name    of a recipe
-    work    folder in which unfinished trainings are kept
+    work    folder of the states of unfinished trainings
+    device  cpu or cuda
+    say     prints a line
     folder  of the weights
     """
     if current(name, folder):

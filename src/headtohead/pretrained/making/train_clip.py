@@ -1,4 +1,4 @@
-"""Training of the CLIP towers in two stages, as EVA-CLIP: masked pictures alone, then with captions as well.
+"""Train the CLIP towers in two stages, as EVA-CLIP does: first on masked images alone, then also on captions.
 
 The first stage alone is the control "trained without captions"; CLIP continues from it.
 """
@@ -132,7 +132,7 @@ def captions_loss(model: nn.Module, seed: int, step: int, batch: int, device: st
 
 
 def _contrast(coca: CoCa, pooled: Tensor, own: list[str], negative: list[str], differs: np.ndarray) -> Tensor:
-    """CLIP's symmetric loss with one more negative a picture: its caption with attributes exchanged.
+    """CLIP's symmetric loss, with an additional negative for each image: its caption with attributes exchanged.
 
     pooled         (B, embed_dim) of the pictures
     own, negative  captions of the scenes, and of those with exchanged attributes
@@ -142,12 +142,12 @@ def _contrast(coca: CoCa, pooled: Tensor, own: list[str], negative: list[str], d
     texts, _ = read(coca, small_llama.encode(own + negative, coca.context_length, device))
     image, text = F.normalize(pooled.float(), dim=-1), F.normalize(texts.float(), dim=-1)
     logits = coca.logit_scale.exp().clamp(max=100) * image @ text.T  # (B, 2B): own captions, then exchanged ones
-    # Not a negative: an exchange that changes nothing, or nothing that the short caption mentions.
-    reads_otherwise = np.array([phrases(a) != phrases(b) for a, b in zip(own, negative, strict=True)]) & differs
-    # Nor is another sample of the batch with the same caption.
+    # An exchange is no negative if it changes nothing that the short caption mentions.
+    text_differs = np.array([phrases(a) != phrases(b) for a, b in zip(own, negative, strict=True)]) & differs
+    # Nor is another sample of the batch with an equal caption.
     words = np.array(own)
     twin = torch.as_tensor((words[:, None] == words[None]) & ~np.eye(batch, dtype=bool), device=device)
     square = logits[:, :batch].masked_fill(twin, -1e4)
     right = torch.arange(batch, device=device)
-    hard = logits[:, batch:].diagonal().masked_fill(torch.as_tensor(~reads_otherwise, device=device), -1e4)[:, None]
+    hard = logits[:, batch:].diagonal().masked_fill(torch.as_tensor(~text_differs, device=device), -1e4)[:, None]
     return (F.cross_entropy(torch.cat([square, hard], 1), right) + F.cross_entropy(square.T, right)) / 2

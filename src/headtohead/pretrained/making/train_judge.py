@@ -1,4 +1,4 @@
-"""Training of the pixel judge: sharp and degraded pictures of every combination, held-out ones included."""
+"""Train the pixel judge on sharp and degraded images of all combinations, including those held out from training."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from headtohead.synthetic.scenes import Scenes
 from headtohead.utils import random
 
 PEAK_WIDTH = 2.5  # pixels; width of the peak at an object's centre
-MIXED = 0.2  # share of pictures with another one faintly over them
+MIXED = 0.2  # share of images that are blended with another one
 EMPTY = 0.06  # share of pictures without objects: one flat colour, or noise
 
 
@@ -25,10 +25,11 @@ def build(config: dict[str, Any]) -> JudgeNet:
     return JudgeNet(**config)
 
 
-def spoil(pictures: Tensor, u: np.ndarray) -> Tensor:
-    """Degrade pictures (B, 3, H, W) by random blur, coarsening, contrast and noise; about a third stay sharp.
+def degrade(pictures: Tensor, u: np.ndarray) -> Tensor:
+    """Degrade images by random blur, coarsening, contrast and noise; about a third stay sharp.
 
-    u  (B, at least 7) uniform numbers
+    pictures  (B, 3, H, W) in [0, 1]
+    u         (B, at least 7) uniform numbers
     """
     b, side = len(pictures), pictures.shape[-1]
     sigma = torch.as_tensor(np.where(u[:, 0] < 0.45, 0.0, 2.2 * u[:, 1] ** 1.5), dtype=torch.float32)
@@ -50,7 +51,7 @@ def spoil(pictures: Tensor, u: np.ndarray) -> Tensor:
 
 
 def targets(scenes: Scenes, device: str) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Per cell: shape label (0: background), colour label (-100: none), peaks at centres, offset to the own centre."""
+    """For each cell: shape label (0: background), colour label (-100: none), peaks at centres, offset to the centre."""
     cover = F.avg_pool2d(coverage(scenes, device), STRIDE)
     h, w = cover.shape[-2:]
     most, owner = cover.max(1)
@@ -92,13 +93,13 @@ def _emptied(pictures: Tensor, scenes: Scenes, u: np.ndarray) -> tuple[Tensor, S
 
 
 def loss(model: nn.Module, seed: int, step: int, batch: int, device: str) -> dict[str, Tensor]:
-    """A blend of two pictures has the targets of both, weighted by their shares, so that the judge is unsure there."""
+    """The sum of all terms. Blended images have the targets of both, weighted by their shares, to teach uncertainty."""
     u = random.uniform(random.keys(seed, step * batch + np.arange(batch), 77), 15)
     scenes = scenes_of_step(seed, step, batch, held_out=True)
     pictures, scenes = _emptied(render(scenes, device), scenes, u)
     share = torch.as_tensor(np.where(u[:, 7] < MIXED, 0.6 * u[:, 8], 0.0), dtype=torch.float32, device=device)
     blended = torch.lerp(pictures, pictures.roll(1, 0), share[:, None, None, None])
-    maps = model(spoil(blended, u))
+    maps = model(degrade(blended, u))
     own = _terms(maps, scenes, device, 1 - share)
     other = _terms(maps, scenes[np.roll(np.arange(batch), 1)], device, share)
     terms = {k: own[k] + other[k] for k in own}
