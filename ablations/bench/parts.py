@@ -16,7 +16,7 @@ from headtohead.config.run_config import RunConfig
 from headtohead.data.synthetic_batches import Steps
 from headtohead.eval.benchmarks.base import BENCHMARKS
 from headtohead.eval.curve_points import score
-from headtohead.eval.curve_points.prompts import exam
+from headtohead.eval.curve_points.prompts import prompt_set
 from headtohead.eval.judges import pixels
 from headtohead.eval.metrics import fid
 from headtohead.models.build import Parts, assemble
@@ -105,20 +105,20 @@ def _step(design: str, device: str) -> tuple[Work, int]:
 def _sample(design: str, device: str) -> tuple[Work, int]:
     """Prompts to image tokens, sampled as in a run."""
     config, parts = _made(design, device)
-    texts = exam("dev", pictures={"geneval": BATCH}, device=device).texts
+    texts = prompt_set("dev", pictures={"geneval": BATCH}, device=device).texts
     return lambda: sample(parts.generator, texts, config.sampling, seed=0), len(texts)
 
 
 def _paint(design: str, device: str) -> tuple[Work, int]:
     """Prompts to pictures."""
     config, parts = _made(design, device)
-    texts = exam("dev", pictures={"geneval": BATCH}, device=device).texts
+    texts = prompt_set("dev", pictures={"geneval": BATCH}, device=device).texts
     return lambda: paint(parts.generator, parts.codec, texts, config.sampling, seed=0), len(texts)
 
 
 def _benchmark(name: str, device: str) -> tuple[Work, int]:
     """Judge true pictures of its prompts and compute its scores."""
-    test, judges = exam("dev", pictures={name: BATCH}, device=device), score.judges(pixels.load(device))
+    test, judges = prompt_set("dev", pictures={name: BATCH}, device=device), score.judges(pixels.load(device))
     benchmark = BENCHMARKS[name]
     return lambda: benchmark.scores(test.items, benchmark.judge(test.items, test.pictures, judges)), len(test.items)
 
@@ -136,7 +136,7 @@ def _fid(device: str) -> tuple[Work, int]:
 
 
 def _diversity(device: str) -> tuple[Work, int]:
-    test, judge = exam("dev", pictures={"geneval": 24}, device=device), pixels.load(device)
+    test, judge = prompt_set("dev", pictures={"geneval": 24}, device=device), pixels.load(device)
     items, net = score.several(test, 24), shipped.feature_net(device)
     drawn = {"fixed": score.renders(items, device)}
     return lambda: score.diversity(items, drawn, judge, net), len(items)

@@ -44,10 +44,10 @@ def measure(config: RunConfig, folder: Path, device: str) -> tuple[float, float,
         optimizer.zero_grad()
         module.average.step(1)
 
-    examiner = build.build(config, parts, device, folder)
+    evaluator = build.build(config, parts, device, folder)
 
     def point(_: object) -> None:
-        examiner.trial(parts.generator)
+        evaluator.trial(parts.generator)
 
     picture, step = _median(point, [None, None]) / TRIED, _median(train, list(steps)) * whole / batch
     return step, picture, point_pictures.of(config)

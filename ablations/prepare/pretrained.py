@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from headtohead.eval import ceilings, clip_probes
-from headtohead.eval.curve_points.prompts import exam
+from headtohead.eval.curve_points.prompts import prompt_set
 from headtohead.pretrained.loading import shipped, weight_files
 from headtohead.pretrained.making.recipes import RECIPES, TOWERS, recipe_hash
 from headtohead.pretrained.making.stages import current, make
@@ -47,7 +47,7 @@ def measure(device: str, say: Any) -> dict[str, Any]:
     towers = tuple(t for t in TOWERS if current(f"decoder_{t}"))
     say("measuring ceilings and floors on the test prompts")
     started = time.monotonic()
-    test = exam(device=device)
+    test = prompt_set(device=device)
     out: dict[str, Any] = {"ceilings": ceilings.ceilings(test, device, towers), "floors": ceilings.floors(test, device)}
     say("measuring what the towers know")
     made = [t for t in TOWERS if current(t)]

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from headtohead.eval import ceilings
-from headtohead.eval.curve_points.prompts import Exam, exam
+from headtohead.eval.curve_points.prompts import PromptSet, prompt_set
 from headtohead.eval.curve_points.score import features_of, score
 from headtohead.eval.judges.pixels import PixelJudge
 from headtohead.eval.metrics.fid import Reference
@@ -59,12 +59,12 @@ def test_missing_weights_say_how_to_make_them(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def asked() -> Exam:
-    return exam("dev", seed=41, pictures={"geneval": 90, "dpg": 30})
+def asked() -> PromptSet:
+    return prompt_set("dev", seed=41, pictures={"geneval": 90, "dpg": 30})
 
 
 @torch.no_grad()
-def test_ceilings(asked: Exam, pixel_judge: PixelJudge) -> None:
+def test_ceilings(asked: PromptSet, pixel_judge: PixelJudge) -> None:
     """A sample of what the table in docs/embedded-world.md holds in full."""
     net = shipped.feature_net()
     reference = Reference.of(features_of(asked.pictures, net))
@@ -77,7 +77,7 @@ def test_ceilings(asked: Exam, pixel_judge: PixelJudge) -> None:
         pictures = ceilings.through(asked.pictures, route)
         point = score(asked, pictures, pixel_judge, net, reference)
         assert point.values["geneval/overall"] >= least
-        assert len(point.scores) == len(asked.asked) == point.n["fid"]
+        assert len(point.scores) == len(asked.rows) == point.n["fid"]
 
 
 @torch.no_grad()

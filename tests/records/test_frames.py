@@ -27,7 +27,7 @@ def results(tmp_path: Path) -> Path:
     for sweep, design in (("one", "clip_flow"), ("one", "vae_flow"), ("two", "clip_flow+train.lr=0.004")):
         record(tmp_path / sweep / design, 0.5, seeds=(0, 1))
     first = Recorder(tmp_path / "one/clip_flow-s0")
-    first.exam("aa900", [{"prompt": "a star", "task": "counting", "seen": True}])
+    first.prompt_set("aa900", [{"prompt": "a star", "task": "counting", "seen": True}])
     first.status("finished", trainable=5, seconds_training=90.0, machine={"name": "x"})
     return tmp_path
 

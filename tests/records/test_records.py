@@ -45,10 +45,10 @@ def test_scores_stand_beside_their_ceiling(recorder: Recorder) -> None:
 
 
 def test_an_exam_is_written_once_for_all_runs_of_a_sweep(recorder: Recorder) -> None:
-    recorder.exam("abc", [{"prompt": "a star", "task": "single_object", "seen": True}])
+    recorder.prompt_set("abc", [{"prompt": "a star", "task": "single_object", "seen": True}])
     path = recorder.folder.parent / "exams" / "abc.json"
     before = path.stat().st_mtime_ns
-    recorder.exam("abc", [])
+    recorder.prompt_set("abc", [])
     assert path.stat().st_mtime_ns == before
     assert len(runs(recorder.folder.parent)) == 1
 

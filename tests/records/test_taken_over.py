@@ -14,7 +14,7 @@ import pytest
 from small import SMALL
 
 from headtohead.config.presets import configure
-from headtohead.eval.curve_points.synthetic import SyntheticExaminer
+from headtohead.eval.curve_points.synthetic import SyntheticEvaluator
 from headtohead.records.layout import STATUS
 from headtohead.records.leases import Taken, acquire
 from headtohead.records.read import runs
@@ -64,7 +64,7 @@ def test_a_run_that_others_finished_stays_finished(
 ) -> None:
     folder, before = tmp_path / "run", dict[str, bytes]()
 
-    def measure(self: SyntheticExaminer, generator: Any, last: bool, at: int) -> Any:
+    def measure(self: SyntheticEvaluator, generator: Any, last: bool, at: int) -> Any:
         take_over(folder, released=2.0)
         for path in (folder / "checkpoints").iterdir():
             path.unlink()
@@ -73,8 +73,8 @@ def test_a_run_that_others_finished_stays_finished(
         wakes()
         return own(self, generator, last, at)
 
-    own = SyntheticExaminer.measure
-    monkeypatch.setattr(SyntheticExaminer, "measure", measure)
+    own = SyntheticEvaluator.measure
+    monkeypatch.setattr(SyntheticEvaluator, "measure", measure)
     with pytest.raises((Taken, SystemExit, OSError, RuntimeError)):
         train(CONFIG, folder, cache, device="cpu", say=print)
     assert contents(folder) == before

@@ -72,7 +72,7 @@ def test_the_loss_falls(design: str, tmp_path: Path, cache: Path, monkeypatch: p
         "evaluation.every": 60, "evaluation.held_out": 16, "evaluation.final_geneval": 6, "evaluation.final_dpg": 1,
     })  # fmt: skip
     parts = assemble(config, "cpu")
-    before = synthetic.SyntheticExaminer(config, parts, "cpu").losses(parts.generator)
+    before = synthetic.SyntheticEvaluator(config, parts, "cpu").losses(parts.generator)
     after = {c["metric"]: c["value"] for c in go(config, tmp_path / "run", cache)["curve"] if c["metric"] in before}
     assert len(after) == len(before) > 0
     assert sum(after.values()) < 0.85 * sum(before.values())

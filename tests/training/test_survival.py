@@ -24,7 +24,7 @@ from small import SMALL
 from headtohead.config.presets import configure
 from headtohead.config.run_config import RunConfig
 from headtohead.data.build import TrainingData
-from headtohead.eval.curve_points.synthetic import SyntheticExaminer
+from headtohead.eval.curve_points.synthetic import SyntheticEvaluator
 from headtohead.records import leases
 from headtohead.records.kept_weights import kept
 from headtohead.records.read import runs
@@ -106,16 +106,16 @@ def test_asked_to_end_it_saves_and_goes_twice_in_a_row(tmp_path: Path, cache: Pa
 def test_asked_while_it_measures_it_goes_at_once(
     step: int, tmp_path: Path, cache: Path, whole: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder, own, slept = tmp_path / "run", SyntheticExaminer.measure, []
+    folder, own, slept = tmp_path / "run", SyntheticEvaluator.measure, []
 
-    def measure(self: SyntheticExaminer, generator: Any, last: bool, at: int) -> Any:
+    def measure(self: SyntheticEvaluator, generator: Any, last: bool, at: int) -> Any:
         if at == step:
             ask()
             time.sleep(60)
             slept.append(at)
         return own(self, generator, last, at)
 
-    monkeypatch.setattr(SyntheticExaminer, "measure", measure)
+    monkeypatch.setattr(SyntheticEvaluator, "measure", measure)
     with pytest.raises(SystemExit):
         go(folder, cache)
     assert not slept
@@ -129,7 +129,7 @@ def test_broken_off_between_what_it_records_nothing_is_lost_or_twice(
     tmp_path: Path, cache: Path, whole: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "run"
-    for name in ("exam", "prompts", "append"):  # the last one of a point counts, and what it left is half a line
+    for name in ("prompt_set", "prompts", "append"):  # the last one of a point counts, and what it left is half a line
         own = getattr(Recorder, name)
 
         def torn(self: Recorder, *args: Any, **kwargs: Any) -> None:

@@ -1,7 +1,7 @@
-"""Ceilings that no head can beat and floors that every head should, measured on pictures by the embedded judge.
+"""Ceilings that no head can exceed and floors that every head should, measured with the embedded judge.
 
-A ceiling sends true renders of the test prompts through a representation and back. A floor answers the same prompts
-with pictures that do not depend on them.
+A ceiling scores true renders of the test prompts after encoding and decoding by a representation. A floor scores images
+that do not depend on the prompts.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from headtohead.eval.curve_points.prompts import SEED, Exam, exam
+from headtohead.eval.curve_points.prompts import SEED, PromptSet, prompt_set
 from headtohead.eval.curve_points.score import features_of, score
 from headtohead.eval.judges import pixels
 from headtohead.eval.judges.pixels import PixelJudge
@@ -26,32 +26,33 @@ from headtohead.synthetic.render import backdrop, render
 from headtohead.synthetic.scenes import draw
 from headtohead.utils.random import keys, uniform
 
-POOL = 4096  # training pictures among which the nearest caption is sought
+POOL = 4096  # training images searched for the nearest caption
 
 Route = Callable[[Tensor], Tensor]
 
 
 @torch.no_grad()
 def through(pictures: Tensor, route: Route, batch: int = 128) -> Tensor:
-    """Pictures (B, 3, H, W) after a route, batch by batch."""
+    """Images (B, 3, H, W) after encoding and decoding by `route`, in batches."""
     return torch.cat([route(part) for part in pictures.split(batch)])
 
 
 def psnr(a: Tensor, b: Tensor) -> float:
-    """Mean over pictures (B, 3, H, W) in [0, 1], in decibels."""
+    """Peak signal-to-noise ratio in decibels, a mean over images (B, 3, H, W) in [0, 1]."""
     mse = (a - b).pow(2).flatten(1).mean(1).clamp(min=1e-10)
     return float((-10 * mse.log10()).mean())
 
 
-def _row(test: Exam, pictures: Tensor, detector: PixelJudge, net: nn.Module, reference: Reference) -> Row:
+def _row(test: PromptSet, pictures: Tensor, detector: PixelJudge, net: nn.Module, reference: Reference) -> Row:
     return {**score(test, pictures, detector, net, reference).values, "n": len(pictures)}
 
 
-def ceilings(test: Exam, device: str = "cpu", towers: tuple[str, ...] = TOWERS) -> dict[str, Row]:
-    """Scores of renders and of each representation's round trip, by its name.
+def ceilings(test: PromptSet, device: str = "cpu", towers: tuple[str, ...] = TOWERS) -> dict[str, Row]:
+    """Scores of renders, and of renders after each representation's encoding and decoding, by name.
 
-    test    prompts with true pictures
-    towers  the CLIP towers whose round trips are measured, beside the VAE's
+    test    prompts with true images
+    device  cpu or cuda
+    towers  CLIP towers to be measured, beside the VAE
     """
     detector, net = pixels.load(device), shipped.feature_net(device)
     reference = _reference(test, net)
@@ -67,14 +68,18 @@ def ceilings(test: Exam, device: str = "cpu", towers: tuple[str, ...] = TOWERS) 
     return out
 
 
-def _reference(test: Exam, net: nn.Module) -> Reference:
+def _reference(test: PromptSet, net: nn.Module) -> Reference:
     """Features of independent renders of the same prompts."""
-    other = exam(seed=SEED + 1, device=str(test.pictures.device))
+    other = prompt_set(seed=SEED + 1, device=str(test.pictures.device))
     return Reference.of(features_of(other.pictures, net))
 
 
-def floors(test: Exam, device: str = "cpu") -> dict[str, Row]:
-    """Scores of pictures that do not depend on their prompt, and of the training picture with the nearest caption."""
+def floors(test: PromptSet, device: str = "cpu") -> dict[str, Row]:
+    """Scores of images that do not depend on their prompt, and of the training image with the nearest caption.
+
+    test    prompts with true images
+    device  cpu or cuda
+    """
     detector, net = pixels.load(device), shipped.feature_net(device)
     reference, n = _reference(test, net), len(test.pictures)
     generator = torch.Generator().manual_seed(SEED)
@@ -95,7 +100,7 @@ def _words(text: str) -> list[str]:
 
 
 def _nearest(texts: list[str], device: str) -> Tensor:
-    """For each prompt the training picture whose caption has the largest share of words in common with it."""
+    """For each prompt, the training image whose caption shares the most words with it."""
     index = np.arange(POOL)
     scenes = draw(0, index)
     texts_of = captions(scenes, 0, index, (0.5, 0.0, 0.5))

@@ -1,7 +1,7 @@
 """Quality of a CLIP tower: retrieval, attribute binding, and linear probes on its tokens.
 
-Binding (which colour belongs to which shape) is measured apart from retrieval, by captions whose attributes are
-exchanged: a tower may retrieve well without it.
+Binding (which colour belongs to which shape) is measured separately, with captions whose attributes are exchanged: a
+tower may retrieve well without it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from headtohead.utils import random
 
 SEED = 8_000_000
 WHOLE = (0.0, 1.0, 0.0)  # shares of caption styles: lists alone, which name every object
-AMONG = 125  # pictures of a retrieval
+AMONG = 125  # candidate images of a retrieval
 
 
 @torch.no_grad()
@@ -31,7 +31,7 @@ def _tokens(tower: ClipTower, scenes: Scenes, device: str) -> Tensor:
 
 @torch.no_grad()
 def retrieval(tower: ClipTower, device: str = "cpu", number: int = 1000) -> float:
-    """Share of captions whose own picture scores highest among 125."""
+    """Share of captions whose own image is the closest of 125."""
     index = np.arange(number - number % AMONG)
     scenes = draw(SEED, index)
     texts = captions(scenes, SEED, index, SHORT)
@@ -39,7 +39,7 @@ def retrieval(tower: ClipTower, device: str = "cpu", number: int = 1000) -> floa
     for k in range(0, len(index), AMONG):
         image = tower.embed_pictures(render(scenes[k : k + AMONG], device))
         score = tower.embed_texts(texts[k : k + AMONG]) @ image.T
-        # Two pictures may share a caption: either is then right.
+        # Images may share a caption; each of them is then right.
         words = np.array(texts[k : k + AMONG])
         right = torch.as_tensor(words[:, None] == words[None], device=score.device)
         hits.append(right.gather(1, score.argmax(1, keepdim=True)).float())
@@ -48,13 +48,13 @@ def retrieval(tower: ClipTower, device: str = "cpu", number: int = 1000) -> floa
 
 @torch.no_grad()
 def binding(tower: ClipTower, device: str = "cpu", number: int = 2000) -> float:
-    """Share of pictures that prefer their caption to the same one with attributes exchanged; 0.5 is chance."""
+    """Share of images closer to their caption than to one with attributes exchanged; 0.5 is chance."""
     index = np.arange(number)
     scenes = draw(SEED + 1, index)
     other, differs = swapped(scenes, random.uniform(random.keys(SEED, index, 31), 4))
     own, negative = captions(scenes, SEED, index, SHORT), captions(other, SEED, index, SHORT)
-    told = np.array([phrases(a) != phrases(b) for a, b in zip(own, negative, strict=True)])
-    rows = np.flatnonzero(differs & told & (scenes.count > 1))
+    differing = np.array([phrases(a) != phrases(b) for a, b in zip(own, negative, strict=True)])
+    rows = np.flatnonzero(differs & differing & (scenes.count > 1))
     image = torch.cat([tower.embed_pictures(render(scenes[part], device)) for part in np.array_split(rows, 8)])
     right = (image * tower.embed_texts([own[k] for k in rows])).sum(1)
     wrong = (image * tower.embed_texts([negative[k] for k in rows])).sum(1)
@@ -62,7 +62,7 @@ def binding(tower: ClipTower, device: str = "cpu", number: int = 2000) -> float:
 
 
 def probes(tower: ClipTower, device: str = "cpu", number: int = 4000) -> dict[str, float]:
-    """Linear probes on the token that holds an object's centre: its shape, its colour, and where in the cell it is."""
+    """Linear probes on the token at an object's centre: shape, colour and position within the token's cell."""
     scenes = draw(SEED + 2, np.arange(number), held_out=True)
     tokens = _tokens(tower, scenes, device)
     side = round(tokens.shape[1] ** 0.5)
@@ -77,8 +77,8 @@ def probes(tower: ClipTower, device: str = "cpu", number: int = 4000) -> dict[st
     one = torch.ones(number, 1)
     a = torch.cat([x.cpu(), one], 1)
     ridge = a[:half].T @ a[:half] + 1e-1 * torch.eye(a.shape[1])
-    told = a[half:] @ torch.linalg.solve(ridge, a[:half].T @ place[:half])
-    out["place error px"] = float((told - place[half:]).norm(dim=1).mean())
+    predicted = a[half:] @ torch.linalg.solve(ridge, a[:half].T @ place[:half])
+    out["place error px"] = float((predicted - place[half:]).norm(dim=1).mean())
     return out
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headtohead.config.run_config import RunConfig, Sampling
-from headtohead.eval.curve_points.synthetic import SyntheticExaminer
+from headtohead.eval.curve_points.synthetic import SyntheticEvaluator
 from headtohead.models.build import assemble
 from headtohead.models.sampling import paint
 from headtohead.records.kept_weights import kept, restore
@@ -33,21 +33,27 @@ def rescore(
     every: bool = False,
     say: Callable[[str], None] = print,
 ) -> list[dict[str, Any]]:
-    """Score a run's kept weights in every way that is not on record yet; the recorded lines of all ways.
+    """Score a run's kept weights with each setting that is not recorded yet; returns the recorded lines of all of them.
 
-    hows   sampling settings
-    split  of the prompts, the run's own when None
-    judge  a file of the embedded judge's weights, the shipped ones when None
-    every  whether all kept weights are scored, not the last alone
+    run     whose weights are scored
+    config  of the run
+    hows    sampling settings
+    device  cpu or cuda
+    split   of the prompts; None for the run's own
+    judge   file of the embedded judge's weights; None for the shipped ones
+    every   score all kept weights, not only the last
+    say     prints a line
     """
-    asked = replace(config, evaluation=replace(config.evaluation, split=split or config.evaluation.split))
+    other = replace(config, evaluation=replace(config.evaluation, split=split or config.evaluation.split))
     weights = kept(run.folder)
     steps = list(weights) if every else list(weights)[-1:]
-    parts = assemble(asked, device)
-    examiner, recorder = SyntheticExaminer(asked, parts, device, judge), Recorder(run.folder)
-    draws = parts.generator.objective.stochastic  # a deterministic objective ignores `how`: it is no part of the label
-    whom = {"judge": examiner.judge.name, "split": asked.evaluation.split}
-    labels = {_key(label): (how, label) for how in hows for label in [{**(asdict(how) if draws else {}), **whom}]}
+    parts = assemble(other, device)
+    evaluator, recorder = SyntheticEvaluator(other, parts, device, judge), Recorder(run.folder)
+    stochastic = parts.generator.objective.stochastic  # other objectives ignore sampling settings: no part of a label
+    judged = {"judge": evaluator.judge.name, "split": other.evaluation.split}
+    labels = {
+        _key(label): (how, label) for how in hows for label in [{**(asdict(how) if stochastic else {}), **judged}]
+    }
     done = {(line["step"], _key(line["how"])) for line in run.lines(RESCORED)}
     ends = {line["step"]: line for line in run.curve()}
     for step in steps:
@@ -56,11 +62,11 @@ def rescore(
             if (step, key) in done:
                 continue
             say(f"{run.sweep}/{run.name}: step {step:,}, " + ", ".join(f"{k} {v}" for k, v in label.items()))
-            point = examiner.scores(parts.generator, how, last=True)
+            point = evaluator.scores(parts.generator, how, last=True)
             end = ends[step]
             at = Spent(step, end["samples"], end["flops"], end["seconds"], end.get("flops_total"))
-            representation = asked.design.representation
-            recorder.rescored(label, numbers(at, point.values, point.n, representation, examiner.judge.name, "world"))
+            representation = other.design.representation
+            recorder.rescored(label, numbers(at, point.values, point.n, representation, evaluator.judge.name, "world"))
     return [line for line in run.lines(RESCORED) if line["step"] in steps and _key(line["how"]) in labels]
 
 
@@ -71,15 +77,19 @@ def _key(how: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
 def painted(
     run: Path, config: RunConfig, prompts: Sequence[str], how: Sampling, *, times: int, seed: int, device: str
 ) -> list[NDArray[np.uint8]]:
-    """Pictures (H, W, 3) of prompts by the last weights that a run has kept.
+    """Images (H, W, 3) of prompts by the last weights that a run has kept.
 
-    how    sampling settings
-    times  pictures of each prompt, behind one another
-    seed   of the noise, which depends on a picture's place alone: designs of one representation share it
+    run      folder of the run
+    config   of the run
+    prompts  texts
+    how      sampling settings
+    times    images of each prompt, one after another
+    seed     of the noise, which depends on an image's position only: designs of one representation share it
+    device   cpu or cuda
     """
     parts = assemble(config, device)
     restore(parts.generator, list(kept(run).values())[-1])
-    asked = [prompt for prompt in prompts for _ in range(times)]
+    repeated = [prompt for prompt in prompts for _ in range(times)]
     with autocast(config.compute.precision, device):
-        pictures = paint(parts.generator, parts.codec, asked, how, seed=seed, batch=config.evaluation.batch)[:, 0]
+        pictures = paint(parts.generator, parts.codec, repeated, how, seed=seed, batch=config.evaluation.batch)[:, 0]
     return list((pictures.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy())

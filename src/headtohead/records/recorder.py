@@ -86,7 +86,7 @@ class Recorder:
         self.check()
         write(self.folder / PROGRESS, about)
 
-    def exam(self, name: str, prompts: Sequence[Mapping[str, Any]]) -> None:
+    def prompt_set(self, name: str, prompts: Sequence[Mapping[str, Any]]) -> None:
         """Write the prompts of an evaluation, once for all runs of the sweep that use them."""
         path = self.folder.parent / EXAMS / f"{name}.json"
         if not path.exists():

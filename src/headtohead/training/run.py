@@ -105,8 +105,8 @@ def _train(run: RunContext, config: RunConfig, cache: Path, log: loggers.Loggers
     flops = flops_a_picture(parts, next(iter(data.batches(0))), own)
     everything = flops_of_everything(config, parts, flops, data.about()["data"]["samples"], own)
     devices.meet(training.trainer, module)
-    examiner = curve_points.build(config, parts, own, run.folder)
-    curves = Curves(config, examiner, (flops, everything), training, progress)
+    evaluator = curve_points.build(config, parts, own, run.folder)
+    curves = Curves(config, evaluator, (flops, everything), training, progress)
     identity = {"config": config.plain(), "data": data.fingerprint}
     identity |= {"plugins": config.plugins} if config.plugins else {}
     training.fit(module, data.batches, curves, identity, _upgraded, log, keep_points=config.evaluation.apart)
@@ -122,7 +122,7 @@ def _train(run: RunContext, config: RunConfig, cache: Path, log: loggers.Loggers
         "seconds_measuring": round(curves.measuring, 1),
         "seconds_keeping": round(curves.keeping, 1),
         "peak_mb": round(curves.peak),
-        **examiner.about,
+        **evaluator.about,
         **data.about(),
         "processes": training.trainer.world_size,
         **describe(run.device),

@@ -33,9 +33,9 @@ def versions(packages: tuple[str, ...]) -> dict[str, str]:
 
 
 def commit() -> str | None:
-    """Of the checkout that this code lies in, and whether it was changed since; an installed package has none.
+    """The commit of the checkout that contains this file, with `-dirty` if files differ; None for an installed package.
 
-    Records under results/ are no code: a run that writes over committed ones changes nothing that made it.
+    Changes under results/ are ignored: runs write records there.
     """
     here = Path(__file__)
 
@@ -52,14 +52,14 @@ def commit() -> str | None:
 
 
 def peak_mb(device: str) -> float:
-    """Peak memory of this process in MB: the accelerator's, or the machine's own."""
+    """Peak memory of this process in MB, on the accelerator if it uses one."""
     if device == "cuda":
         return torch.cuda.max_memory_allocated() / 2**20
     return megabytes(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
 def megabytes(maxrss: float) -> float:
-    """What the system calls a process's largest size: macOS counts bytes, Linux kilobytes."""
+    """Megabytes of `ru_maxrss`, which is in bytes on macOS and in kilobytes on Linux."""
     return maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 

@@ -1,9 +1,11 @@
-"""Errors that are reported in one line without a traceback. They load no torch, so that commands can receive them from
-processes that use it."""
+"""Errors that are reported in one line without a traceback.
+
+This module imports no torch, so that commands without torch can unpickle errors of their child processes.
+"""
 
 
 class InputError(ValueError):
-    """Something given to the program is missing or wrong: the line names file and key, and the exit code is 2."""
+    """Raised for missing or wrong input; the message names file and key, and the exit code is 2."""
 
     def __str__(self) -> str:
         return printable(super().__str__())
@@ -18,20 +20,20 @@ class GivenUp(Exception):
 
 
 class Stopped(SystemExit):
-    """Raised when the process was asked to end, with its exit code; a training has saved its state before."""
+    """Raised to end a process after SIGTERM or Ctrl-C, with its exit code; a training has saved its state before."""
 
 
 def printable(text: str) -> str:
-    """Text with control characters spelled out; names and keys come from files."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else _spelled(c) for c in text)
+    """Text with control characters escaped, as names and keys come from files."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else _escaped(c) for c in text)
 
 
 def one_line(error: Exception) -> str:
-    """An error as one line; an OSError with its file instead of its number."""
+    """An error as one line; an OSError as file and reason."""
     if isinstance(error, OSError) and error.strerror:
         return printable(": ".join(str(part) for part in (error.filename, error.strerror) if part))
     return printable(" ".join(str(error).split()))
 
 
-def _spelled(character: str) -> str:
+def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")

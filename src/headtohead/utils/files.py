@@ -1,4 +1,4 @@
-"""Writing files: whole or not at all, and waiting for space while the disk is full."""
+"""Write files atomically, and wait for space while the disk is full."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 FULL = (errno.ENOSPC, errno.EDQUOT)
-AGAIN = 5.0  # seconds
+AGAIN = 5.0  # seconds between attempts while the disk is full
 
 
 def full(error: BaseException) -> bool:
-    """Whether an error means that the disk is full, also where a library wraps it in an error of its own."""
+    """Whether an error means that the disk is full, even if a library has wrapped it in another one."""
     return any(
         getattr(e, "errno", None) in FULL or "No space left on device" in str(e) or "quota exceeded" in str(e).lower()
         for e in _chain(error)
@@ -33,14 +33,14 @@ def patiently(
     say: Callable[[str], None],
     waiting: Callable[[bool], None] = lambda _: None,
 ) -> T:
-    """The result of `write()`, tried again every few seconds while the disk is full.
+    """Call `write()` and return its result; repeat it every few seconds while the disk is full.
 
-    write    leaves nothing behind when it fails
-    where    folder that messages name
-    say      prints a message
-    waiting  called with True while waiting and False at the end; may raise to give up
+    write    writes files, and leaves nothing behind when it fails
+    where    folder, for messages
+    say      prints a line
+    waiting  called with True before each wait and with False at the end; may raise to give up
     """
-    told = False
+    waited = False
     while True:
         try:
             out = write()
@@ -48,13 +48,13 @@ def patiently(
             if not full(error):
                 raise
         else:
-            if told:
+            if waited:
                 say(f"{where}: there is space again, going on")
                 waiting(False)
             return out
-        if not told:
+        if not waited:
             say(f"{where}: the disk is full; waiting for space, nothing is lost")
-            told = True
+            waited = True
         waiting(True)
         time.sleep(AGAIN)
 
@@ -66,28 +66,27 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def fingerprint(value: Any) -> str:
-    """A short hash of anything JSON can hold."""
+    """A short hash of a value that JSON can represent."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-_HIDDEN = os.umask(0)  # there is no other way to ask
-os.umask(_HIDDEN)
+_UMASK = os.umask(0)  # it can only be read by setting it
+os.umask(_UMASK)
 
 
 @contextlib.contextmanager
 def beside(path: Path) -> Iterator[Path]:
-    """Where to write a file that takes its name when it is whole, and on the disk.
+    """A temporary path beside `path`; when the block ends, the file is flushed to disk and renamed.
 
-    Several processes may write what they share, also in containers whose hosts and process numbers are called the
-    same; the last one's file stays, and none is half of two. Who may read the folder may read the file: safetensors
-    writes for its own user alone, and results are shared.
+    Several processes may write the same path, even from containers with equal host names and process ids: the last one
+    wins, and no file is mixed. Permissions follow the umask, as safetensors makes files readable to their owner only.
     """
     part = path.with_name(f"{path.name}.{socket.gethostname()[:32]}-{os.getpid()}-{secrets.token_hex(4)}.part")
     try:
         yield part
         with part.open("rb") as file:
             os.fsync(file.fileno())
-        part.chmod(0o666 & ~_HIDDEN)
+        part.chmod(0o666 & ~_UMASK)
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)

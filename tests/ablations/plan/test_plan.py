@@ -18,7 +18,7 @@ from headtohead.config import flop_accounting
 from headtohead.config.presets import configure, decoder
 from headtohead.config.run_config import ComputeConfig, RunConfig
 from headtohead.data.synthetic_batches import StepBatch
-from headtohead.eval.curve_points.synthetic import SyntheticExaminer
+from headtohead.eval.curve_points.synthetic import SyntheticEvaluator
 from headtohead.models import build
 from headtohead.models.build import Parts, assemble
 from headtohead.models.objectives.noise import fresh
@@ -141,7 +141,7 @@ def test_points_are_planned_as_they_paint(monkeypatch: pytest.MonkeyPatch) -> No
     painted: list[int] = []
 
     def paint(
-        own: SyntheticExaminer,
+        own: SyntheticEvaluator,
         generator: object,
         asked: list[str],
         how: object,
@@ -151,11 +151,11 @@ def test_points_are_planned_as_they_paint(monkeypatch: pytest.MonkeyPatch) -> No
         painted.append(len(asked) * len(decodings))
         return torch.zeros(len(asked), len(decodings), 3, 8, 8)
 
-    monkeypatch.setattr(SyntheticExaminer, "paint", paint)
+    monkeypatch.setattr(SyntheticEvaluator, "paint", paint)
     monkeypatch.setattr(distributed, "first", lambda: False)  # which alone judges what all have painted
     config = configure("clip_flow")
     parts = assemble(config, "cpu")
-    meter, own = SyntheticExaminer(config, parts, "cpu"), point_pictures.of(config)
+    meter, own = SyntheticEvaluator(config, parts, "cpu"), point_pictures.of(config)
     for last, planned in ((False, own.a_point), (True, own.the_last)):
         painted.clear()
         meter.measure(parts.generator, last, 0)

@@ -18,7 +18,7 @@ from headtohead.eval import benchmarks
 from headtohead.eval.benchmarks import base
 from headtohead.eval.benchmarks.base import BENCHMARKS, Benchmark, from_files
 from headtohead.eval.curve_points import score, synthetic
-from headtohead.eval.curve_points.prompts import exam
+from headtohead.eval.curve_points.prompts import prompt_set
 from headtohead.models.build import assemble
 
 FILE = '''
@@ -63,7 +63,7 @@ def test_the_packages_benchmarks_are_found_in_their_order() -> None:
     assert [b.name for b in from_files(ExamConfig(source="official"))] == ["geneval", "dpg", "mjhq"]
     assert [b.name for b in from_files(ExamConfig(source="own"))] == ["own"]
     with pytest.raises(ConfigError, match="unknown benchmark genevla; did you mean geneval"):
-        exam("dev", pictures={"genevla": 3})
+        prompt_set("dev", pictures={"genevla": 3})
 
 
 def test_a_plugin_adds_one_and_a_name_is_taken_once(added: Path) -> None:
@@ -85,14 +85,14 @@ def test_two_files_with_one_name_are_refused(added: Path) -> None:
 def test_one_file_is_on_the_curve(added: Path) -> None:
     config = configure("clip_mse", overrides=LINEAR)
     parts = assemble(config, "cpu")
-    measured = synthetic.SyntheticExaminer(config, parts, "cpu").measure(parts.generator, last=True, step=6)
+    measured = synthetic.SyntheticEvaluator(config, parts, "cpu").measure(parts.generator, last=True, step=6)
     assert measured
     point = measured.point
     day, night = point.values["brightness/day"], point.values["brightness/night"]
     assert point.values["brightness/overall"] == (day + night) / 2
     assert day in (0, 1 / 3, 2 / 3, 1)
     assert (point.n["brightness"], point.n["brightness/day"], point.n["fid"]) == (6, 3, 30)  # it has no true pictures
-    assert [row["task"] for row in measured.asked[-6:]] == ["day"] * 3 + ["night"] * 3
+    assert [row["task"] for row in measured.prompts[-6:]] == ["day"] * 3 + ["night"] * 3
     assert len(point.scores) == 36
     config = configure("clip_mse", overrides={**LINEAR, "evaluation.geneval": 24})
     assert score.pictures(config.evaluation, last=True) == 36 + 2 * 4 * 2 + 12 + 16

@@ -58,8 +58,8 @@ def test_a_point_that_was_cut_paints_only_what_is_missing(
 
     config = configure("vae_flow", overrides={**SMALL, **bench})
     parts = assemble(config, "cpu")
-    examiner = build(config, parts, "cpu", tmp_path)
-    first = examiner.measure(parts.generator, last=True, step=6)
+    evaluator = build(config, parts, "cpu", tmp_path)
+    first = evaluator.measure(parts.generator, last=True, step=6)
     gone = tmp_path / "pictures" / "0000006" / "geneval" / "00001" / "samples" / "0001.png"
     before = np.asarray(Image.open(gone), int)
     gone.unlink()
@@ -71,7 +71,7 @@ def test_a_point_that_was_cut_paints_only_what_is_missing(
         return real(generator, codec, prompts, *a, **k)
 
     monkeypatch.setattr(official, "paint", watched)
-    again = examiner.measure(parts.generator, last=True, step=6)
+    again = evaluator.measure(parts.generator, last=True, step=6)
     assert painted == ["a photo of a square, single_object"]
     assert np.abs(np.asarray(Image.open(gone), int) - before).max() <= 1  # alone in its batch now: rounding
     assert first

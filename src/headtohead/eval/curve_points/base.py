@@ -1,4 +1,4 @@
-"""The protocol of examiners, what a measured point holds, and the held-out loss."""
+"""The protocol of evaluators, the contents of a measured point, and the held-out loss."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from headtohead.synthetic.scenes import draw
 from headtohead.utils.compute import autocast
 from headtohead.utils.tensor_shapes import Target
 
-TRIED = 48  # pictures by which the time of a point is estimated
+TRIED = 48  # pictures painted to estimate the time of a point
 HELD_OUT = 102  # random stream of the scenes on which the loss is measured
 
 
@@ -42,17 +42,17 @@ class HeldOut:
 class Measured:
     """One evaluation.
 
-    point  its numbers
-    asked  a row a score: prompt, task, whether training shows what it asks for
-    grids  sample grids (3, H, W) by kind
+    point    its numbers
+    prompts  for each score: prompt, task, and whether training shows the combination
+    grids    sample grids (3, H, W) by kind
     """
 
     point: Point
-    asked: list[dict[str, Any]]
+    prompts: list[dict[str, Any]]
     grids: dict[str, Tensor]
 
 
-class Examiner(Protocol):
+class Evaluator(Protocol):
     """Measures any generator of one configuration, always with the same prompts and noise."""
 
     mode: str
@@ -65,7 +65,7 @@ class Examiner(Protocol):
 
     @property
     def about(self) -> dict[str, Any]:
-        """What a finished run records of its evaluations."""
+        """Facts about its evaluations that a finished run records in status.json."""
         ...
 
     def trial(self, generator: Generator) -> None:
@@ -73,16 +73,22 @@ class Examiner(Protocol):
         ...
 
     def measure(self, generator: Generator, last: bool, step: int) -> Measured | None:
-        """Measure one point. All processes of a training paint; the first one judges, the others get None.
+        """Measure one point. All ranks of a training paint; rank 0 scores, the others return None.
 
-        last  whether it is the last point, which asks more prompts
-        step  optimizer steps so far
+        generator  with the weights to be measured
+        last       whether it is the last point, which may have more prompts
+        step       optimizer steps so far
         """
         ...
 
 
 def held_out(config: RunConfig, parts: Parts, device: str) -> HeldOut:
-    """Samples of what the run trains on that it never sees: other scenes, or the held-out samples of its corpora."""
+    """Samples held out from training: other scenes of the embedded dataset, or the held-out samples of the corpora.
+
+    config  of the run
+    parts   of the run
+    device  of the target
+    """
     if config.data.mix == WORLD:
         index = np.arange(config.evaluation.held_out)
         scenes = draw(HELD_OUT, index)
@@ -95,7 +101,13 @@ def held_out(config: RunConfig, parts: Parts, device: str) -> HeldOut:
 
 
 def losses(config: RunConfig, generator: Generator, held_out: HeldOut, device: str) -> dict[str, float]:
-    """The held-out loss, part by part, with the same noise at every point of a run."""
+    """The held-out loss by its parts, with the same noise at every point of a run.
+
+    config     of the run
+    generator  to be measured
+    held_out   samples
+    device     of the generator
+    """
     number = len(held_out.prompts)
     draws = PictureDraws(HELD_OUT, range(number), device)
     metric = HeldOutLoss(sync_on_compute=False)

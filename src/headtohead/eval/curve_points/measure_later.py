@@ -1,9 +1,7 @@
-"""Measure the points of a curve whose weights a run has kept and not measured.
+"""Measure points of a curve separately from training: `python -m headtohead.eval.curve_points.measure_later FOLDER`.
 
-Used as `python -m headtohead.eval.curve_points.measure_later FOLDER`.
-
-A run with `evaluation.apart` only keeps its weights at every point. Any number of these processes share the open steps,
-beside the training or after it, on any machine; `points/<step>/claims` records which process measures a step.
+A run with `evaluation.apart` keeps its weights at every point and measures nothing. Any number of these processes share
+the open points, during training or after it, on any machine; leases in `points/<step>/claims` say who measures which.
 """
 
 from __future__ import annotations
@@ -14,7 +12,7 @@ from pathlib import Path
 
 from headtohead.config.run_config import RunConfig, recorded
 from headtohead.eval.curve_points import build
-from headtohead.eval.curve_points.base import Examiner
+from headtohead.eval.curve_points.base import Evaluator
 from headtohead.eval.curve_points.record import record
 from headtohead.models.build import assemble
 from headtohead.records import json_files, layout, leases
@@ -27,17 +25,23 @@ from headtohead.utils.processes import StopSignals
 
 
 def measure(config: RunConfig, folder: Path, *, device: str, say: Callable[[str], None]) -> int:
-    """Measure the open points that no other process is measuring; how many that were."""
+    """Measure the open points that no other process is measuring; returns their number.
+
+    config  of the run
+    folder  of the run
+    device  cpu or cuda
+    say     prints a line
+    """
     recorder, done = Recorder(folder), 0
-    parts, examiner = assemble(config, device), None
+    parts, evaluator = assemble(config, device), None
     for step in recorder.open_points():
         try:
             with leases.acquire(folder / POINTS / f"{step:07d}"):
                 if recorder.measured(step):
                     continue
-                examiner = examiner or build.build(config, parts, device, folder)
+                evaluator = evaluator or build.build(config, parts, device, folder)
                 restore(parts.generator, kept(folder)[step])
-                _point(config, parts.generator, examiner, recorder, step, say)
+                _point(config, parts.generator, evaluator, recorder, step, say)
                 done += 1
         except leases.Taken as taken:
             say(f"{taken}")
@@ -45,15 +49,20 @@ def measure(config: RunConfig, folder: Path, *, device: str, say: Callable[[str]
 
 
 def _point(
-    config: RunConfig, generator: object, examiner: Examiner, recorder: Recorder, step: int, say: Callable[[str], None]
+    config: RunConfig,
+    generator: object,
+    evaluator: Evaluator,
+    recorder: Recorder,
+    step: int,
+    say: Callable[[str], None],
 ) -> None:
     say(f"{recorder.folder.name}: step {step:,}")
-    measured = examiner.measure(generator, step == config.train.steps, step)  # type: ignore[arg-type]
-    assert measured is not None  # None on ranks above 0 alone
+    measured = evaluator.measure(generator, step == config.train.steps, step)  # type: ignore[arg-type]
+    assert measured is not None  # None on ranks above 0 only
     at = spent(recorder.folder, step)
     with leases.turn(recorder.folder / POINTS / "record"):  # other processes may record other steps at the same moment
-        told = record(recorder, config, examiner, measured, at)
-    say(f"{recorder.folder.name}: step {step:,}: {told}")
+        scores = record(recorder, config, evaluator, measured, at)
+    say(f"{recorder.folder.name}: step {step:,}: {scores}")
     if config.evaluation.keep == "last" and step != config.train.steps:
         kept(recorder.folder)[step].unlink()
 
@@ -71,7 +80,7 @@ def _measure(folder: Path, device: str) -> None:
     config = recorded(json_files.read_json(path), str(path))
     if not config.evaluation.apart:
         raise InputError(f"{folder}: measures its points itself (evaluation.apart is false)")
-    with StopSignals():  # no state to save: files on disk are whole at any moment
+    with StopSignals():  # files on disk are complete at any moment, so a signal may end the process at once
         measure(config, folder, device=device, say=cli.say)
 
 

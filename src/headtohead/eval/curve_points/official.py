@@ -1,7 +1,7 @@
-"""Evaluate a generator by benchmarks whose prompts and judges a user's files and names give.
+"""Evaluate a generator by benchmarks whose prompts and judges the user names (`exam.*`).
 
-Pictures go to files in the published layouts, and the functions behind `python -m headtohead.eval` score them there, so
-that anyone gets a curve's numbers from the same pictures. A point that was interrupted paints only what is missing.
+Images are written in the published layouts and scored by the functions behind `python -m headtohead.eval`, so that
+anyone can reproduce the numbers from the files. An interrupted point paints only the missing images.
 """
 
 from __future__ import annotations
@@ -33,15 +33,18 @@ from headtohead.utils import distributed, files
 from headtohead.utils.compute import autocast
 
 SHOWN = 12  # prompts in the sample grid
-Asked = list[tuple[Item, list[PictureFile]]]  # prompts with the files that are to answer them
+Files = list[tuple[Item, list[PictureFile]]]  # prompts with the files of their images
 
 
 class Official:
-    """Measures points by those of the benchmarks whose files the configuration names."""
+    """Measures points by the benchmarks whose files the configuration names."""
 
     def __init__(self, config: RunConfig, parts: Parts, device: str, folder: Path) -> None:
         """
-        folder  below which every point has a folder of pictures
+        config  of the run
+        parts   of the run
+        device  cpu or cuda
+        folder  in which each point has a folder of images
         """
         self.config, self.codec, self.device, self.folder = config, parts.codec, device, folder
         self.mode: str = config.exam.source
@@ -61,11 +64,11 @@ class Official:
 
     @property
     def about(self) -> dict[str, Any]:
-        """The prompts of the grid, the same at every point: of those that points before the last ask."""
+        """The prompts of the sample grid, the same at every point."""
         return {"shown": {"prompts": [file.prompt for file in self._shown()]}}
 
-    def wanted(self, last: bool) -> dict[Benchmark, Asked]:
-        """Every file of a point: of evenly spread prompts before the last point, of all at the last."""
+    def wanted(self, last: bool) -> dict[Benchmark, Files]:
+        """Files of a point by benchmark: as many evenly spaced prompts as the settings say."""
         out = {}
         for benchmark, items in self.items.items():
             rows = _spread(len(items), benchmark.limit(self.config.evaluation, last))
@@ -73,7 +76,7 @@ class Official:
         return out
 
     def trial(self, generator: Generator) -> None:
-        """Paint TRIED pictures; the time of the judges is not included."""
+        """Paint TRIED images without judging them."""
         prompts = [file.prompt for file in _files(self.wanted(last=True))]
         with autocast(self.config.compute.precision, self.device):
             paint(
@@ -96,12 +99,12 @@ class Official:
                 key = benchmark.key(result.metric, name)
                 values[key], n[key] = value, result.n.get(name, next(iter(result.n.values())))
         scores = tuple(round(float(row["score"]), 4) for row in rows)
-        asked = [{"prompt": row["prompt"], "task": row.get("task", "dpg"), "seen": True} for row in rows]
+        prompts = [{"prompt": row["prompt"], "task": row.get("task", "dpg"), "seen": True} for row in rows]
         values, n = {**values, **loss}, {**n, "loss": len(self.held_out.prompts)}
-        return Measured(Point(values, n, scores), asked, self._grids(place))
+        return Measured(Point(values, n, scores), prompts, self._grids(place))
 
     def _paint(self, generator: Generator, place: Path, missing: Sequence[PictureFile]) -> None:
-        """Paint in portions that fit into memory; each is on disk before the next begins."""
+        """Paint in parts that fit into memory, each written before the next one."""
         e = self.config.evaluation
         at_once = max(1, e.batch * distributed.world()[1])
         rows = [(file, k) for file in missing for k in range(file.pictures)]
@@ -119,34 +122,34 @@ class Official:
                 if len(own) == file.pictures:
                     _save(place / file.place, pending.pop(file.place))
 
-    def _scored(self, place: Path, wanted: dict[Benchmark, Asked]) -> Iterator[tuple[Benchmark, Result]]:
+    def _scored(self, place: Path, wanted: dict[Benchmark, Files]) -> Iterator[tuple[Benchmark, Result]]:
         how = How(self.config.evaluation.batch, None, quiet=True, device=self.device)
         cache = self.folder.parent.parent / "references"
-        for benchmark, asked in wanted.items():
-            items = [replace(item, files=tuple(place / file.place for file in own)) for item, own in asked]
+        for benchmark, prompts in wanted.items():
+            items = [replace(item, files=tuple(place / file.place for file in own)) for item, own in prompts]
             listed = Listed(place / benchmark.name, items, Troubles())
             for result in benchmark.score_files(listed, self.judges[benchmark], self.config.exam, how, cache):
                 yield benchmark, result
 
     def _shown(self) -> list[PictureFile]:
-        """The first file of evenly spread prompts, of the benchmark with the smallest files."""
+        """The first file of evenly spaced prompts, of the benchmark with the fewest images in a file."""
         wanted = self.wanted(last=False)
         fewest = min(wanted, key=lambda b: max((file.pictures for _, own in wanted[b] for file in own), default=1))
         firsts = list({file.prompt: file for file in _files({fewest: wanted[fewest]})}.values())
         return [firsts[k] for k in _spread(len(firsts), SHOWN)]
 
     def _grids(self, place: Path) -> dict[str, Tensor]:
-        """From the files, so that a resumed point shows what it scored."""
+        """Read from the files, so that a resumed point shows the images that were scored."""
         shown = [images.picture(place / file.place) for file in self._shown() if (place / file.place).exists()]
         return {"prompts": make_grid(shown, nrow=max(1, len(shown) // 2), padding=0)}
 
 
-def _files(wanted: dict[Benchmark, Asked]) -> list[PictureFile]:
-    return [file for asked in wanted.values() for _, own in asked for file in own]
+def _files(wanted: dict[Benchmark, Files]) -> list[PictureFile]:
+    return [file for prompts in wanted.values() for _, own in prompts for file in own]
 
 
 def _save(path: Path, pictures: list[Tensor]) -> None:
-    """One picture, or four as a 2 x 2 grid."""
+    """Write one image, or four as a 2 x 2 grid."""
     path.parent.mkdir(parents=True, exist_ok=True)
     grid = make_grid(pictures, nrow=2, padding=0) if len(pictures) > 1 else pictures[0]
     with files.beside(path) as part:
@@ -154,7 +157,11 @@ def _save(path: Path, pictures: list[Tensor]) -> None:
 
 
 def _spread(there: int, wanted: int) -> list[int]:
-    """So many of them, evenly; all for 0."""
+    """Evenly spaced indices.
+
+    there   number of indices to choose from
+    wanted  number to choose; 0 for all
+    """
     if not wanted or wanted >= there:
         return list(range(there))
     return [int(k) for k in np.linspace(0, there - 1, wanted)]

@@ -1,4 +1,4 @@
-"""The prompts that a point of the embedded dataset asks, and true pictures of them; the same for every design."""
+"""The prompts of a point on the embedded dataset, with true images of them; the same for every design."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from headtohead.synthetic.render import render
 from headtohead.synthetic.scenes import Scenes, draw
 from headtohead.utils.files import fingerprint
 
-SEED = 7_000_000  # of the test scenes; those of training are far below
+SEED = 7_000_000  # of the test scenes; training uses far smaller ones
 
 
 @dataclass(frozen=True)
-class Exam:
-    """Prompts, benchmark by benchmark, with true pictures of them.
+class PromptSet:
+    """Prompts by benchmark, with true images of them.
 
-    parts     items by the name of their benchmark, one for each picture
-    scenes    of the items that have one, in the order of the parts
-    pictures  (n, 3, H, W) renders of the scenes, in [0, 1]
+    parts     items by the name of their benchmark, one for each image
+    scenes    of the items that have one, in this order
+    pictures  (n, 3, H, W) renders of the scenes in [0, 1]
     """
 
     parts: dict[str, list[Item]]
@@ -45,46 +45,56 @@ class Exam:
 
     @property
     def rendered(self) -> NDArray[np.bool_]:
-        """Which items have a scene, and so a true picture."""
+        """Which items have a scene, and therefore a true image."""
         return np.array([item.request is not None for item in self.items])
 
     @property
-    def asked(self) -> list[dict[str, Any]]:
-        """A row a picture: the prompt, its task, and whether training shows what it asks for."""
+    def rows(self) -> list[dict[str, Any]]:
+        """For each image: prompt, task, and whether training shows the combination."""
         return [{"prompt": item.prompt, "task": item.task, "seen": item.seen} for item in self.items]
 
     @property
     def id(self) -> str:
-        return fingerprint(self.asked)
+        return fingerprint(self.rows)
 
 
-def exam(
+def prompt_set(
     split: short_prompts.Split = "test",
     seed: int = SEED,
     *,
     pictures: Mapping[str, int] | None = None,
     device: str = "cpu",
-) -> Exam:
+) -> PromptSet:
     """Prompts of a split with independent renders of them.
 
+    split     dev or test
     seed      of the renders
     pictures  how many by the name of a benchmark, 0 for all its prompts; all of every benchmark when not given
+    device    of the renders
     """
     wanted = dict.fromkeys(BENCHMARKS, 0) if pictures is None else pictures
     parts = {name: BENCHMARKS.find(name).synthetic(split, number) for name, number in wanted.items()}
     requests = [item.request for items in parts.values() for item in items if item.request is not None]
     scenes = Scenes.cat([draw(seed, np.array([k]), request=r, held_out=True) for k, r in enumerate(requests)])
     rendered = torch.cat([render(scenes[k : k + 512], device) for k in range(0, len(scenes), 512)])
-    return Exam({name: items for name, items in parts.items() if items}, scenes, rendered)
+    return PromptSet({name: items for name, items in parts.items() if items}, scenes, rendered)
 
 
 def wanted(e: EvalConfig, last: bool) -> dict[str, int]:
-    """How many pictures a point asks of each benchmark; 0 for all its prompts."""
+    """The number of images of a point by benchmark; 0 for one of each prompt.
+
+    e     evaluation settings
+    last  whether it is the last point
+    """
     return {name: benchmark.limit(e, last) for name, benchmark in BENCHMARKS.items()}
 
 
 def shown(split: short_prompts.Split, a_task: int) -> list[str]:
-    """A few prompts of each task of the first benchmark, for a grid of samples."""
+    """Prompts for a sample grid, from the first benchmark.
+
+    split   of the prompts
+    a_task  prompts of each task
+    """
     items = next(iter(BENCHMARKS.values())).synthetic(split)
     tasks = {item.task: list(dict.fromkeys(i.prompt for i in items if i.task == item.task)) for item in items}
     return [text for texts in tasks.values() for text in spread(texts, a_task + 2)[1:-1]]

@@ -5,26 +5,29 @@ from __future__ import annotations
 from torchvision.transforms.functional import to_pil_image
 
 from headtohead.config.run_config import RunConfig
-from headtohead.eval.curve_points.base import Examiner, Measured
+from headtohead.eval.curve_points.base import Evaluator, Measured
 from headtohead.records import metrics
 from headtohead.records.recorder import Recorder, Spent
 from headtohead.utils.files import fingerprint
 
 
-def record(recorder: Recorder, config: RunConfig, examiner: Examiner, measured: Measured, at: Spent) -> str:
-    """Record a point; its headline scores as text. May be repeated after a failure: the curve's lines are written last.
+def record(recorder: Recorder, config: RunConfig, evaluator: Evaluator, measured: Measured, at: Spent) -> str:
+    """Record a point and return its headline scores as text. Safe to repeat, as the curve's lines are written last.
 
-    recorder  of the run's folder
-    examiner  whose judges the scores are of
-    at        where in the training the point is"""
-    point, exam = measured.point, fingerprint(measured.asked)
+    recorder   of the run's folder
+    config     of the run
+    evaluator  that measured the point
+    measured   the point
+    at         steps, samples, FLOPs and seconds of training before it
+    """
+    point, exam = measured.point, fingerprint(measured.prompts)
     recorder.forget(at.step)
     for kind, grid in measured.grids.items():
         to_pil_image(grid.cpu()).save(recorder.grid(at.step, kind), quality=90)
-    recorder.exam(exam, measured.asked)
+    recorder.prompt_set(exam, measured.prompts)
     recorder.prompts(at.step, exam, point.scores, point.reasons or {})
     representation = config.design.representation
     recorder.append(
-        at, point.values, point.n, representation=representation, judge=examiner.name, mode=examiner.mode
+        at, point.values, point.n, representation=representation, judge=evaluator.name, mode=evaluator.mode
     )  # fmt: skip
     return metrics.summary(point.values)

@@ -1,4 +1,4 @@
-"""The scores of pictures of the embedded dataset's prompts, used for curves and for ceilings."""
+"""Score images of the embedded dataset's prompts, for points of a curve and for ceilings."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from torch import Tensor, nn
 
 from headtohead.config.run_config import EvalConfig
 from headtohead.eval.benchmarks.base import BENCHMARKS, Item, Judges, spread
-from headtohead.eval.curve_points.prompts import Exam, wanted
+from headtohead.eval.curve_points.prompts import PromptSet, wanted
 from headtohead.eval.judges.pixels import PixelJudge
 from headtohead.eval.metrics.diversity import Diversity
 from headtohead.eval.metrics.fid import FrechetDistance, Reference
 from headtohead.synthetic.render import render
 from headtohead.synthetic.scenes import Scenes, draw
 
-GROUPS = (("seen", True), ("unseen", False))  # combinations that training shows, and those it holds out
-A_PROMPT = 4  # pictures a prompt, for diversity
+GROUPS = (("seen", True), ("unseen", False))  # combinations in the training data, and held-out ones
+A_PROMPT = 4  # images of a prompt, for diversity
 RENDERS = 920_000  # the seed of true renders of a prompt
-A_TASK = 2  # prompts a task in a sample grid, the same ones at every point of every design
-OFTEN = (0, 2, 6, 8)  # of those, the prompts of which several pictures are shown
-TIMES = 4  # pictures of each of these
+A_TASK = 2  # prompts of a task in a sample grid, the same at every point of every design
+OFTEN = (0, 2, 6, 8)  # indices of those prompts of which several images are shown
+TIMES = 4  # images of each of these
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class Point:
     """The numbers of one evaluation.
 
     values   by their names on the curve
-    n        pictures that a number is of, by its name or its benchmark's
-    scores   each picture's, in the order of the prompts
-    reasons  by picture: why it failed, where a benchmark's rules say
+    n        number of images, by the name of the value or its benchmark
+    scores   of the images, in the order of the prompts
+    reasons  by image: why it failed, if the benchmark gives reasons
     """
 
     values: dict[str, float]
@@ -46,16 +46,22 @@ class Point:
 
 @torch.no_grad()
 def features_of(pictures: Tensor, net: nn.Module, batch: int = 128) -> NDArray[np.float64]:
-    """(B, d) in double precision, as Fréchet distances need them."""
+    """Features (B, d) in double precision, for Fréchet distances.
+
+    pictures  (B, 3, H, W) in [0, 1]
+    net       feature network
+    batch     images in a forward pass
+    """
     return torch.cat([net(part) for part in pictures.split(batch)]).double().cpu().numpy()
 
 
-def score(test: Exam, pictures: Tensor, judge: PixelJudge, net: nn.Module, reference: Reference) -> Point:
-    """Each benchmark's scores, over all prompts and over seen and unseen combinations; FID against renders.
+def score(test: PromptSet, pictures: Tensor, judge: PixelJudge, net: nn.Module, reference: Reference) -> Point:
+    """Scores of all benchmarks, over all prompts and over seen and unseen combinations, and FID against renders.
 
-    pictures   (n, 3, H, W), one for each item of the exam
-    judge      the detector, colour classifier and question answerer of the embedded dataset
-    net        of the features that FID compares
+    test       prompts
+    pictures   (n, 3, H, W) in [0, 1], one for each item
+    judge      detector, colour classifier and question answerer of the embedded dataset
+    net        feature network of FID
     reference  features of independent renders of the prompts
     """
     values, n, marks = dict[str, float](), dict[str, int](), list[object]()
@@ -84,26 +90,32 @@ def judges(judge: PixelJudge) -> Judges:
     return dict.fromkeys(("detector", "colours", "answerer"), judge)
 
 
-def several(test: Exam, prompts: int) -> list[Item]:
-    """So many items of the first benchmark, each for several pictures behind one another."""
+def several(test: PromptSet, prompts: int) -> list[Item]:
+    """Items of the first benchmark for diversity, each repeated A_PROMPT times.
+
+    test     prompts
+    prompts  number of different prompts
+    """
     return [item for item in spread(next(iter(test.parts.values())), prompts) for _ in range(A_PROMPT)]
 
 
-def diversity(items: Sequence[Item], drawn: dict[str, Tensor], judge: PixelJudge, net: nn.Module) -> Point:
-    """Diversity of the pictures of a prompt, for each way of drawing them, and of true renders.
+def diversity(items: Sequence[Item], by_noise: dict[str, Tensor], judge: PixelJudge, net: nn.Module) -> Point:
+    """Diversity of the correct images of a prompt, of generated images and of true renders.
 
-    Of accepted pictures; and, as `..._all`, of all pictures, which is 0 for a deterministic model.
+    Also of all images, as `<name>_all`, which is 0 for a deterministic model.
 
-    items  of the first benchmark, from `several`
-    drawn  pictures (n, 3, H, W) of the items, by the way in which they were drawn
+    items     of the first benchmark, from `several`
+    by_noise  images (n, 3, H, W) of the items: "fixed" or "drawn" noise of the decoder
+    judge     of the embedded dataset
+    net       feature network
     """
     benchmark = next(iter(BENCHMARKS.values()))
     values, n = dict[str, float](), dict[str, int]()
-    device = str(next(iter(drawn.values())).device)
-    for name, pictures in {**drawn, "renders": renders(items, device)}.items():
+    device = str(next(iter(by_noise.values())).device)
+    for name, pictures in {**by_noise, "renders": renders(items, device)}.items():
         accepted = np.array([mark.score == 1 for mark in benchmark.judge(items, pictures, judges(judge))])
         features = features_of(pictures, net)
-        counted = {name: accepted, f"{name}_all": np.ones_like(accepted)} if name in drawn else {name: accepted}
+        counted = {name: accepted, f"{name}_all": np.ones_like(accepted)} if name in by_noise else {name: accepted}
         for key, kept in counted.items():
             metric = Diversity(sync_on_compute=False)
             metric.update(features.reshape(-1, A_PROMPT, features.shape[1]), kept.reshape(-1, A_PROMPT))
@@ -113,15 +125,19 @@ def diversity(items: Sequence[Item], drawn: dict[str, Tensor], judge: PixelJudge
 
 
 def renders(items: Sequence[Item], device: str) -> Tensor:
-    """True pictures of the items, for the diversity of pictures that are all right and equally likely."""
+    """Independent true images of the items: the diversity of a model that samples all correct images equally."""
     requests = [item.request for item in items if item.request is not None]
-    drawn = [draw(RENDERS, np.array([k]), request=r, held_out=True) for k, r in enumerate(requests)]
-    return render(Scenes.cat(drawn), device)
+    scenes = [draw(RENDERS, np.array([k]), request=r, held_out=True) for k, r in enumerate(requests)]
+    return render(Scenes.cat(scenes), device)
 
 
 def pictures(e: EvalConfig, last: bool) -> int:
-    """How many pictures a point paints."""
-    asked = [BENCHMARKS[name].synthetic(e.split, number) for name, number in wanted(e, last).items()]
+    """The number of images that a point paints.
+
+    e     evaluation settings
+    last  whether it is the last point
+    """
+    items = [BENCHMARKS[name].synthetic(e.split, number) for name, number in wanted(e, last).items()]
     tasks = dict.fromkeys(item.task for item in next(iter(BENCHMARKS.values())).synthetic(e.split))
-    several = 2 * A_PROMPT * e.diverse  # drawn once and decoded twice
-    return sum(map(len, asked)) + several + A_TASK * len(tasks) + TIMES * len(OFTEN)
+    several = 2 * A_PROMPT * e.diverse  # sampled once, decoded twice
+    return sum(map(len, items)) + several + A_TASK * len(tasks) + TIMES * len(OFTEN)

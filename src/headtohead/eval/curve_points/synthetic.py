@@ -13,7 +13,7 @@ from headtohead.config.run_config import EvalConfig, RunConfig, Sampling
 from headtohead.eval.benchmarks.base import BENCHMARKS
 from headtohead.eval.curve_points import score
 from headtohead.eval.curve_points.base import TRIED, Measured, held_out, losses
-from headtohead.eval.curve_points.prompts import SEED, Exam, exam, shown, wanted
+from headtohead.eval.curve_points.prompts import SEED, PromptSet, prompt_set, shown, wanted
 from headtohead.eval.curve_points.score import A_TASK, OFTEN, TIMES
 from headtohead.eval.judges import pixels as judges
 from headtohead.eval.metrics.fid import Reference
@@ -24,18 +24,18 @@ from headtohead.pretrained.loading import shipped
 from headtohead.utils import distributed
 from headtohead.utils.compute import autocast
 
-NOISE, DECODER = 900_000, 910_000  # seeds of diversity's pictures
+NOISE, DECODER = 900_000, 910_000  # seeds of noise for diversity
 
 
-class SyntheticExaminer:
-    """Measures points with the embedded dataset's prompts and judge; FID's reference is independent renders of them."""
+class SyntheticEvaluator:
+    """Measures points with the embedded dataset's prompts and judge; FID compares with independent renders of them."""
 
     mode = "world"
 
     def __init__(self, config: RunConfig, parts: Parts, device: str, judge: Path | None = None) -> None:
         self.config, self.codec, self.device = config, parts.codec, device
         self.judge, self.net = judges.load(device, judge), shipped.feature_net(device)
-        self._exams: dict[bool, tuple[Exam, Reference]] = {}
+        self._prompts: dict[bool, tuple[PromptSet, Reference]] = {}
         self.held_out = held_out(config, parts, device)
 
     @property
@@ -44,18 +44,21 @@ class SyntheticExaminer:
 
     @property
     def about(self) -> dict[str, Any]:
-        reference = self.exam(last=True)[1]
+        reference = self.prompts(last=True)[1]
         sizes = {"renders": reference.n, "dimensions": len(reference.mean)}
         return {"fid": sizes, "shown": shown_prompts(self.config.evaluation)}
 
-    def exam(self, last: bool) -> tuple[Exam, Reference]:
-        """The prompts of the last point or of those before it, and features of independent renders of them."""
-        if last not in self._exams:
+    def prompts(self, last: bool) -> tuple[PromptSet, Reference]:
+        """The prompts of a point, and features of independent renders of them.
+
+        last  whether it is the last point, which may have more prompts
+        """
+        if last not in self._prompts:
             e = self.config.evaluation
-            other = exam(e.split, SEED + 1, pictures=wanted(e, last), device=self.device)
+            other = prompt_set(e.split, SEED + 1, pictures=wanted(e, last), device=self.device)
             reference = Reference.of(score.features_of(other.pictures, self.net))
-            self._exams[last] = exam(e.split, pictures=wanted(e, last), device=self.device), reference
-        return self._exams[last]
+            self._prompts[last] = prompt_set(e.split, pictures=wanted(e, last), device=self.device), reference
+        return self._prompts[last]
 
     def paint(
         self,
@@ -65,10 +68,13 @@ class SyntheticExaminer:
         seed: int = 0,
         decodings: tuple[int | None, ...] = (None,),
     ) -> Tensor:
-        """Pictures (n, len(decodings), 3, H, W); noise is fixed within a run and differs between its seeds.
+        """Images (n, len(decodings), 3, H, W); noise is fixed within a run and differs between seeds of runs.
 
-        seed       of the noise, beside the run's own
-        decodings  seeds of the decoder's noise, None for its fixed one
+        generator  to sample from
+        prompts    n texts
+        how        sampling settings
+        seed       of the noise, added to the run's
+        decodings  seeds of the decoder's noise; None for its fixed noise
         """
         own, batch = seed + 1_000 * self.config.seed, self.config.evaluation.batch
         with autocast(self.config.compute.precision, self.device):
@@ -83,14 +89,19 @@ class SyntheticExaminer:
         return losses(self.config, generator, self.held_out, self.device)
 
     def scores(self, generator: Generator, how: Sampling, last: bool) -> score.Point:
-        """The benchmarks' scores and FID alone."""
-        test, reference = self.exam(last)
+        """The benchmarks' scores and FID, without diversity and loss.
+
+        generator  to sample from
+        how        sampling settings
+        last       whether to use the prompts of the last point
+        """
+        test, reference = self.prompts(last)
         pictures = self.paint(generator, test.texts, how)[:, 0]
         return score.score(test, pictures, self.judge, self.net, reference)
 
     def measure(self, generator: Generator, last: bool, step: int) -> Measured | None:
         how, e = self.config.sampling, self.config.evaluation
-        test, reference = self.exam(last)
+        test, reference = self.prompts(last)
         items = score.several(test, e.diverse)
         pictures = self.paint(generator, test.texts, how)[:, 0]
         many = self.paint(generator, [item.prompt for item in items], how, NOISE, decodings=(None, DECODER))
@@ -102,10 +113,10 @@ class SyntheticExaminer:
         diverse = score.diversity(items, {"fixed": many[:, 0], "drawn": many[:, 1]}, self.judge, self.net)
         values = {**point.values, **diverse.values, **losses}
         n = {**point.n, **diverse.n, "loss": len(self.held_out.prompts)}
-        return Measured(replace(point, values=values, n=n), test.asked, grids)
+        return Measured(replace(point, values=values, n=n), test.rows, grids)
 
     def grids(self, generator: Generator, how: Sampling) -> dict[str, Tensor]:
-        """One picture each of many prompts, and several pictures each of few."""
+        """Grids with one image of each of many prompts, and with several images of each of a few."""
         texts = shown(self.config.evaluation.split, A_TASK)
         often = [texts[k] for k in OFTEN for _ in range(TIMES)]
         pictures = self.paint(generator, [*texts, *often], how)[:, 0]
@@ -116,6 +127,6 @@ class SyntheticExaminer:
 
 
 def shown_prompts(config: EvalConfig) -> dict[str, list[str]]:
-    """The prompts of the grids: row by row for one picture a prompt, a row a prompt for several."""
+    """The prompts of the grids: one per image, row by row, and one per row of several images."""
     texts = shown(config.split, A_TASK)
     return {"prompts": texts, "often": [texts[k] for k in OFTEN]}

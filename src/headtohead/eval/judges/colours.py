@@ -48,8 +48,8 @@ class ClipColours:
             embedded = embedded / embedded.norm(dim=-1, keepdim=True)
             for row, head in zip(embedded, heads[start : start + AT_ONCE], strict=True):
                 named.append(COLOURS[int((head @ row).argmax())])
-        said = iter(named)
-        return [[next(said) for _ in row] for row in found]
+        names = iter(named)
+        return [[next(names) for _ in row] for row in found]
 
     def _crop(self, picture: Tensor, d: Detection) -> Tensor:
         """The object on grey, cut out along its box."""

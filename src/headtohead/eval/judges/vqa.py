@@ -26,11 +26,11 @@ class Vqa:
     def answers(self, pictures: Tensor, questions: list[list[str]]) -> list[list[str]]:
         images = [to_pil_image(p.cpu()) for p in pictures]
         pairs = [(image, q) for image, row in zip(images, questions, strict=True) for q in row]
-        said: list[str] = []
+        flat: list[str] = []
         for start in range(0, len(pairs), AT_ONCE):
             part = pairs[start : start + AT_ONCE]
-            said += self._ask([image for image, _ in part], [q for _, q in part])
-        answers = iter(said)
+            flat += self._ask([image for image, _ in part], [q for _, q in part])
+        answers = iter(flat)
         return [[plain(next(answers)) for _ in row] for row in questions]
 
     def _ask(self, images: list[Any], questions: list[str]) -> list[str]:
@@ -40,10 +40,10 @@ class Vqa:
 class Blip(Vqa):
     def _ask(self, images: list[Any], questions: list[str]) -> list[str]:
         inputs = self.processor(images=images, text=questions, padding=True, return_tensors="pt").to(self.device)
-        said: list[str] = self.processor.batch_decode(
+        answers: list[str] = self.processor.batch_decode(
             self.model.generate(**inputs, max_new_tokens=LONGEST), skip_special_tokens=True
         )
-        return said
+        return answers
 
 
 class Chat(Vqa):
@@ -57,8 +57,10 @@ class Chat(Vqa):
             self.device
         )
         out = self.model.generate(**inputs, max_new_tokens=LONGEST, do_sample=False)
-        said: list[str] = self.processor.batch_decode(out[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
-        return said
+        answers: list[str] = self.processor.batch_decode(
+            out[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True
+        )
+        return answers
 
 
 def plain(answer: str) -> str:

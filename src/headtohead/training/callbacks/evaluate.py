@@ -9,7 +9,7 @@ from typing import Any
 import lightning as L
 
 from headtohead.config.run_config import RunConfig
-from headtohead.eval.curve_points.base import Examiner
+from headtohead.eval.curve_points.base import Evaluator
 from headtohead.eval.curve_points.record import record
 from headtohead.records.kept_weights import keep
 from headtohead.records.recorder import Spent
@@ -26,19 +26,19 @@ class Curves(L.Callback):
     def __init__(
         self,
         config: RunConfig,
-        examiner: Examiner,
+        evaluator: Evaluator,
         flops: tuple[float, float],
         training: Training,
         progress: Progress | None,
     ) -> None:
         """
         config    of the run
-        examiner  measures a point
+        evaluator  measures a point
         flops     FLOPs of one picture: of head and language model, and of everything
         training  saves states
         progress  of the run, on rank 0
         """
-        self.config, self.examiner, self.flops = config, examiner, flops
+        self.config, self.evaluator, self.flops = config, evaluator, flops
         self.save, self.run, self.progress = training.save, training.run, progress
         self.training = self.measuring = self.peak = 0.0  # seconds, seconds, MB
         self.pending = 0  # step of a point whose state is saved and whose scores may not be recorded
@@ -70,7 +70,7 @@ class Curves(L.Callback):
                 self._measure(trainer, module, step, last)
         self.pending = 0
         self.measuring += time.monotonic() - started
-        self.peak = max(self.peak, peak_mb(self.examiner.device))
+        self.peak = max(self.peak, peak_mb(self.evaluator.device))
 
     def _measure(self, trainer: L.Trainer, module: DesignModule, step: int, last: bool) -> None:
         folder, e = self.run.recorder.folder, self.config.evaluation
@@ -79,7 +79,7 @@ class Curves(L.Callback):
         measured = None
         if not e.apart:
             with module.average as generator:
-                measured = self.examiner.measure(generator, last, step)
+                measured = self.evaluator.measure(generator, last, step)
         weights = module.average.whole()
         if not self.run.lease:
             return
@@ -89,7 +89,7 @@ class Curves(L.Callback):
             beside(trainer, f"step {step:,}: kept, to be measured by `make points`")
             return
         point, lines = measured, list[str]()
-        self.run.write(lambda: lines.append(record(self.run.recorder, self.config, self.examiner, point, at)))
+        self.run.write(lambda: lines.append(record(self.run.recorder, self.config, self.evaluator, point, at)))
         for logger in trainer.loggers:
             logger.log_metrics(point.point.values, step)
         beside(trainer, f"step {step:,}: {lines[-1]}")
