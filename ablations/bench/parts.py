@@ -138,8 +138,8 @@ def _fid(device: str) -> tuple[Work, int]:
 def _diversity(device: str) -> tuple[Work, int]:
     test, judge = prompt_set("dev", pictures={"geneval": 24}, device=device), pixels.load(device)
     items, net = score.several(test, 24), shipped.feature_net(device)
-    drawn = {"fixed": score.renders(items, device)}
-    return lambda: score.diversity(items, drawn, judge, net), len(items)
+    by_noise = {"fixed": score.renders(items, device)}
+    return lambda: score.diversity(items, by_noise, judge, net), len(items)
 
 
 FOUNDATIONS: dict[str, Part] = {

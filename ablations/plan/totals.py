@@ -106,14 +106,14 @@ def plan(
     runs = [_run(design, c, stage, samples or c.data.pictures, machine) for design, c in configs.items()]
     sides = {run.cost.frozen.picture: run.design for run in reversed(runs)}
     if len(sides) > 1:
-        told = ", ".join(f"{side} of {design}" for side, design in sides.items())
-        raise ConfigError(f"foundations.picture: designs that are compared give pictures of one size, not {told}")
+        sizes = ", ".join(f"{side} of {design}" for side, design in sides.items())
+        raise ConfigError(f"foundations.picture: designs that are compared give pictures of one size, not {sizes}")
     once, features = list[Once](), dict[str, Features]()
     for run in {r.config.design.representation: r for r in runs}.values():
         name, f = run.config.design.representation, run.cost.frozen
         if (d := f.decoder) and not d.there:
-            told = f"decoder of {name}, {d.steps:,} steps of {d.batch:,}"
-            once.append(Once(told, d.flops, machine.hours(d.flops, d.precision)))
+            text = f"decoder of {name}, {d.steps:,} steps of {d.batch:,}"
+            once.append(Once(text, d.flops, machine.hours(d.flops, d.precision)))
         size = Shape(f.grid.tokens, f.grid.channels, torch.bfloat16).bytes(run.samples)
         flops = run.samples * f.encode.flops
         features[name] = Features(size, flops, machine.hours(flops, _precision(run.config)))
@@ -131,29 +131,29 @@ def _run(design: str, config: RunConfig, stage: DecoderConfig | None, samples: i
     portion = Portion.of(config.train.batch, config.compute.micro_batch, 0, machine.devices)
     f = frozen.of(build.image_tokens(config), stage and replace(stage, foundations=config.foundations))
     c = cost.of(config, f, accelerators.tokens(config), portion.at_once)
-    asked, shown, precision = point_pictures.of(config), flop_accounting.shown(config), _precision(config)
+    points, shown, precision = point_pictures.of(config), flop_accounting.shown(config), _precision(config)
     parts = {
         HEAD: (shown * c.head.train, precision),
         LANGUAGE: (shown * c.reading.train, precision),
         ENCODING: (0.0 if flop_accounting.beforehand(config) else shown * f.encode.flops, precision),
-        WAY: (asked.on_the_way * asked.a_point * c.picture, precision),
-        LAST: (asked.the_last * c.picture, precision),
+        WAY: (points.on_the_way * points.a_point * c.picture, precision),
+        LAST: (points.the_last * c.picture, precision),
     }
     everything = flop_accounting.everything(
         config, learning=c.train, encode=f.encode.flops, samples=samples, decoder=f.decoder.flops if f.decoder else 0.0
     )
     plain, checkpointed = (
-        memory.of(replace(config, compute=replace(config.compute, checkpointing=again)), c, machine.devices)
-        for again in (False, True)
+        memory.of(replace(config, compute=replace(config.compute, checkpointing=on)), c, machine.devices)
+        for on in (False, True)
     )
     return Run(
         design=design,
         config=config,
         cost=c,
-        points=asked,
+        points=points,
         samples=samples,
         everything=everything,
-        every_all=machine.hours(asked.if_each_used_all * c.picture, precision),
+        every_all=machine.hours(points.if_each_used_all * c.picture, precision),
         hours={name: machine.hours(flops, kind) for name, (flops, kind) in parts.items()},
         memory=checkpointed if config.compute.checkpointing else plain,
         ways=(plain, checkpointed),

@@ -59,8 +59,8 @@ def fronts(rows: list[tuple[str, str, int, list[dict[str, Any]]]]) -> list[Front
 def figure(found: list[Front]) -> Figure:
     """The fronts of one sweep: better is up and to the left; whiskers span the seeds."""
     look = looks(f.design for f in found)
-    drawn = Figure(figsize=(6.4, 4.8))
-    ax = drawn.subplots()
+    out = Figure(figsize=(6.4, 4.8))
+    ax = out.subplots()
     for f in found:
         x, y = f.fid.mean(0), f.geneval.mean(0)
         spread = [np.transpose([figures.whiskers(column) for column in t.T]) for t in (f.fid, f.geneval)]
@@ -74,8 +74,8 @@ def figure(found: list[Front]) -> Figure:
     ax.set_title("Guidance: FID against alignment, numbers are scales", fontsize=10.5, loc="left")
     ax.legend(fontsize=8, frameon=False)
     figures.plain(ax)
-    drawn.tight_layout()
-    return drawn
+    out.tight_layout()
+    return out
 
 
 def main(arguments: list[str] | None = None) -> int:

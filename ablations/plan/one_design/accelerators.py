@@ -55,8 +55,8 @@ def tokens(config: RunConfig) -> int:
         return min(round(caption + TURN), config.query.longest)
     batch, dense = config.train.batch, config.data.dense
     index = np.arange(STEPS * batch)
-    drawn = captions(draw(STREAM, index), config.seed, index, (1 - dense, 0.0, dense))
-    texts = [config.query.template.format(caption=text) for text in drawn]
+    texts = captions(draw(STREAM, index), config.seed, index, (1 - dense, 0.0, dense))
+    texts = [config.query.template.format(caption=text) for text in texts]
     length = np.sort((small_llama.encode(texts, CONTEXT) != small_llama.PAD).sum(1).numpy().reshape(STEPS, batch), 1)
     groups = np.array_split(np.arange(batch), min(config.query.groups, batch))
     return round(float(np.mean([length[:, g[-1]].repeat(len(g)).mean() for g in groups for _ in g])))

@@ -51,7 +51,7 @@ class Painting:
     sample: float
     kept: Line
     most: Line
-    drawn: float  # bytes an image while it is sampled
+    sampling: float  # peak bytes of sampling one image
 
 
 @dataclass(frozen=True)
@@ -98,22 +98,25 @@ def of(config: RunConfig, frozen: Frozen, prompt: int, at_once: int) -> Cost:
     query = replace(config.query, number=build.queries(config, grid), groups=1)
     trained = build.trains_backbone(config)
     reading = _reading(config.foundations.language, query, trained, prompt, bf16, at_once)
-    ways = [_painting(config, grid, reading.width, again, at_once) for again in (False, True)]
+    ways = [_painting(config, grid, reading.width, checkpointing, at_once) for checkpointing in (False, True)]
     return Cost(frozen, reading, ways[config.compute.checkpointing], ways[0], ways[1], prompt, query.number)
 
 
 @cache
 def _reading(name: str, query: QueryConfig, trained: bool, prompt: int, bf16: bool, at_once: int) -> Reading:
     if name == SHIPPED:
-        told: dict[str, Any] = {"model_type": "llama", **RECIPES["language"].config}
+        settings: dict[str, Any] = {"model_type": "llama", **RECIPES["language"].config}
     else:
-        told = {"model_type": "llama", **architectures.architecture(architectures.LLAMA, name, "foundations.language")}
-    told = {k: v for k, v in told.items() if k not in ("layer_types", "dtype", "torch_dtype")}
+        settings = {
+            "model_type": "llama",
+            **architectures.architecture(architectures.LLAMA, name, "foundations.language"),
+        }
+    settings = {k: v for k, v in settings.items() if k not in ("layer_types", "dtype", "torch_dtype")}
     width = 0
 
     def measured(layers: int) -> dict[str, float]:
         nonlocal width
-        config = AutoConfig.for_model(**{**told, "num_hidden_layers": layers})
+        config = AutoConfig.for_model(**{**settings, "num_hidden_layers": layers})
         model = AutoModelForCausalLM.from_config(config, attn_implementation=PADDED)
         queries = QueryEncoder(model, _no_tokens, query, trained)
         width = queries.width
@@ -131,41 +134,44 @@ def _reading(name: str, query: QueryConfig, trained: bool, prompt: int, bf16: bo
         }  # fmt: skip
 
     with on_meta("foundations.language", name):
-        seen = by_layers(measured, told["num_hidden_layers"])
-    number, rest = int(seen["parameters"]), int(seen["rest"])
-    largest = max(rest, (number - rest) // told["num_hidden_layers"])
-    return Reading(number, int(seen["trained"]), largest, seen["forward"], seen["train"], *_lines(seen, at_once), width)
+        total = by_layers(measured, settings["num_hidden_layers"])
+    number, rest = int(total["parameters"]), int(total["rest"])
+    largest = max(rest, (number - rest) // settings["num_hidden_layers"])
+    return Reading(
+        number, int(total["trained"]), largest, total["forward"], total["train"], *_lines(total, at_once), width
+    )
 
 
 def _training(
-    forward: Callable[[int], torch.Tensor], bf16: bool, at_once: int, again: Iterable[nn.Module] = ()
+    forward: Callable[[int], torch.Tensor], bf16: bool, at_once: int, recomputed: Iterable[nn.Module] = ()
 ) -> dict[str, float]:
-    once, twice = (look(partial(forward, n), bf16=bf16, backward=True, again=again) for n in (at_once, 2 * at_once))
+    once, twice = (
+        look(partial(forward, n), bf16=bf16, backward=True, recomputed=recomputed) for n in (at_once, 2 * at_once)
+    )
     return {
         "train": once.flops / at_once, "kept": once.kept, "most": once.most,
         "kept twice": twice.kept, "most twice": twice.most,
     }  # fmt: skip
 
 
-def _lines(seen: dict[str, float], at_once: int) -> tuple[Line, Line]:
-    kept, most = (Line.through(at_once, seen[name], seen[f"{name} twice"]) for name in ("kept", "most"))
+def _lines(total: dict[str, float], at_once: int) -> tuple[Line, Line]:
+    kept, most = (Line.through(at_once, total[name], total[f"{name} twice"]) for name in ("kept", "most"))
     return kept, most
 
 
 def _no_tokens(texts: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
-    raise NotImplementedError("a plan knows lengths of prompts, not their tokens")
+    raise NotImplementedError("a plan has lengths of prompts, not their tokens")
 
 
-def _painting(config: RunConfig, grid: Grid, width: int, again: bool, at_once: int) -> Painting:
-    """`again`: with checkpointing, which recomputes activations in the backward pass."""
+def _painting(config: RunConfig, grid: Grid, width: int, checkpointing: bool, at_once: int) -> Painting:
     how, bf16 = config.sampling, config.compute.precision == "bf16"
     queries, passes = build.queries(config, grid), 1
-    layers = getattr(config.head, "layers", 0)  # equal ones; a head without them is measured whole
+    layers = getattr(config.head, "layers", 0)  # equal ones; a head without layers is measured as a whole
 
     def measured(layers: int) -> dict[str, float]:
         nonlocal passes
         sizes: Any = {"layers": layers} if layers else {}
-        few = replace(config, head=replace(config.head, **sizes), compute=ComputeConfig(checkpointing=again))
+        few = replace(config, head=replace(config.head, **sizes), compute=ComputeConfig(checkpointing=checkpointing))
         head: Any = build.objective(few, grid, width)
         with_gradients(head)
         passes = _passes(how) if head.stochastic else 1
@@ -180,17 +186,17 @@ def _painting(config: RunConfig, grid: Grid, width: int, again: bool, at_once: i
             value: torch.Tensor = head.sample(states, NoNoise(1), Sampling(steps=1, guidance=1.0)).tokens
             return value
 
-        blocks = build.blocks(head) if again else []
+        blocks = build.blocks(head) if checkpointing else []
         trained = _training(loss, bf16, at_once, blocks)
         head.requires_grad_(False)
-        drawn = look(sample, bf16=bf16)
-        return {"parameters": parameters(head), "sample": drawn.flops, "drawn": drawn.most, **trained}
+        sampling = look(sample, bf16=bf16)
+        return {"parameters": parameters(head), "sample": sampling.flops, "sampling": sampling.most, **trained}
 
     with on_meta("head", "of these settings"):
-        seen = by_layers(measured, layers)
+        total = by_layers(measured, layers)
     guided = 2 if passes > 1 and how.guidance != 1 else 1
-    sample, drawn = seen["sample"] * passes, seen["drawn"] * guided
-    return Painting(int(seen["parameters"]), seen["train"], sample, *_lines(seen, at_once), drawn)
+    sample, sampling = total["sample"] * passes, total["sampling"] * guided
+    return Painting(int(total["parameters"]), total["train"], sample, *_lines(total, at_once), sampling)
 
 
 def _passes(how: Sampling) -> int:

@@ -82,7 +82,7 @@ def of(config: RunConfig, cost: Cost, devices: int) -> Memory:
         activations=most - copies,
         encoded=0.0 if flop_accounting.beforehand(config) else at_once * f.encode.most,
         aside=trained,
-        painted=cost.plain.kept.fixed + config.evaluation.batch * max(head.drawn, f.decode.most),
+        painted=cost.plain.kept.fixed + config.evaluation.batch * max(head.sampling, f.decode.most),
     )
 
 

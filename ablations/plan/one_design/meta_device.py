@@ -138,23 +138,25 @@ class Seen:
     kept: float  # bytes alive at the end of the forward pass
 
 
-def look(work: Callable[[], Tensor], *, bf16: bool, backward: bool = False, again: Iterable[nn.Module] = ()) -> Seen:
+def look(
+    work: Callable[[], Tensor], *, bf16: bool, backward: bool = False, recomputed: Iterable[nn.Module] = ()
+) -> Seen:
     """Run a computation once and measure it.
 
-    work      the forward pass
-    bf16      whether it runs under autocast
-    backward  whether a backward pass from its result follows
-    again     modules that checkpointing computes again in the backward pass
+    work        the forward pass
+    bf16        whether it runs under autocast
+    backward    whether a backward pass from its result follows
+    recomputed  modules that checkpointing computes again in the backward pass
     """
     with Kernels(bf16) as kernels, Looking() as seen:
         result = work()
         kernels.forget()
         kept = seen.now
         if backward:
-            for module in again:  # function modes do not reach into a backward pass
+            for module in recomputed:  # function modes do not reach into a backward pass
                 module.forward = partial(kernels.around, type(module).forward, module)
             result.sum().backward()
-            for module in again:
+            for module in recomputed:
                 del module.forward
         del result
     return Seen(seen.flops, seen.most, kept)
