@@ -1,4 +1,4 @@
-"""The curves of every sweep as figures, PNG and PDF. Reads records only."""
+"""Draw the curves of every sweep as PNG and PDF; reads records only."""
 
 from __future__ import annotations
 
@@ -35,5 +35,5 @@ def _plot(options: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    gc.disable()  # what is read stays until the command ends, soon
+    gc.disable()  # faster: nothing is freed before the command ends
     sys.exit(main())

@@ -1,5 +1,4 @@
-"""Pictures to look at, put together from the grids that runs keep: the same prompts across designs, and one prompt
-several times a design."""
+"""Figures of sample images from the grids of runs: equal prompts across designs, and several images of one prompt."""
 
 from __future__ import annotations
 
@@ -23,14 +22,14 @@ from headtohead.records.read import Run
 
 Pictures = NDArray[np.uint8]
 T = TypeVar("T")
-MOST = 12  # designs in one figure: more are too small to look at
-FINE = 256  # pixels: pictures of so many or more are drawn two inches wide
-SHORT, LINES = 26, 6.0  # letters of a line beside pictures, and lines to an inch that leave it room
-KINDS = {"prompts": 1, "often": 4}  # pictures that a grid holds of each of its prompts
+MOST = 12  # designs in one figure; with more, images are too small
+FINE = 256  # pixels; images of at least this side are drawn two inches wide
+SHORT, LINES = 26, 6.0  # letters in a line of text beside images; lines of text in an inch
+KINDS = {"prompts": 1, "often": 4}  # images of each prompt, by kind of grid
 
 
 def shown(found: list[Run], sweep: str) -> dict[str, Run]:
-    """One run a design: the finished one with the smallest seed."""
+    """For each design of a sweep, the finished run with the smallest seed."""
     out: dict[str, Run] = {}
     for run in sorted(found, key=lambda r: (order(design_of(r)), r.config.get("seed", 0))):
         if run.sweep == sweep and run.state["state"] == "finished" and "shown" in run.state:
@@ -39,7 +38,7 @@ def shown(found: list[Run], sweep: str) -> dict[str, Run]:
 
 
 def grids(run: Run, kind: str) -> dict[int, Path]:
-    """By step, the last one last."""
+    """Grid files of one kind by step, in ascending order."""
     folder = run.folder / GRIDS
     names = sorted(os.listdir(folder)) if folder.is_dir() else ()
     return {int(name.split("-")[0]): folder / name for name in names if re.fullmatch(rf"[0-9]+-{kind}\.webp", name)}
@@ -47,17 +46,22 @@ def grids(run: Run, kind: str) -> dict[int, Path]:
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[Image.Image]:
-    """A kept picture, or a clear line about a damaged one."""
+    """Open an image; raises RecordError if it is damaged."""
     try:
         with Image.open(path) as whole:
             whole.load()
             yield whole
-    except (OSError, SyntaxError):  # what PIL says of damage
+    except (OSError, SyntaxError):  # PIL's errors for damaged files
         raise RecordError(f"{path}: is not a whole picture; without the file the rest is shown") from None
 
 
 def whole(run: Run, path: Path, read: Callable[[Path], T]) -> T | None:
-    """What `read` makes of a picture; nothing where it is damaged, which is named in the run's damage."""
+    """`read(path)`, or None if the image is damaged, which is then noted in `run.damage`.
+
+    run   of the image
+    path  of the image
+    read  reads it
+    """
     try:
         return read(path)
     except RecordError:
@@ -68,7 +72,11 @@ def whole(run: Run, path: Path, read: Callable[[Path], T]) -> T | None:
 
 
 def tiles(path: Path, number: int) -> list[Pictures]:
-    """The square pictures of a grid without margins, row by row."""
+    """The square images of a grid without margins, row by row.
+
+    path    of the grid
+    number  of images in it
+    """
     with opened(path) as picture:
         whole = np.asarray(picture.convert("RGB"))
     side = round((whole.shape[0] * whole.shape[1] / number) ** 0.5)
@@ -77,7 +85,12 @@ def tiles(path: Path, number: int) -> list[Pictures]:
 
 
 def side_by_side(texts: Sequence[str], by: Mapping[str, Sequence[Pictures]], times: int = 1) -> Figure:
-    """A row a prompt, a column a design, which has `times` pictures of each prompt behind one another."""
+    """A row for each prompt and a column for each design.
+
+    texts  prompts
+    by     images by design, in the order of the prompts
+    times  images of each prompt, one after another
+    """
     cells = [[p for own in by.values() for p in own[k * times : (k + 1) * times]] for k in range(len(texts))]
     size = max(0.82, min(cells[0][0].shape[0], FINE) / FINE * 2)
     long = max(map(len, texts), default=0)
@@ -89,13 +102,21 @@ def side_by_side(texts: Sequence[str], by: Mapping[str, Sequence[Pictures]], tim
 def _table(
     columns: list[str], rows: list[str], cells: list[list[Pictures]], size: float, gap: int, left: float = 1.9
 ) -> Figure:
-    """Pictures in a table; `gap` puts air after every so many columns. One image in all: hundreds of axes are slow."""
+    """Draw a table of images as one image, since hundreds of axes are slow.
+
+    columns  titles of columns
+    rows     titles of rows
+    cells    images by row
+    size     side of an image in inches
+    gap      number of columns between two gaps
+    left     width of the row titles in inches
+    """
     side = cells[0][0].shape[0]
     top = 0.16 + 0.14 * max(title.count("\n") + 1 for title in columns)
     edge, air = max(1, side // 25), round(0.12 / size * side)
     pitch = side + edge
     block = gap * pitch + air
-    # Opaque of its own accord: matplotlib gives an RGB image its alpha in double precision.
+    # RGBA, since matplotlib converts RGB images to RGBA in double precision.
     sheet = np.full((len(rows) * pitch - edge, len(columns) * block - air - edge, 4), 255, np.uint8)
     for r, line in enumerate(cells):
         for c, picture in enumerate(line):
@@ -106,7 +127,7 @@ def _table(
     figure = Figure(figsize=(left + wide + 0.05, top + high + 0.05))
     w, h = figure.get_size_inches()
     ax = figure.add_axes((left / w, 0.05 / h, wide / w, high / h))
-    ax.imshow(sheet, interpolation="none", aspect="auto")  # a PDF then holds the pictures themselves
+    ax.imshow(sheet, interpolation="none", aspect="auto")  # the PDF then contains the original pixels
     ax.axis("off")
     for r, row in enumerate(rows):
         y = 1 - (top + (r * pitch + side / 2) * inch) / h
@@ -119,14 +140,14 @@ def _table(
 
 
 def prompts(found: list[Run], sweep: str) -> Figure | None:
-    """A row a prompt, a column a design: what the last point paints."""
+    """Images of the last point: a row for each prompt, a column for each design."""
     if not (parts := _last(found, sweep, "prompts")):
         return None
     return side_by_side(*parts)
 
 
 def often(found: list[Run], sweep: str) -> Figure | None:
-    """A row a design, several pictures a prompt: how much they differ."""
+    """Several images of each prompt at the last point: a row for each design."""
     if not (parts := _last(found, sweep, "often")):
         return None
     texts, by = parts
@@ -135,7 +156,7 @@ def often(found: list[Run], sweep: str) -> Figure | None:
 
 
 def _last(found: list[Run], sweep: str, kind: str) -> tuple[list[str], dict[str, list[Pictures]]] | None:
-    """Prompts, and by design the pictures of them at the last point."""
+    """Prompts, and by design their images at the last point."""
     own = {d: (r, list(paths.values())[-1]) for d, r in shown(found, sweep).items() if (paths := grids(r, kind))}
     if not own:
         return None
@@ -146,7 +167,7 @@ def _last(found: list[Run], sweep: str, kind: str) -> tuple[list[str], dict[str,
 
 
 def broken(name: str, wide: int) -> str:
-    """A design's name in lines of at most so many letters, where it has parts to be broken between."""
+    """Break a design's name before `+`, `.` and `=` into lines of at most `wide` letters, where possible."""
     lines = [""]
     for part in re.split(r"(?=[+.=])", name):
         if lines[-1] and len(lines[-1]) + len(part) > wide:

@@ -1,4 +1,4 @@
-"""The figures of a comparison, from curves: scores over steps and FLOPs, tasks, losses by time."""
+"""Figures of a comparison: scores over steps and FLOPs, GenEval tasks, loss by time, sample grids."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from headtohead.records import ceilings, metrics
 from headtohead.records.metrics import LOSS_BY_TIME
 from headtohead.records.read import Run
 
-HEADING: dict[str, Any] = {"fontsize": 10.5, "loc": "left", "y": 1.0}  # a given height spares a tenth of the drawing
+HEADING: dict[str, Any] = {"fontsize": 10.5, "loc": "left", "y": 1.0}  # a fixed y saves a tenth of the drawing time
 AXES = {"steps": "training steps", "flops": "training {}FLOPs of head and language model"}
 GREY = "#777777"
-TITLE, LABEL, LINE = 0.3, 0.46, 0.17  # inches above a panel, below it, and of a line of its legend
-LETTER, SAMPLE = 0.06, 0.5  # inches of a legend's letter, and of what stands before and after a name
-MOST = 16  # designs of a sweep in a figure, the first ones: more cannot be distinguished
+TITLE, LABEL, LINE = 0.3, 0.46, 0.17  # inches: above a panel, below it, height of a line of its legend
+LETTER, SAMPLE = 0.06, 0.5  # inches: width of a letter in a legend, width of line sample and margins
+MOST = 16  # designs of a sweep in a figure; more could not be distinguished
 
 
 def line(look: Look) -> dict[str, Any]:
@@ -47,19 +47,26 @@ def _sweeps(found: list[Curve]) -> list[str]:
 
 
 def plain(ax: Axes) -> None:
-    """Nothing but what is needed to read."""
+    """Remove the upper and right border, and draw a light grid."""
     ax.spines[["top", "right"]].set_visible(False)
     ax.tick_params(labelsize=8)
     ax.grid(alpha=0.2, lw=0.5)
 
 
 def whiskers(values: Numbers) -> tuple[float, float]:
-    """From the mean of seeds down to the least and up to the most of them; rounding must not turn either around."""
+    """Distances from the mean of seeds to their minimum and maximum; at least 0 despite rounding."""
     return max(0.0, float(values.mean() - values.min())), max(0.0, float(values.max() - values.mean()))
 
 
 class Rows:
-    """A figure of a row of panels a sweep, with its designs' names below, where they hide no curve."""
+    """A figure with a row of panels for each sweep, and the legend below the row, where it hides no curve.
+
+    designs  names by row
+    across   panels in a row
+    wide     width of the figure in inches
+    panel    height of a panel in inches
+    left     left margin as a share of the width
+    """
 
     def __init__(self, designs: Sequence[Sequence[str]], across: int, wide: float, panel: float, left: float) -> None:
         self.designs, self.panel, room = designs, panel, wide * (0.99 - left)
@@ -79,7 +86,7 @@ class Rows:
 
 
 def _wide(names: Sequence[str], columns: int) -> float:
-    """Inches of a legend, which is filled column by column."""
+    """Width of a legend in inches; it is filled column by column."""
     deep = ceil(len(names) / columns)
     return sum(SAMPLE + LETTER * max(map(len, names[k : k + deep])) for k in range(0, len(names), deep))
 
@@ -89,7 +96,7 @@ def _named(found: list[Curve], sweeps: Iterable[str]) -> list[list[str]]:
 
 
 def _bounds(ax: Axes, metric: str, representations: Iterable[str]) -> None:
-    """The ceilings of what is compared and the floor of shuffled prompts, as thin lines with their names."""
+    """Draw the ceilings of the representations and the floor of shuffled prompts as thin, named lines."""
     shown = ceilings.bounds(metric, representations)
     tops = [value for _, value, floor in shown if not floor]
     for name, value, floor in shown:
@@ -103,7 +110,11 @@ def _bounds(ax: Axes, metric: str, representations: Iterable[str]) -> None:
 
 
 def curves(found: list[Curve], x: str) -> Figure:
-    """A row a sweep, a panel a metric, a line a design; the band spans the seeds."""
+    """A row for each sweep, a panel for each metric, a line for each design; the band spans the seeds.
+
+    found  curves
+    x      "steps" or "flops"
+    """
     found, names = legible(found)
     look = looks(c.design for c in found)
     most = max(float(getattr(c, x)[-1]) for c in found)
@@ -139,7 +150,7 @@ def curves(found: list[Curve], x: str) -> Figure:
 
 
 def tasks(found: list[Curve]) -> Figure:
-    """The last point's GenEval tasks as bars, a row a sweep; whiskers span the seeds."""
+    """GenEval by task at the last point as bars, a row for each sweep; whiskers span the seeds."""
     found, names = legible(found)
     look, parts = looks(c.design for c in found), metrics.group("task")
     rows = Rows(_named(found, names), 1, 11.5, 2.3, 0.06)
@@ -166,7 +177,7 @@ def tasks(found: list[Curve]) -> Figure:
 
 
 def losses(found: list[Curve]) -> Figure:
-    """The held-out loss of the last point by time, where the objective has times: where a flow is good and bad."""
+    """The held-out loss of the last point by time, for objectives that have times."""
     found, names = legible(found)
     look = looks(c.design for c in found)
     found = [c for c in found if c.metric.startswith(LOSS_BY_TIME)]
@@ -185,7 +196,7 @@ def losses(found: list[Curve]) -> Figure:
     return rows.figure
 
 
-# Without a date in them, the same records give the same files. Compressing PNGs less saves a tenth.
+# No dates in the files, so that equal records give equal files. Weaker PNG compression saves a tenth of the time.
 ENDINGS: dict[str, dict[str, Any]] = {
     "png": {"dpi": 130, "metadata": {"Software": None}, "pil_kwargs": {"compress_level": 3}},
     "pdf": {"dpi": 200, "metadata": {"CreationDate": None}},
@@ -193,7 +204,11 @@ ENDINGS: dict[str, dict[str, Any]] = {
 
 
 def drawn(found: list[Run], measured: list[Curve]) -> dict[str, Figure]:
-    """Every figure that the records have numbers or pictures for, by its file's name."""
+    """All figures that can be drawn, by file name.
+
+    found     runs
+    measured  their curves
+    """
     out: dict[str, Figure | None] = {
         "curves_steps": curves(measured, "steps"),
         "curves_flops": curves(measured, "flops"),
@@ -210,19 +225,20 @@ def drawn(found: list[Run], measured: list[Curve]) -> dict[str, Figure]:
 
 
 def named(name: str, sweep: str, sweeps: Sequence[str]) -> str:
-    """A figure of one sweep, by which its file is found: with the sweep's name where there are several."""
+    """The file name of a figure of one sweep; it includes the sweep's name if there are several."""
     return f"{name}_{sweep}" if len(sweeps) > 1 else name
 
 
-def save(drawn: dict[str, Figure], folder: Path) -> list[Path]:
+def save(figures: dict[str, Figure], folder: Path) -> list[Path]:
+    """Write figures, given by file name, as PNG and PDF; returns the PNG files."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, figure in drawn.items():
+    for name, figure in figures.items():
         for ending, how in ENDINGS.items():
             figure.savefig(folder / f"{name}.{ending}", **how)
-    return [folder / f"{name}.png" for name in drawn]
+    return [folder / f"{name}.png" for name in figures]
 
 
 def folder(options: argparse.Namespace) -> Path:
-    """Where a command's figures go."""
+    """The folder of a command's figures: --out, or RESULTS/figures."""
     out: Path = options.out
     return out if out != Path() else options.results / "figures"

@@ -1,4 +1,4 @@
-"""Human study: a page on which raters compare designs blind, and the win rates of their answers."""
+"""Human study: a page on which raters compare images without knowing the designs, and win rates of their answers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from ablations.analysis.human_study.answers import ANSWERS, QUESTIONS, answered
-from ablations.analysis.human_study.pairs import remember, study
+from ablations.analysis.human_study.pairs import study, write_key
 from ablations.report.html.document import page
 from headtohead.records.json_files import RecordError
 from headtohead.records.read import runs
@@ -32,10 +32,10 @@ def _study(options: argparse.Namespace) -> int:
     found = runs(options.results)
     sweeps = sorted({r.sweep for r in found if r.folder.parent == options.results})
     if not sweeps:
-        raise RecordError(f"{options.results}: is no sweep's folder; one holds a folder a run")
+        raise RecordError(f"{options.results}: is not the folder of a sweep, which holds a folder for each run")
     made = study(found, sweeps[0], designs)
     rated = answered(options.results)
-    remember(made, options.results)
+    write_key(made, options.results)
     path = options.results / PAGE
     data = {**made.data(), "questions": QUESTIONS}
     path.write_text(page("study.html", data, ("page.css", "study.css"), ("parts.js", "study.js")))

@@ -1,7 +1,7 @@
-"""The look of a design in all figures: colour, marker and dash, so that no information is in colour alone.
+"""Colour, marker and dash of each design in all figures; no information is in colour alone.
 
-The colours are Okabe and Ito's, which are distinct for people with any colour vision, the light ones darkened to stand
-out on white; `page.css` has their counterparts for dark screens.
+The colours are those of Okabe and Ito, distinct for all kinds of colour vision, with light ones darkened for a white
+background; `page.css` has their counterparts for dark screens.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ablations.analysis.curves import order
 from headtohead.config.design import DESIGNS
 
 COLOURS = ("#c8500a", "#0067a5", "#008060", "#a0529d", "#9a6a00", "#2f8fc4", "#7a4b32", "#5f6670")
-MARKERS = ("o", "s", "^", "D", "v", "P")  # matplotlib's names of what PATHS draws
+MARKERS = ("o", "s", "^", "D", "v", "P")  # matplotlib's names of the shapes in PATHS
 PATHS = (
     "M-4,0a4,4 0 1,0 8,0a4,4 0 1,0 -8,0z",
     "M-3.6,-3.6h7.2v7.2h-7.2z",
@@ -29,11 +29,11 @@ DASHES = ((), (6, 3), (2, 3), (9, 3, 2, 3))
 
 class Look(NamedTuple):
     number: int
-    variant: int = 0  # of a design whose colour it shares
+    variant: int = 0  # number of the variant of a design, whose colour it shares
 
     @property
     def shade(self) -> int:
-        """Which of the palette's colours; a page gives it the value."""
+        """Index of the colour in the palette; the report's CSS defines its value."""
         return self.number % len(COLOURS)
 
     @property
@@ -58,13 +58,16 @@ class Look(NamedTuple):
 
     @property
     def hatch(self) -> str:
-        """What a dash is to a line, for areas."""
+        """Fill pattern of bars, which corresponds to the dash of lines."""
         return HATCHES[self.variant % len(HATCHES)]
 
 
 def looks(designs: Iterable[str]) -> dict[str, Look]:
-    """A declared design looks the same everywhere. Few variants of one share its colour and differ by their dashes;
-    where there are more than dashes, they take the looks that are left, in their order."""
+    """Looks by design; a declared design has the same look in all figures.
+
+    A few variants of a design share its colour and differ by dash. If there are more variants than dashes, they take
+    the unused looks in order.
+    """
     fixed = {name: k for k, name in enumerate(DESIGNS)}
     by: dict[str, list[str]] = {}
     for name in sorted(set(designs), key=order):

@@ -1,4 +1,4 @@
-"""What raters answered: files checked against the key and against the pictures, and win rates of designs."""
+"""Raters' answers: read and checked against the key and the current images; win rates of designs."""
 
 from __future__ import annotations
 
@@ -25,17 +25,19 @@ QUESTIONS = {
 
 @dataclass(frozen=True)
 class Answer:
+    """One rater's choice between two images."""
+
     question: str
     designs: tuple[str, str]
     prompt: str
     rater: str
     pictures: tuple[str, str]
-    score: float  # of the first design: 1 it was preferred, 0 the other, 0.5 neither
+    score: float  # 1 if the first design was preferred, 0 if the second, 0.5 for a tie
 
 
 @dataclass(frozen=True)
 class Rate:
-    """How often the first of two designs is preferred, with what other prompts and raters might say."""
+    """How often the first of two designs is preferred, with an interval over prompts and raters."""
 
     question: str
     designs: tuple[str, str]
@@ -51,7 +53,7 @@ class Rate:
 @dataclass(frozen=True)
 class Answered:
     rates: list[Rate]
-    refused: list[str]  # a line a file that could not be counted, or not all of it
+    refused: list[str]  # a line for each file that is left out, entirely or in part
 
     @property
     def table(self) -> Table:
@@ -59,31 +61,35 @@ class Answered:
 
 
 def answered(folder: Path) -> Answered | None:
-    """Everything in a sweep's answers/; nothing where there are none."""
+    """All answers to a sweep's human studies; None without any."""
     paths = sorted((folder / ANSWERS).glob("*.json"))
     if not paths:
         return None
-    known, now, found, refused = keys(folder), shown(folder), list[Answer](), list[str]()
-    whose: dict[tuple[str, str], Path] = {}
+    known, current, found, refused = keys(folder), shown(folder), list[Answer](), list[str]()
+    files: dict[tuple[str, str], Path] = {}
     for path in paths:
         try:
             rater, study, own = read(path, known)
-            if (first := whose.setdefault((rater, study), path)) != path:
+            if (first := files.setdefault((rater, study), path)) != path:
                 raise RecordError(f"{path}: rater: {rater:.40} has answered already, in {first.name}")
         except RecordError as error:
             refused.append(f"{str(error).removeprefix(f'{folder}/')}; left out")
         except UnicodeDecodeError:
             refused.append(f"{path.relative_to(folder)}: is no text; left out")
         else:
-            found += [a for a in own if now.issuperset(a.pictures)]
-            if others := sum(not now.issuperset(a.pictures) for a in own):
+            found += [a for a in own if current.issuperset(a.pictures)]
+            if others := sum(not current.issuperset(a.pictures) for a in own):
                 refused.append(f"{path.relative_to(folder)}: {others} of {len(own)} answers are of pictures that "
                                "finished runs do not show, or no longer; left out")  # fmt: skip
     return Answered(rates(found), refused)
 
 
 def read(path: Path, known: dict[str, dict[str, Any]]) -> tuple[str, str, list[Answer]]:
-    """One rater's answers to one study; the file says rater, study and what was chosen of each pair."""
+    """Read one rater's answers to one human study: rater, id of the study, answers.
+
+    path   of the file that the page saved
+    known  keys of the sweep's studies by id
+    """
     given = read_json(path)
     study, rater, lines = given.get("study"), given.get("rater"), given.get("answers")
     if not isinstance(rater, str) or not rater.strip():
@@ -118,13 +124,14 @@ def _answer(line: dict[str, Any], pairs: dict[str, Any], rater: str, where: str)
 
 
 def rates(found: Sequence[Answer]) -> list[Rate]:
+    """Win rates for each question and pair of designs."""
     by: dict[tuple[str, tuple[str, str]], list[Answer]] = {}
     for answer in found:
         by.setdefault((answer.question, answer.designs), []).append(answer)
     out = []
     for question in QUESTIONS:
-        for (asked, designs), own in by.items():
-            if asked == question:
+        for (of, designs), own in by.items():
+            if of == question:
                 prompts, raters = [a.prompt for a in own], [a.rater for a in own]
                 numbers = clustered([a.score for a in own], prompts, raters)
                 out.append(Rate(question, designs, *numbers, len(own), len(set(prompts)), len(set(raters))))
@@ -140,10 +147,10 @@ def table(found: Sequence[Rate]) -> Table:
     ]  # fmt: skip
     head = ["question", "design", "against", "preferred", "95 % interval", "p", "Holm", "answers", "prompts", "raters"]
     note = (
-        "How often raters who see two pictures of one prompt, blind and on random sides, prefer the first design; who "
-        "cannot tell counts half for each. Intervals and p-values (of one half) respect that answers to one prompt and "
-        "of one rater are alike; no p-value is below that of an exact test over prompts and over raters, as those who "
-        f"guess agree now and then. Of fewer than {FEW} prompts or raters there is no interval. With one rater they "
-        "speak for that rater only."
+        "How often raters prefer the first design; they see two pictures of one prompt on random sides, without the "
+        "designs' names. A tie counts half for each. Intervals and p-values (against one half) allow for correlation "
+        "between answers to one prompt and between answers of one rater. No p-value is below that of an exact test "
+        f"over prompts and over raters. With fewer than {FEW} prompts or raters there is no interval. With one rater, "
+        "results hold for that rater only."
     )
     return Table("What raters prefer", head, rows, note)

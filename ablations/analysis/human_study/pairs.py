@@ -1,8 +1,8 @@
-"""Pairs of pictures of the same prompt from two designs, cut out of the grids that runs keep.
+"""Pairs of images of one prompt from two designs, cut out of the sample grids of runs.
 
-The page that raters see knows pictures by names that tell nothing; which design painted which stands in a key that
-stays beside the records. A name is a hash of the pixels too: what was answered of a picture counts for no other that
-took its place.
+The raters' page contains no names of designs: images are named by hashes, and a key beside the records lists
+which design painted which. The hash includes the pixels, so that answers are not
+counted for an image that replaced the rated one.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from headtohead.records.json_files import RecordError, read_json, write
 from headtohead.records.read import Run, runs
 
 KIND = "prompts"  # the grids with one picture of each prompt
-KEYS = "study"  # the folder of keys in a sweep's
-SIDE = 512  # pixels at most; a page is to be sent by mail
+KEYS = "study"  # folder of the keys, in the sweep's folder
+SIDE = 512  # largest side in pixels, so that the page can be sent by mail
 
 
 @dataclass(frozen=True)
 class Shot:
-    """One picture and where it comes from."""
+    """One image and its origin."""
 
     design: str
     seed: int
@@ -51,8 +51,8 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Study:
-    """All pairs of some designs of one sweep, by the same seed at the same last point."""
+class HumanStudy:
+    """All pairs of some designs of one sweep, of equal seeds at the same last point."""
 
     sweep: str
     pairs: tuple[Pair, ...]
@@ -66,10 +66,11 @@ class Study:
         return len({p.prompt for p in self.pairs})
 
     def key(self) -> dict[str, Any]:
+        """Which design painted which image; stays beside the records."""
         return {"study": self.id, "sweep": self.sweep, "pairs": {p.name: _plain(p) for p in self.pairs}}
 
     def data(self) -> dict[str, Any]:
-        """What the page knows: in an order that tells nothing, as names are hashes."""
+        """The data of the raters' page, sorted by hashes, so that the order does not reveal designs."""
         shots = {s.name: _uri(s.picture) for p in self.pairs for s in (p.one, p.other)}
         pairs = sorted(({"id": p.name, "prompt": p.prompt, "pictures": sorted((p.one.name, p.other.name))}
                         for p in self.pairs), key=lambda pair: str(pair["id"]))  # fmt: skip
@@ -96,14 +97,21 @@ def _uri(picture: Pictures) -> str:
     return f"data:image/webp;base64,{base64.b64encode(out.getvalue()).decode()}"
 
 
-def study(found: list[Run], sweep: str, designs: list[str]) -> Study:
-    """Pairs of the finished runs of some designs, or of all that have any."""
+def study(found: list[Run], sweep: str, designs: list[str]) -> HumanStudy:
+    """Pair the images of finished runs.
+
+    found    runs
+    sweep    name of the sweep
+    designs  to be compared; empty for all with images
+    """
     shots = _by_design(run for run in found if run.sweep == sweep)
     for design in designs:
         if not shots.get(design):
             there = ", ".join(sorted((d for d in shots if shots[d]), key=order)) or "none"
             raise RecordError(f"{design}: no finished run with pictures in {sweep}; there are: {there}")
-    chosen = sorted(designs or [d for d in shots if shots[d]], key=order)  # so that studies count alike
+    chosen = sorted(
+        designs or [d for d in shots if shots[d]], key=order
+    )  # a fixed order, so that answers to several studies can be added up
     pairs = [
         Pair(prompt, shots[a][seed, prompt], shots[b][seed, prompt])
         for a, b in itertools.combinations(chosen, 2)
@@ -112,11 +120,11 @@ def study(found: list[Run], sweep: str, designs: list[str]) -> Study:
     ]
     if not pairs:
         raise RecordError(f"{sweep}: no two designs with pictures of one prompt, seed and step: {', '.join(chosen)}")
-    return Study(sweep, tuple(pairs))
+    return HumanStudy(sweep, tuple(pairs))
 
 
 def shown(folder: Path) -> set[str]:
-    """Names of the pictures that a sweep's finished runs show now."""
+    """Names of the current images of a sweep's finished runs."""
     shots = _by_design(run for run in runs(folder) if run.folder.parent == folder)
     return {shot.name for own in shots.values() for shot in own.values()}
 
@@ -143,7 +151,8 @@ def _shots(run: Run) -> dict[tuple[int, str], Shot]:
     }
 
 
-def remember(made: Study, folder: Path) -> Path:
+def write_key(made: HumanStudy, folder: Path) -> Path:
+    """Write the key of a human study into the sweep's folder; returns its path."""
     path = folder / KEYS / f"{made.id}.json"
     path.parent.mkdir(exist_ok=True)
     write(path, made.key())
@@ -151,7 +160,7 @@ def remember(made: Study, folder: Path) -> Path:
 
 
 def keys(folder: Path) -> dict[str, dict[str, Any]]:
-    """Every study that was made of a sweep, by its id."""
+    """The keys of a sweep's human studies by id."""
     out = {}
     for path in sorted((folder / KEYS).glob("*.json")):
         key = read_json(path)

@@ -1,4 +1,4 @@
-"""The curves as the page's script draws them: plain numbers, rounded to what a screen can show."""
+"""Curves as JSON for the report's script, rounded to five digits."""
 
 from __future__ import annotations
 
@@ -23,7 +23,11 @@ TIMES = {"seconds": 1.0, "minutes": 60.0, "hours": 3600.0}
 
 
 def chart(own: list[Curve], looks: dict[str, Look]) -> dict[str, Any]:
-    """Figure 4's panels of one sweep, on every account of cost that each of its records keeps."""
+    """Panels of one sweep, over every measure of cost that all of its records have.
+
+    own    curves of the sweep
+    looks  colour, marker and dash by design
+    """
     wanted = metrics.headline()
     shown = [c for c in own if c.metric in {m.key for m in wanted}]
     accounts = [a for a in TITLES if shown and all(a in c.spent for c in shown)]
@@ -73,7 +77,7 @@ def _series(c: Curve, accounts: Iterable[str]) -> dict[str, Any]:
 
 
 def _losses(own: list[Curve]) -> dict[str, Any] | None:
-    """The held-out loss of the last point by time, where an objective has times."""
+    """The held-out loss of the last point by time, for objectives that have times; None without any."""
     by: dict[str, list[tuple[float, Curve]]] = {}
     for c in own:
         if c.metric.startswith(LOSS_BY_TIME):

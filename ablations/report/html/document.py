@@ -1,4 +1,4 @@
-"""Sections into report.html: Jinja escapes whatever comes from records, and a policy lets only our own script run."""
+"""Render an HTML file from a template: text from records is escaped, and the content policy allows only our script."""
 
 from __future__ import annotations
 
@@ -15,7 +15,14 @@ HERE = Path(__file__).parent / "assets"
 
 
 def page(template: str, data: Any, styles: tuple[str, ...], scripts: tuple[str, ...], **shown: Any) -> str:
-    """A template of this folder as a whole file: styles and scripts inside, `data` where the script finds it."""
+    """Render a template with styles, scripts and data inside the file.
+
+    template  in assets/
+    data      for the script, as JSON
+    styles    CSS files in assets/
+    scripts   JavaScript files in assets/, run in this order
+    shown     variables of the template
+    """
     style, script = (_joined(names) for names in (styles, scripts))
     policy = (
         "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; "
@@ -34,7 +41,7 @@ def page(template: str, data: Any, styles: tuple[str, ...], scripts: tuple[str, 
 
 
 def embedded(data: Any) -> Markup:
-    """JSON that no HTML parser takes for markup: what it holds ends no script and opens no comment."""
+    """JSON with `<`, `>` and `&` escaped, so that it cannot end the script element or open a comment."""
     text = json.dumps(data, allow_nan=False, separators=(",", ":"))
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")

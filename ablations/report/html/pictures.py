@@ -1,4 +1,4 @@
-"""Sample grids for the page: the same prompts across designs, at several steps, small enough to send by mail."""
+"""Sample grids of the report: the same prompts across designs at several steps, small enough to send by mail."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from ablations.analysis.sample_grids import KINDS, MOST, grids, opened, shown, w
 from headtohead.records.read import Run
 
 MOST_STEPS = 8
-SIDE = 128  # pixels a picture; larger ones are made smaller
-BUDGET = 4_000_000  # bytes of pictures a kind and sweep; fewer steps are shown where they do not fit
+SIDE = 128  # largest side of an image in pixels; larger ones are scaled down
+BUDGET = 4_000_000  # bytes of images of one kind in a sweep; fewer steps are shown if they exceed it
 
 
 @dataclass(frozen=True)
 class Grid:
-    """One kind of pictures: rows are prompts, columns designs, `times` pictures each."""
+    """One kind of images: a row for each prompt, a column for each design, `times` images in a cell."""
 
     kind: str
     prompts: list[str]
     designs: list[str]
     steps: list[int]
     times: int
-    data: dict[str, Any]  # for the script: geometry, and a picture of all prompts by design and step
+    data: dict[str, Any]  # for the script: geometry, and by design and step an image of all prompts
     left_out: str
 
 
@@ -72,7 +72,11 @@ def _geometry(path: Path, tiles: int) -> tuple[int, int]:
 
 
 def _uri(path: Path, tiles: int) -> str:
-    """As the run kept it, or smaller."""
+    """The grid file as a data URI, scaled down if its tiles are larger than SIDE.
+
+    path   of the grid
+    tiles  images in it
+    """
     raw = path.read_bytes()
     with opened(path) as picture:
         side = (picture.width * picture.height / tiles) ** 0.5

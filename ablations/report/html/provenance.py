@@ -16,7 +16,7 @@ from headtohead.records.sweep_folder import alike, spent, tuned
 
 
 def compared(cells: Sequence[Cell]) -> Table:
-    """What the designs are, and every setting in which they differ (a head's: among those that have it)."""
+    """The designs' axes, and every setting in which they differ (a head's setting: among designs with that head)."""
     axes = list(dict.fromkeys(axis for c in cells for axis in c.axes))
     keys = sorted({key for c in cells for key in c.settings})
     values = {
@@ -36,7 +36,7 @@ def _value(value: Any) -> str:
 
 
 def runs(own: list[Run]) -> Table:
-    """A row a run; columns that no record has are left out, and the note names them."""
+    """A row for each run; columns without any value are left out and named in the note."""
     columns: dict[str, Callable[[Run], Any]] = {
         "seed": lambda r: r.config.get("seed"),
         "state": lambda r: r.state["state"],
@@ -61,7 +61,7 @@ def runs(own: list[Run]) -> Table:
 
 
 def _data(d: Any) -> str:
-    """Its fingerprint, and how much it is."""
+    """Fingerprint and size of the training data."""
     if not isinstance(d, dict):
         return str(d)
     counts = [f"{value:,} {key.replace('_', ' ')}" for key, value in d.items() if isinstance(value, int)]
@@ -74,7 +74,7 @@ def _machine(m: dict[str, Any]) -> str:
 
 
 def packages(own: list[Run]) -> list[str]:
-    """Versions, and which runs have which where they differ."""
+    """Versions of packages; if they differ, with the runs that have them."""
     by = _by(own, _versions)
     if len(by) < 2:
         return [versions for versions in by if versions]
@@ -82,17 +82,17 @@ def packages(own: list[Run]) -> list[str]:
 
 
 def differing(own: list[Run]) -> list[str]:
-    """A line for the code, and one for the machine, that not all runs share."""
+    """A line if runs have different commits, and one if they ran on different machines."""
     parts: dict[str, Callable[[Run], str]] = {
         "commits": lambda r: str(r.state.get("commit") or ""),
         "machines": lambda r: _machine(r.state["machine"]) if "machine" in r.state else "",
     }
-    told = {name: _by(own, pick) for name, pick in parts.items()}
+    values = {name: _by(own, pick) for name, pick in parts.items()}
     return [
         f"Runs of several {name}: "
         + "; ".join(f"{value or 'not recorded'}: {_names(runs, own)}" for value, runs in by.items())
         + "."
-        for name, by in told.items()
+        for name, by in values.items()
         if len(by) > 1
     ]
 
@@ -102,7 +102,7 @@ def _versions(run: Run) -> str:
 
 
 def _by(own: list[Run], pick: Callable[[Run], str]) -> dict[str, list[Run]]:
-    """Runs by a value of theirs, the most frequent first; only ended runs have recorded it."""
+    """Runs by a value, the most frequent first; only runs that ended have recorded it."""
     out: dict[str, list[Run]] = {}
     for run in own:
         if run.state["state"] in (FINISHED, "failed"):
@@ -111,20 +111,20 @@ def _by(own: list[Run], pick: Callable[[Run], str]) -> dict[str, list[Run]]:
 
 
 def _names(runs: list[Run], own: list[Run]) -> str:
-    """Names of runs; more than half of all are given by their number, as the other names are listed."""
+    """Names of runs, or their number if they are more than half of all."""
     return ", ".join(r.name for r in runs) if 2 * len(runs) <= len(own) else f"the other {len(runs)} runs"
 
 
 def settings(own: list[Run]) -> str:
     done = sum(r.state["state"] == "finished" for r in own)
-    config, told = own[0].config, ""
+    config, about = own[0].config, ""
     if "train" in config and "evaluation" in config:
         train, evaluation = config["train"], config["evaluation"]
-        told = (
+        about = (
             f" {train['steps']:,} steps of {train['batch']}, a point every {evaluation['every']:,} steps on the "
             f"{evaluation['split']} prompts.{_sampled(config.get('sampling', {}))}"
         )
-    return f"{len(own)} runs, {done} of them finished.{told}{_tuning(own)}"
+    return f"{len(own)} runs, {done} of them finished.{about}{_tuning(own)}"
 
 
 def _sampled(how: dict[str, Any]) -> str:
@@ -145,11 +145,11 @@ def _tuning(own: list[Run]) -> str:
             by.setdefault(f"{spent(t)}: study {t.study} in {t.storage}, over {over}.{early}", []).append(design)
     if not by:
         return ""
-    whose = {text: "Each design's settings" if same == designs else f"The settings of {' and '.join(same)}"
+    subject = {text: "Each design's settings" if same == designs else f"The settings of {' and '.join(same)}"
              for text, same in by.items()}  # fmt: skip
     equal = alike(found.get(design) for design in designs)
     warning = "" if equal else " The searches were not equal: more trials, steps or settings favour a design."
-    return "".join(f" {whose[text]} are {text}" for text in by) + warning
+    return "".join(f" {subject[text]} are {text}" for text in by) + warning
 
 
 def troubles(own: list[Run]) -> list[str]:
@@ -159,10 +159,10 @@ def troubles(own: list[Run]) -> list[str]:
 
 
 def damage(own: list[Run], sweeps: Iterable[str]) -> list[str]:
-    """A line for each damaged file of a sweep, and for those of sweeps of which nothing can be shown.
+    """A line for each damaged file of a sweep.
 
-    own     the sweep's runs
-    sweeps  names of all sweeps that have a section; the first one also names what no section can
+    own     runs of the sweep
+    sweeps  names of all sweeps with a section; the first section also lists damage outside all of them
     """
     first, folder = own[0].sweep == next(iter(sweeps)), own[0].folder.parent
     out = []
@@ -179,7 +179,7 @@ def _state(run: Run) -> str:
 
 
 def commands(own: list[Run]) -> list[str]:
-    """The commands that made a sweep, as its folder records them, or one that would make its runs."""
+    """The recorded commands of a sweep, or, without records, one that would give its runs."""
     if known := sweep_folder.commands(own[0].folder.parent, own[0].damage):
         return known
     designs = " ".join(dict.fromkeys(design_of(r).split("+")[0] for r in own))
@@ -187,15 +187,15 @@ def commands(own: list[Run]) -> list[str]:
 
 
 def again(own: list[Run]) -> Table:
-    """The command that makes one row of the comparison again: the sweep's own, for one design and its seeds."""
+    """Commands that repeat single designs: the sweep's command, restricted to the design and its seeds."""
     words = [w for w in shlex.split(commands(own)[-1]) if not w.startswith(("DESIGN=", "SEEDS="))]
     by: dict[str, list[Run]] = {}
     for run in sorted(own, key=lambda r: order(design_of(r))):
         by.setdefault(design_of(run), []).append(run)
     rows = []
     for design, runs in by.items():
-        asks = [*words, f"DESIGN={design.split('+')[0]}", f"SEEDS={_seeds(runs)}"]
-        rows.append([design, " ".join(map(_quoted, asks))])
+        parts = [*words, f"DESIGN={design.split('+')[0]}", f"SEEDS={_seeds(runs)}"]
+        rows.append([design, " ".join(map(_quoted, parts))])
     varied = any("+" in design for design in by)
     note = "A design's command makes all of its variants." if varied else ""
     return Table("Commands", ["design", "command"], rows, note)

@@ -1,6 +1,6 @@
-/* Curves with bands, drawn for the width that there is. A panel knows its points, so that pointer and keys can read them. */
+/* Charts of curves with bands, drawn for the available width. Pointer and arrow keys select points and show their values. */
 
-const ROOM = { left: 44, right: 10, top: 8, bottom: 36 };
+const MARGIN = { left: 44, right: 10, top: 8, bottom: 36 };
 
 function ticks(low, high, count) {
   const raw = (high - low) / count, size = 10 ** Math.floor(Math.log10(raw));
@@ -24,11 +24,11 @@ class Panel {
   constructor(panel, chart, parent) {
     this.panel = panel;
     this.chart = chart;
-    this.box = made("figure", { class: "panel" }, parent);
-    made("h3", {}, this.box, panel.title);
-    this.svg = drawn("svg", { role: "application", tabindex: 0, "aria-roledescription": "chart" }, this.box);
-    this.tip = made("div", { class: "tip", role: "status" }, this.box);
-    this.at = null; // the point that is read out: its series and its place there
+    this.box = element("figure", { class: "panel" }, parent);
+    element("h3", {}, this.box, panel.title);
+    this.svg = svgElement("svg", { role: "application", tabindex: 0, "aria-roledescription": "chart" }, this.box);
+    this.tip = element("div", { class: "tip", role: "status" }, this.box);
+    this.at = null; // the selected point: index of its series, index in the series
     this.svg.addEventListener("pointermove", (event) => this.point(event));
     this.svg.addEventListener("pointerdown", (event) => this.point(event));
     this.svg.addEventListener("pointerleave", () => this.read(null));
@@ -36,7 +36,7 @@ class Panel {
     this.svg.addEventListener("keydown", (event) => this.key(event));
   }
 
-  /* Places of all points under the present axis, and the picture of them. */
+  /* Compute the positions of all points for the current axis, and draw them. */
   draw() {
     const { panel, chart } = this, axis = panel.axis || chart.axis;
     this.width = Math.max(240, this.box.clientWidth - 20);
@@ -49,9 +49,9 @@ class Panel {
     let [low, high] = [0, Math.max(...ys, ...bounds, 1e-9) * 1.04];
     if (panel.log) [low, high] = [Math.min(...ys, ...bounds) * 0.85, high * 1.15];
     else low = Math.min(0, ...ys);
-    const x = (v) => ROOM.left + (v / right) * (this.width - ROOM.left - ROOM.right);
+    const x = (v) => MARGIN.left + (v / right) * (this.width - MARGIN.left - MARGIN.right);
     const share = panel.log ? (v) => Math.log(v / low) / Math.log(high / low) : (v) => (v - low) / (high - low);
-    const y = (v) => this.height - ROOM.bottom - share(v) * (this.height - ROOM.top - ROOM.bottom);
+    const y = (v) => this.height - MARGIN.bottom - share(v) * (this.height - MARGIN.top - MARGIN.bottom);
     this.points = shown.map((s) => ({
       series: s,
       at: s.y.map((v, k) => ({ k, x: x(s.x[axis.key][k] / axis.unit), y: v === null ? null : y(v) })).filter((p) => p.y !== null),
@@ -62,47 +62,47 @@ class Panel {
     this.svg.setAttribute("aria-label", `${panel.title} over ${axis.title}: ${names}. Arrow keys read the points.`);
     if (!shown.length) return;
     for (const v of panel.log ? logTicks(low, high) : ticks(low, high, 5)) {
-      drawn("path", { class: "grid", d: `M${ROOM.left},${y(v)}H${this.width - ROOM.right}` }, this.svg);
-      drawn("text", { x: ROOM.left - 6, y: y(v) + 4, "text-anchor": "end" }, this.svg, short(v));
+      svgElement("path", { class: "grid", d: `M${MARGIN.left},${y(v)}H${this.width - MARGIN.right}` }, this.svg);
+      svgElement("text", { x: MARGIN.left - 6, y: y(v) + 4, "text-anchor": "end" }, this.svg, short(v));
     }
-    const bottom = this.height - ROOM.bottom;
-    drawn("path", { class: "axis", d: `M${ROOM.left},${bottom}H${this.width - ROOM.right}` }, this.svg);
+    const bottom = this.height - MARGIN.bottom;
+    svgElement("path", { class: "axis", d: `M${MARGIN.left},${bottom}H${this.width - MARGIN.right}` }, this.svg);
     for (const v of ticks(0, right, this.width < 300 ? 3 : 5)) {
-      drawn("text", { x: x(v), y: bottom + 15, "text-anchor": "middle" }, this.svg, short(v));
+      svgElement("text", { x: x(v), y: bottom + 15, "text-anchor": "middle" }, this.svg, short(v));
     }
-    drawn("text", { x: (ROOM.left + this.width) / 2, y: this.height - 4, "text-anchor": "middle" }, this.svg, axis.title);
+    svgElement("text", { x: (MARGIN.left + this.width) / 2, y: this.height - 4, "text-anchor": "middle" }, this.svg, axis.title);
     for (const line of panel.lines) {
-      const name = { class: `bound ${line.floor ? "floor" : ""}`, d: `M${ROOM.left},${y(line.value)}H${this.width - ROOM.right}` };
-      drawn("path", name, this.svg);
+      const name = { class: `bound ${line.floor ? "floor" : ""}`, d: `M${MARGIN.left},${y(line.value)}H${this.width - MARGIN.right}` };
+      svgElement("path", name, this.svg);
     }
     for (const { series, at } of this.points) this.line(series, at, y);
-    this.names(y); // over the curves, which would hide them where they begin near the floor
-    this.ring = drawn("circle", { class: "ring", r: 7, visibility: "hidden" }, this.svg);
+    this.names(y); // after the curves, which would hide names where they begin near the floor
+    this.ring = svgElement("circle", { class: "ring", r: 7, visibility: "hidden" }, this.svg);
   }
 
-  /* Names of ceilings and floors above their lines, or below where another is near; one that would still cover another
-     stands further right. */
+  /* Write names of ceilings and floors above their lines, or below if another one is near; names that would still
+     overlap move to the right. */
   names(y) {
     const set = [], beside = (at) => set.filter((other) => Math.abs(other.at - at) < 12);
     for (const line of [...this.panel.lines].sort((a, b) => b.value - a.value)) {
-      const above = Math.max(y(line.value) - 3, ROOM.top + 4), at = beside(above).length ? y(line.value) + 11 : above;
-      const x = Math.max(ROOM.left + 4, ...beside(at).map((other) => other.end));
-      const text = drawn("text", { class: "named", x, y: at }, this.svg, line.name);
+      const above = Math.max(y(line.value) - 3, MARGIN.top + 4), at = beside(above).length ? y(line.value) + 11 : above;
+      const x = Math.max(MARGIN.left + 4, ...beside(at).map((other) => other.end));
+      const text = svgElement("text", { class: "named", x, y: at }, this.svg, line.name);
       set.push({ at, end: x + text.getComputedTextLength() + 12 });
     }
   }
 
   line(series, at, y) {
-    const design = this.chart.of(series.design), group = drawn("g", { class: `series c${design.shade}` }, this.svg);
+    const design = this.chart.of(series.design), group = svgElement("g", { class: `series c${design.shade}` }, this.svg);
     if (series.seeds > 1 && at.length > 1) {
       const up = at.map((p) => `${p.x},${y(series.high[p.k])}`), down = at.map((p) => `${p.x},${y(series.low[p.k])}`);
-      drawn("path", { class: "band", d: `M${up.join("L")}L${down.reverse().join("L")}Z` }, group);
+      svgElement("path", { class: "band", d: `M${up.join("L")}L${down.reverse().join("L")}Z` }, group);
     }
     const path = `M${at.map((p) => `${p.x},${p.y}`).join("L")}`;
-    drawn("path", { class: "line", d: path, "stroke-dasharray": design.dash }, group);
-    const every = Math.ceil(at.length / 16); // so many marks tell lines apart; more would hide them
+    svgElement("path", { class: "line", d: path, "stroke-dasharray": design.dash }, group);
+    const every = Math.ceil(at.length / 16); // about 16 markers distinguish lines without hiding them
     for (const p of at.filter((_, k) => (at.length - 1 - k) % every === 0)) {
-      drawn("path", { class: "dot", d: design.path, transform: `translate(${p.x},${p.y})` }, group);
+      svgElement("path", { class: "dot", d: design.path, transform: `translate(${p.x},${p.y})` }, group);
     }
   }
 
@@ -128,7 +128,7 @@ class Panel {
     this.read([series, Math.min(last, Math.max(0, this.at[1] + p))]);
   }
 
-  /* Say the point's values beside it. */
+  /* Show the values of a point beside it; null clears them. */
   read(at) {
     this.at = at;
     if (!at) {
@@ -158,18 +158,18 @@ class Chart {
     this.given = given;
     this.hidden = new Set();
     this.axis = given.axes[0];
-    const controls = made("div", { class: "controls" }, parent);
-    const axes = made("fieldset", { class: "axis-choice" }, controls);
-    made("legend", {}, axes, "Horizontal axis");
+    const controls = element("div", { class: "controls" }, parent);
+    const axes = element("fieldset", { class: "axis-choice" }, controls);
+    element("legend", {}, axes, "Horizontal axis");
     this.buttons = given.axes.map((axis) => {
-      const button = made("button", { type: "button" }, axes, axis.name);
+      const button = element("button", { type: "button" }, axes, axis.name);
       button.addEventListener("click", () => chosen({ axis: axis.key }));
       return button;
     });
-    const keys = made("fieldset", {}, controls);
-    made("legend", {}, keys, "Designs");
+    const keys = element("fieldset", {}, controls);
+    element("legend", {}, keys, "Designs");
     for (const design of given.designs) this.entry(design, keys);
-    const panels = made("div", { class: given.panels.length % 2 ? "panels" : "panels even" }, parent);
+    const panels = element("div", { class: given.panels.length % 2 ? "panels" : "panels even" }, parent);
     this.panels = given.panels.map((panel) => new Panel(panel, this, panels));
     new ResizeObserver(() => this.draw()).observe(panels);
   }
@@ -179,10 +179,10 @@ class Chart {
   }
 
   entry(design, parent) {
-    const button = made("button", { type: "button", class: "key", "aria-pressed": "true" }, parent);
-    const mark = drawn("svg", { class: `swatch c${design.shade}`, viewBox: "-14 -7 28 14", "aria-hidden": "true" }, button);
-    drawn("path", { class: "line", d: "M-14,0H14", "stroke-dasharray": design.dash }, mark);
-    drawn("path", { class: "dot", d: design.path }, mark);
+    const button = element("button", { type: "button", class: "key", "aria-pressed": "true" }, parent);
+    const mark = svgElement("svg", { class: `swatch c${design.shade}`, viewBox: "-14 -7 28 14", "aria-hidden": "true" }, button);
+    svgElement("path", { class: "line", d: "M-14,0H14", "stroke-dasharray": design.dash }, mark);
+    svgElement("path", { class: "dot", d: design.path }, mark);
     button.append(design.name);
     button.addEventListener("click", () => {
       if (!this.hidden.delete(design.name)) this.hidden.add(design.name);
@@ -191,7 +191,7 @@ class Chart {
     });
   }
 
-  /* An axis that some sweep lacks leaves its charts as they are. */
+  /* Select an axis by key; a chart without it keeps its own. */
   show(key) {
     this.axis = this.given.axes.find((axis) => axis.key === key) || this.axis;
     this.draw();

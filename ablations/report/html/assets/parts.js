@@ -1,7 +1,7 @@
 "use strict";
-/* What the page's scripts share. Text goes in as text: nothing from a record is ever parsed as markup. */
+/* Shared functions of the pages. Text from records is inserted as text nodes and never parsed as markup. */
 
-function made(name, attributes = {}, parent = null, text = null, space = null) {
+function element(name, attributes = {}, parent = null, text = null, space = null) {
   const node = space ? document.createElementNS(space, name) : document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
   if (text !== null) node.textContent = text;
@@ -9,18 +9,18 @@ function made(name, attributes = {}, parent = null, text = null, space = null) {
   return node;
 }
 
-function drawn(name, attributes, parent, text = null) {
-  return made(name, attributes, parent, text, "http://www.w3.org/2000/svg");
+function svgElement(name, attributes, parent, text = null) {
+  return element(name, attributes, parent, text, "http://www.w3.org/2000/svg");
 }
 
 function data() {
   return JSON.parse(document.getElementById("data").textContent);
 }
 
-/* One square of a picture that holds many; the browser decodes the picture once. */
-function tile(grid, source, at, told) {
+/* One tile of a grid image, as an SVG view of it; the browser decodes the image once. */
+function tile(grid, source, at, label) {
   const x = at % grid.columns, y = Math.floor(at / grid.columns);
-  const box = drawn("svg", { viewBox: `${x} ${y} 1 1`, role: "img", "aria-label": told });
-  drawn("image", { href: source, width: grid.columns, height: grid.rows, preserveAspectRatio: "none" }, box);
+  const box = svgElement("svg", { viewBox: `${x} ${y} 1 1`, role: "img", "aria-label": label });
+  svgElement("image", { href: source, width: grid.columns, height: grid.rows, preserveAspectRatio: "none" }, box);
   return box;
 }

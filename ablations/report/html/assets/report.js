@@ -1,4 +1,4 @@
-/* The page comes alive: axes, sorting, sliders. What is chosen stands in the address, so that a view can be sent:
+/* Axes, sorting and sliders of the report. The selection is stored in the URL, so that a view can be shared:
    #axis=flops&sort=GenEval&order=ascending&step=800 */
 
 const state = Object.fromEntries(new URLSearchParams(location.hash.includes("=") ? location.hash.slice(1) : ""));
@@ -16,10 +16,10 @@ function apply(change) {
   if (change.sort) for (const table of tables) if (table.addressed) table.sort(change.sort, change.order);
 }
 
-/* A number, and perhaps its interval or unit: hashes may begin with digits, or look like 9e12, and are none. */
+/* A number at the start of a cell, before a space or its end, so that hashes such as 9e12ab are not numbers. */
 const NUMBER = /^[+−-]?\d[\d,]*(\.\d+)?(e[+-]\d+)?(?=$|\s)/, MISSING = new Set(["", "–", "not reached"]);
 
-/* By number where every cell of a column is one, else by text; cells without a value come last either way. */
+/* Sorts a table by numbers if all cells of the column are numbers, otherwise by text; cells without a value come last. */
 class Sortable {
   constructor(table) {
     this.table = table;
@@ -29,7 +29,7 @@ class Sortable {
       const name = head.textContent;
       if (!name) continue;
       head.textContent = "";
-      const button = made("button", { type: "button", title: `Sort by ${name}` }, head, name);
+      const button = element("button", { type: "button", title: `Sort by ${name}` }, head, name);
       button.addEventListener("click", () => {
         const order = head.getAttribute("aria-sort") === "descending" ? "ascending" : "descending";
         if (this.addressed) chosen({ sort: name, order });
@@ -56,7 +56,7 @@ class Sortable {
   }
 }
 
-/* Sample pictures of one training step. */
+/* Sample images of one training step. */
 class Slider {
   constructor(grid, table) {
     this.grid = grid;
@@ -68,7 +68,7 @@ class Slider {
     this.show(grid.steps.at(-1));
   }
 
-  /* The point nearest to a step. */
+  /* Show the recorded step nearest to the given one. */
   show(step) {
     if (!Number.isFinite(step)) return;
     const { grid } = this, far = grid.steps.map((s) => Math.abs(s - step)), place = far.indexOf(Math.min(...far));
@@ -77,10 +77,10 @@ class Slider {
     this.input.setAttribute("aria-valuetext", `step ${at}`);
     this.output.textContent = at.toLocaleString("en");
     this.rows.forEach((row, prompt) => grid.designs.forEach((design, column) => {
-      const source = grid.pictures[design][place], cell = row.cells[column + 1], told = `${design} at step ${at}: ${grid.prompts[prompt]}`;
+      const source = grid.pictures[design][place], cell = row.cells[column + 1], label = `${design} at step ${at}: ${grid.prompts[prompt]}`;
       if (!source) return cell.replaceChildren("–");
-      const tiles = Array.from({ length: grid.times }, (_, k) => tile(grid, source, prompt * grid.times + k, told));
-      const box = made("div");
+      const tiles = Array.from({ length: grid.times }, (_, k) => tile(grid, source, prompt * grid.times + k, label));
+      const box = element("div");
       box.append(...tiles);
       cell.replaceChildren(box);
     }));
@@ -99,7 +99,7 @@ function begin() {
   apply(state);
 }
 
-/* What is folded up on a screen belongs on paper, but for the points, of which there may be a thousand. */
+/* Open collapsed sections for printing, except tables of points, which may have a thousand rows. */
 let unfolded = [];
 addEventListener("beforeprint", () => {
   unfolded = [...document.querySelectorAll("details:not([open], .points)")];

@@ -1,4 +1,4 @@
-/* One question a round, all pairs a round, sides and order drawn anew for each; answers are kept until they are saved. */
+/* One round for each question, with all pairs in random order and on random sides; answers stay in the browser until saved. */
 
 const given = data(), questions = Object.entries(given.questions), $ = (id) => document.getElementById(id);
 const total = questions.length * given.pairs.length;
@@ -17,7 +17,7 @@ function shuffled(list) {
   return out;
 }
 
-/* Storage may be refused to a page from disk: then answers live as long as the page does. */
+/* Browsers may refuse storage to a page opened from disk; answers are then lost when it is closed. */
 function stored(value) {
   const name = `headtohead ${given.study} ${rater}`;
   try {
@@ -28,7 +28,7 @@ function stored(value) {
   }
 }
 
-function drawnLots() {
+function newSession() {
   const rounds = questions.map(([question]) => shuffled(given.pairs).map((pair) => ({ question, pair: pair.id, sides: shuffled(pair.pictures) })));
   return { order: rounds.flat(), chosen: [] };
 }
@@ -36,11 +36,11 @@ function drawnLots() {
 function begin() {
   rater = $("rater").value.trim();
   if (!rater) {
-    $("told").textContent = "Please enter a name first.";
+    $("message").textContent = "Please enter a name first.";
     return $("rater").focus();
   }
-  $("told").textContent = "";
-  kept = stored() || drawnLots();
+  $("message").textContent = "";
+  kept = stored() || newSession();
   $("start").hidden = true;
   show(true);
 }
@@ -76,7 +76,7 @@ function back() {
   show(false);
 }
 
-/* As `answers/*.json` is read: which picture was chosen, never whose it is. */
+/* The content of `answers/*.json`: the chosen images by name, without designs. */
 function answers() {
   const lines = kept.chosen.map((chosen, k) => ({ pair: kept.order[k].pair, question: kept.order[k].question, chosen, left: kept.order[k].sides[0] }));
   return { study: given.study, rater, answers: lines };
@@ -85,10 +85,10 @@ function answers() {
 function save() {
   const file = new Blob([`${JSON.stringify(answers(), null, 1)}\n`], { type: "application/json" });
   const name = `${rater.replaceAll(/[^\p{L}\p{N}_-]+/gu, "_").slice(0, 40)}-${given.study}.json`;
-  const link = made("a", { href: URL.createObjectURL(file), download: name });
+  const link = element("a", { href: URL.createObjectURL(file), download: name });
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-  $("told").textContent = `Saved ${kept.chosen.length} of ${total} answers as ${name}.`;
+  $("message").textContent = `Saved ${kept.chosen.length} of ${total} answers as ${name}.`;
 }
 
 $("begin").addEventListener("click", begin);
