@@ -1,4 +1,4 @@
-"""Options that several of the study's commands share: designs, settings, the command that does the same again."""
+"""Options that several commands share: designs, settings, the command that does the same again."""
 
 from __future__ import annotations
 

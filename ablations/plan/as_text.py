@@ -207,7 +207,7 @@ def _assumed(plan: Plan) -> Iterator[str]:
     )
     yield (
         "Everything: head, language model, the encoder's look at each picture, and a share of what is made once for a "
-        "representation (a decoder's training, features that are kept), divided by the designs of the study that "
+        "representation (a decoder's training, features that are kept), divided by the compared designs that "
         "predict it."
     )
     if own.foundations.language == SHIPPED:

@@ -1,4 +1,4 @@
-"""Measure the points whose weights runs with evaluation.apart=true kept for later."""
+"""Measure the points of runs with evaluation.apart=true, which keep weights at their points instead of measuring."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _measure(run: Run, config: RunConfig, launch: Launch, device: str | None) ->
     steps = Recorder(run.folder).open_points()
     say(f"{run.sweep}/{run.name}: {len(steps)} points to measure, from step {steps[0]:,} to {steps[-1]:,}")
     if launch.by == "local":
-        isolated(_here, config, run.folder, device)
+        isolated(_measure_here, config, run.folder, device)
         return
     words = [str(run.folder), *(["--device", device] if device else [])]
     place = run.folder / POINTS
@@ -55,7 +55,7 @@ def _measure(run: Run, config: RunConfig, launch: Launch, device: str | None) ->
         raise InputError(f"{run.folder}: measuring its points ended with exit code {code}")
 
 
-def _here(config: RunConfig, folder: Path, device: str | None) -> None:
+def _measure_here(config: RunConfig, folder: Path, device: str | None) -> None:
     from headtohead.eval.curve_points.measure_later import measure
 
     measure(config, folder, device=device or compute.best_device(), say=say)

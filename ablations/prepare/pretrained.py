@@ -19,7 +19,7 @@ from headtohead.pretrained.making.stages import current, make
 from headtohead.records import ceilings as kept_ceilings
 from headtohead.synthetic.prompts.short_prompts import TASKS
 from headtohead.utils import compute
-from headtohead.utils.cli import GOES_ON, Parser
+from headtohead.utils.cli import RESUMABLE, Parser
 
 PAGE = Path(__file__).parents[2] / "docs" / "embedded-world.md"
 BEGIN, END = "<!-- ceilings: written by `make foundations` -->", "<!-- end of ceilings -->"
@@ -131,7 +131,7 @@ def main(arguments: list[str] | None = None) -> int:
         for name in wanted:
             make(name, work=options.work, device=device, say=say)
     except KeyboardInterrupt:
-        say(GOES_ON)
+        say(RESUMABLE)
         return 130
     if options.only:
         return 0

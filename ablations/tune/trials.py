@@ -1,8 +1,8 @@
-"""One design's trials in Optuna's storage: drawn, worked on by one process each, and taken over from dead ones.
+"""One design's trials in Optuna's storage: sampled, trained by one process each, and taken over from dead ones.
 
 Any number of processes, on any machines that reach the storage, work on one study. A trial's settings depend on the
-seed, its number, and the results known when it is drawn, so that a single process that is killed and started again
-draws the same. A trial whose worker died (liveness.py) keeps its number, and its run continues from its checkpoint.
+seed, its number, and the results known when it is sampled, so that a single process that is killed and restarted
+samples the same. A trial whose worker died (liveness.py) keeps its number, and its run continues from its checkpoint.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A design is one declaration: four axes. What the study compares is declared here and nowhere else.
+"""A design is one declaration: four axes. The compared designs are declared here and nowhere else.
 
 Classes that need torch are named as "module:name" and imported by `models/build.py`, which makes a design's modules.
 """

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from headtohead.eval.folders import options
-from headtohead.utils.cli import GOES_ON, Parser, say
+from headtohead.utils.cli import RESUMABLE, Parser, say
 
 SHOWN = 10  # lines about missing or damaged images that are printed; the result holds all
 
@@ -25,7 +25,7 @@ def _parsed(parser: Parser, arguments: list[str] | None) -> int:
         add(own)
         own.set_defaults(run=run)
     given = parser.parse_args(arguments)
-    return parser.concluded(lambda: _run(given), GOES_ON if getattr(given, "out", None) else "stopped")
+    return parser.concluded(lambda: _run(given), RESUMABLE if getattr(given, "out", None) else "stopped")
 
 
 def _run(given: argparse.Namespace) -> int:

@@ -3,7 +3,7 @@
     config.json      the resolved configuration
     curve.jsonl      a line a number: step, samples, flops, seconds, flops_total, metric, value, ceiling, relative, n,
                      judge, mode
-    prompts.jsonl    a line an evaluation: id of its prompts (exam), score of each, and why the wrong ones are wrong
+    prompts.jsonl    a line an evaluation: id of its prompts (key `exam`), score of each, and why images failed
     rescored.jsonl   numbers of the kept weights under other sampling or another judge, as in curve.jsonl with `how`
     kept/            averaged weights, to be scored again
     grids/           pictures of an evaluation: one of many prompts each, several of few
@@ -12,7 +12,7 @@
     claims/          leases: which process works on it
     points/          leases of processes that measure single steps
 
-and beside the runs `<sweep>/exams/<id>.json`, what the prompts are. Reading needs no torch.
+and beside the runs `<sweep>/exams/<id>.json`, the prompts of evaluations. Reading needs no torch.
 """
 
 CURVE, PROMPTS, RESCORED = "curve.jsonl", "prompts.jsonl", "rescored.jsonl"

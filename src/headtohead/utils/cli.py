@@ -1,4 +1,4 @@
-"""What the study's commands share: a parser whose errors are one line with exit code 2, and its common options."""
+"""Shared by all commands: a parser whose errors are one line with exit code 2, its common options, printing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from headtohead.utils.errors import InputError, Stopped, one_line
 
 MOST_NUMBERS = 10_000  # in a range
 LISTS = {"design", "only"}  # options whose words are names
-GOES_ON = "stopped; the same command goes on from here"
+RESUMABLE = "stopped; the same command goes on from here"
 
 
 class _Help(argparse.ArgumentDefaultsHelpFormatter):
@@ -47,7 +47,7 @@ class Parser(argparse.ArgumentParser):
         say(f"{self.name}: {message}")
         raise SystemExit(2)
 
-    def concluded(self, work: Callable[[], int | None], stopped: str = GOES_ON) -> int:
+    def concluded(self, work: Callable[[], int | None], stopped: str = RESUMABLE) -> int:
         """Do the work and return the exit code.
 
         work     the command itself

@@ -1,4 +1,4 @@
-"""A user's own exam: prompts from a file, and the Fréchet distance of their pictures to reference pictures."""
+"""A user's own prompts from a file, and the Fréchet distance of their images to reference images."""
 
 from __future__ import annotations
 
