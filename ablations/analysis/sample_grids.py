@@ -29,7 +29,11 @@ KINDS = {"prompts": 1, "often": 4}  # images of each prompt, by kind of grid
 
 
 def shown(found: list[Run], sweep: str) -> dict[str, Run]:
-    """For each design of a sweep, the finished run with the smallest seed."""
+    """For each design of a sweep, the finished run with the smallest seed.
+
+    found  runs
+    sweep  its name
+    """
     out: dict[str, Run] = {}
     for run in sorted(found, key=lambda r: (order(design_of(r)), r.config.get("seed", 0))):
         if run.sweep == sweep and run.state["state"] == "finished" and "shown" in run.state:
@@ -38,7 +42,11 @@ def shown(found: list[Run], sweep: str) -> dict[str, Run]:
 
 
 def grids(run: Run, kind: str) -> dict[int, Path]:
-    """Grid files of one kind by step, in ascending order."""
+    """Grid files by step, in ascending order.
+
+    run   of the grids
+    kind  one of KINDS
+    """
     folder = run.folder / GRIDS
     names = sorted(os.listdir(folder)) if folder.is_dir() else ()
     return {int(name.split("-")[0]): folder / name for name in names if re.fullmatch(rf"[0-9]+-{kind}\.webp", name)}
@@ -167,7 +175,11 @@ def _last(found: list[Run], sweep: str, kind: str) -> tuple[list[str], dict[str,
 
 
 def broken(name: str, wide: int) -> str:
-    """Break a design's name before `+`, `.` and `=` into lines of at most `wide` letters, where possible."""
+    """Break a design's name into lines, before `+`, `.` or `=`.
+
+    name  of the design
+    wide  letters in a line, if possible
+    """
     lines = [""]
     for part in re.split(r"(?=[+.=])", name):
         if lines[-1] and len(lines[-1]) + len(part) > wide:

@@ -225,7 +225,12 @@ def drawn(found: list[Run], measured: list[Curve]) -> dict[str, Figure]:
 
 
 def named(name: str, sweep: str, sweeps: Sequence[str]) -> str:
-    """The file name of a figure of one sweep; it includes the sweep's name if there are several."""
+    """The file name of a figure of one sweep.
+
+    name    of the figure
+    sweep   its name, which is appended if there are several
+    sweeps  all names
+    """
     return f"{name}_{sweep}" if len(sweeps) > 1 else name
 
 

@@ -72,6 +72,7 @@ def dry_run(
 ) -> list[str]:
     """Lines that list what a sweep would do: settings that all of its runs share, then each run with its own.
 
+    sweep   to be run
     folder  of the sweep
     runs    configurations by name
     states  finished, started or new, by name

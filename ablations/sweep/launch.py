@@ -49,6 +49,11 @@ class Launch:
             raise ConfigError(f"LAUNCH=local: trains on one device; LAUNCH=torchrun trains on {self.gpus}")
 
     def command(self, module: str, arguments: list[str]) -> list[str]:
+        """The command that starts all processes on this machine.
+
+        module     to run
+        arguments  of the module
+        """
         arguments = [*arguments, *plugins.arguments()]
         if self.by != "torchrun":
             return [sys.executable, "-m", module, *arguments]
@@ -115,6 +120,9 @@ class Launch:
         """Start the processes of a training, wait for them and return their exit code.
 
         Signals to stop are forwarded; once the processes have saved and ended, `Stopped` is raised.
+
+        module     to run
+        arguments  of the module
         """
         process = subprocess.Popen(self.command(module, arguments), env={**os.environ, "PYTHONUNBUFFERED": "1"})
         with forwarding(process.terminate, process.kill) as request:

@@ -64,7 +64,11 @@ def counted(runs: Sequence[Watched]) -> str:
 
 
 def outlook(runs: Sequence[Watched], now: float) -> str:
-    """When everything will be done, or how much work is left if no worker runs."""
+    """When everything will be done, or how much work is left if no worker runs.
+
+    runs  of a sweep
+    now   time in seconds since the epoch
+    """
     if not any(run.at_work or run.waits for run in runs):
         return ""
     if not any(run.at_work for run in runs):

@@ -32,7 +32,11 @@ class Timing:
     pictures: float  # of all points
 
     def seconds(self, config: RunConfig, done: int = 0) -> float:
-        """Seconds from step `done` to the end, including points."""
+        """Seconds from a step to the end, including points.
+
+        config  of the run
+        done    steps that are done
+        """
         pictures = self.pictures - done // config.evaluation.every * self.a_point
         return (config.train.steps - done) * self.step + pictures * self.picture
 

@@ -84,7 +84,11 @@ def _folders(folder: Path, depth: int) -> Iterator[Path]:
 
 
 def run(folder: Path, now: float) -> Watched:
-    """The state of one run; what it recorded last is compared with its lease, as its worker may have died."""
+    """The state of one run; its last record is compared with its lease, as its worker may have died.
+
+    folder  of the run
+    now     time by the clock of the file system, in seconds since the epoch
+    """
     found = {name: _whole(folder / name) for name in (CONFIG, STATUS, PROGRESS)}
     config, status, progress = (value for value, _ in found.values())
     held, (point, scores, cut) = _held(folder, now), _last_point(folder / CURVE)

@@ -28,17 +28,26 @@ from headtohead.utils.random import keys, uniform
 
 POOL = 4096  # training images searched for the nearest caption
 
-Route = Callable[[Tensor], Tensor]
+Route = Callable[[Tensor], Tensor]  # images -> the same images, encoded and decoded
 
 
 @torch.no_grad()
 def through(pictures: Tensor, route: Route, batch: int = 128) -> Tensor:
-    """Images (B, 3, H, W) after encoding and decoding by `route`, in batches."""
+    """Encode and decode images.
+
+    pictures  (B, 3, H, W) in [0, 1]
+    route     encodes and decodes a batch
+    batch     images at once
+    """
     return torch.cat([route(part) for part in pictures.split(batch)])
 
 
 def psnr(a: Tensor, b: Tensor) -> float:
-    """Peak signal-to-noise ratio in decibels, a mean over images (B, 3, H, W) in [0, 1]."""
+    """Peak signal-to-noise ratio in decibels, a mean over images.
+
+    a  (B, 3, H, W) in [0, 1]
+    b  (B, 3, H, W) in [0, 1]
+    """
     mse = (a - b).pow(2).flatten(1).mean(1).clamp(min=1e-10)
     return float((-10 * mse.log10()).mean())
 

@@ -31,7 +31,12 @@ def _tokens(tower: ClipTower, scenes: Scenes, device: str) -> Tensor:
 
 @torch.no_grad()
 def retrieval(tower: ClipTower, device: str = "cpu", number: int = 1000) -> float:
-    """Share of captions whose own image is the closest of 125."""
+    """Share of captions whose own image is the closest of 125.
+
+    tower   CLIP
+    device  of the tower
+    number  of images
+    """
     index = np.arange(number - number % AMONG)
     scenes = draw(SEED, index)
     texts = captions(scenes, SEED, index, SHORT)
@@ -48,7 +53,12 @@ def retrieval(tower: ClipTower, device: str = "cpu", number: int = 1000) -> floa
 
 @torch.no_grad()
 def binding(tower: ClipTower, device: str = "cpu", number: int = 2000) -> float:
-    """Share of images closer to their caption than to one with attributes exchanged; 0.5 is chance."""
+    """Share of images closer to their caption than to one with attributes exchanged; 0.5 is chance.
+
+    tower   CLIP
+    device  of the tower
+    number  of images
+    """
     index = np.arange(number)
     scenes = draw(SEED + 1, index)
     other, differs = swapped(scenes, random.uniform(random.keys(SEED, index, 31), 4))
@@ -62,7 +72,12 @@ def binding(tower: ClipTower, device: str = "cpu", number: int = 2000) -> float:
 
 
 def probes(tower: ClipTower, device: str = "cpu", number: int = 4000) -> dict[str, float]:
-    """Linear probes on the token at an object's centre: shape, colour and position within the token's cell."""
+    """Linear probes on the token at an object's centre: shape, colour and position within the token's cell.
+
+    tower   CLIP
+    device  of the tower
+    number  of images
+    """
     scenes = draw(SEED + 2, np.arange(number), held_out=True)
     tokens = _tokens(tower, scenes, device)
     side = round(tokens.shape[1] ** 0.5)

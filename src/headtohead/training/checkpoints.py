@@ -106,7 +106,11 @@ class _Summed:
 
 
 def newest(run: Path, say: Callable[[str], None]) -> State | None:
-    """The last complete state; damaged ones are reported and skipped."""
+    """The last complete state, or None; damaged ones are reported and skipped.
+
+    run  the run's folder
+    say  prints a line
+    """
     left = sorted((run / CHECKPOINTS).glob("*.json"))
     while left:
         manifest = left.pop()

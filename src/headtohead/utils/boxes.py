@@ -18,7 +18,11 @@ STILL = 1e-3  # offsets below this are no relation
 
 
 def relations(box_a: ArrayLike, box_b: ArrayLike) -> NDArray[np.bool_]:
-    """Which of RELATIONS hold for "a <relation> b"; shape (..., 4)."""
+    """Which of RELATIONS hold for "a <relation> b": (..., 4).
+
+    box_a  (..., 4) as x0, y0, x1, y1
+    box_b  (..., 4)
+    """
     a, b = np.asarray(box_a), np.asarray(box_b)
     precision = np.result_type(a, b, np.float32)
     a, b = a.astype(precision), b.astype(precision)

@@ -105,6 +105,10 @@ def flops(work: Callable[[], Any]) -> float:
 
 
 def autocast(precision: str, device: torch.device | str) -> AbstractContextManager[Any]:
-    """Training, sampling and held-out losses in one precision; weights stay in single precision."""
+    """Autocast for training, sampling and held-out losses; weights stay in single precision.
+
+    precision  float32 or bf16
+    device     of the computation
+    """
     kind = torch.device(device).type
     return torch.autocast(kind, torch.bfloat16, enabled=precision == "bf16")

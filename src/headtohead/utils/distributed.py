@@ -33,10 +33,12 @@ def broadcast(value: T) -> T:
 
 
 def shared(batches: list[Tensor], work: Callable[[Tensor], Tensor]) -> Tensor:
-    """`work` on each batch of row numbers, in order; on other processes than the first, an empty tensor.
+    """Distribute batches over ranks and gather the results on rank 0, in order; other ranks return an empty tensor.
 
-    In every round each process works on one batch, whether its result is wanted or not: sharded weights are gathered by
-    all processes together.
+    In every round each rank works on a batch, even if its result is not needed: sharded weights are gathered by all.
+
+    batches  row numbers of each batch
+    work     row numbers (b,) -> result (b, ...)
     """
     rank, number = world()
     if number == 1:

@@ -93,5 +93,6 @@ def beside(path: Path) -> Iterator[Path]:
 
 
 def whole(path: Path, data: bytes) -> None:
+    """Write a file atomically."""
     with beside(path) as part:
         part.write_bytes(data)

@@ -21,7 +21,12 @@ def _mix(state: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 def keys(seed: int, index: NDArray[np.int64], *salts: int) -> NDArray[np.uint64]:
-    """One 64-bit key per index; other salts give independent keys."""
+    """One 64-bit key for each index.
+
+    seed   of the stream
+    index  (n,)
+    salts  other values give independent keys
+    """
     with np.errstate(over="ignore"):
         state = _mix(np.asarray(index).astype(np.uint64) + _GOLDEN)
         for salt in (seed, *salts):
@@ -39,6 +44,10 @@ def uniform(key: NDArray[np.uint64], *shape: int) -> NDArray[np.float64]:
 
 
 def choose(u: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Turn uniform numbers into indices drawn with the given weights (along the last axis of `weights`)."""
+    """Turn uniform numbers into random indices (...).
+
+    u        (...) in [0, 1)
+    weights  (..., k), proportional to the probabilities of the k indices
+    """
     edges = np.cumsum(weights / weights.sum(-1, keepdims=True), -1)
     return np.minimum((u[..., None] >= edges).sum(-1), edges.shape[-1] - 1)

@@ -1,4 +1,4 @@
-"""Choose the evaluator of a run by `exam.source`."""
+"""The evaluator of a run."""
 
 from __future__ import annotations
 
@@ -14,6 +14,13 @@ PICTURES = "pictures"  # of points that are scored from files, below a run's fol
 
 
 def build(config: RunConfig, parts: Parts, device: str, folder: Path) -> Evaluator:
+    """Choose the evaluator by `exam.source`.
+
+    config  of the run
+    parts   of the run
+    device  cpu or cuda
+    folder  of the run
+    """
     if config.exam.source == "world":
         return SyntheticEvaluator(config, parts, device)
     return Official(config, parts, device, folder / PICTURES)

@@ -125,7 +125,11 @@ def diversity(items: Sequence[Item], by_noise: dict[str, Tensor], judge: PixelJu
 
 
 def renders(items: Sequence[Item], device: str) -> Tensor:
-    """Independent true images of the items: the diversity of a model that samples all correct images equally."""
+    """Independent true images of the items, for the diversity of a model that samples all correct images equally.
+
+    items   with a scene each
+    device  of the images
+    """
     requests = [item.request for item in items if item.request is not None]
     scenes = [draw(RENDERS, np.array([k]), request=r, held_out=True) for k, r in enumerate(requests)]
     return render(Scenes.cat(scenes), device)

@@ -116,7 +116,11 @@ class SyntheticEvaluator:
         return Measured(replace(point, values=values, n=n), test.rows, grids)
 
     def grids(self, generator: Generator, how: Sampling) -> dict[str, Tensor]:
-        """Grids with one image of each of many prompts, and with several images of each of a few."""
+        """Sample grids: one image of each of many prompts, and several images of each of a few.
+
+        generator  to sample from
+        how        sampling settings
+        """
         texts = shown(self.config.evaluation.split, A_TASK)
         often = [texts[k] for k in OFTEN for _ in range(TIMES)]
         pictures = self.paint(generator, [*texts, *often], how)[:, 0]

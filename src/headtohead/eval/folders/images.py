@@ -55,7 +55,11 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 
 def read(paths: Iterable[Path], troubles: Troubles) -> Iterator[tuple[Path, Tensor]]:
-    """Images that can be read, with their paths; the others are added to `troubles`."""
+    """Images that can be read, with their paths.
+
+    paths     of images
+    troubles  gets a line for each of the others
+    """
     for path in paths:
         try:
             yield path, picture(path)
@@ -64,7 +68,11 @@ def read(paths: Iterable[Path], troubles: Troubles) -> Iterator[tuple[Path, Tens
 
 
 def listed(folder: Path, troubles: Troubles) -> list[Path]:
-    """The images of a folder; image files of formats that are not read are added to `troubles`."""
+    """The images of a folder.
+
+    folder    of images
+    troubles  gets a line for each image file of a format that is not read
+    """
     out = []
     for path in sorted(folder.iterdir()):
         ending = path.suffix.lower()
@@ -83,9 +91,10 @@ def is_picture(path: Path) -> bool:
 
 
 def crops(grid: Tensor, tiles: int, place: Path | str) -> Tensor:
-    """(4, 3, H/2, W/2) tiles of a 2 x 2 grid (3, H, W), or the picture itself (1, 3, H, W).
+    """Cut a 2 x 2 grid into tiles (4, 3, H/2, W/2); a single image becomes (1, 3, H, W).
 
-    tiles  in the picture: 4 or 1
+    grid   (3, H, W)
+    tiles  in the grid: 4 or 1
     place  the file, for errors
     """
     if tiles == 1:

@@ -95,7 +95,11 @@ def _resamples(text: str) -> int:
 
 
 def result_files(out: Path | None, modes: Sequence[str] = ("",)) -> list[Path]:
-    """The files that results are written to: `--out`, or one file for each of several modes."""
+    """The files that results are written to.
+
+    out    value of --out
+    modes  of the results; several are written to one file each
+    """
     if out is None or len(modes) == 1:
         return [out] if out else []
     stem = out.name.removesuffix(".json")

@@ -64,7 +64,12 @@ def reference(place: Path, net: Features, cache: Path, how: How) -> Found:
 
 
 def key_of(found: Sorted, net: Features, how: How) -> str:
-    """The cache key: a hash of the images' bytes and categories, the weights and the resizer."""
+    """The cache key: a hash of the images' bytes and categories, the weights and the resizer.
+
+    found  images by category
+    net    feature network
+    how    progress bars
+    """
     whole = hashlib.sha256()
     for (path,) in with_progress(([p] for p in found.categories), len(found.categories), how, doing="reading"):
         whole.update(f"{found.categories[path]}\n".encode() + hashlib.sha256(path.read_bytes()).digest())
@@ -128,7 +133,11 @@ def _make(saved: Path, found: Sorted, net: Features, key: str, how: How) -> None
 
 
 def load(path: Path, net: Features) -> Found:
-    """Read saved statistics; raises if they are of another network or resizer than `net`."""
+    """Read saved statistics; raises if they are of another network or resizer.
+
+    path  of the file
+    net   feature network
+    """
     try:
         with safe_open(path, "np") as f:
             about = json.loads((f.metadata() or {})["headtohead"])

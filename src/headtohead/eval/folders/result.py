@@ -151,7 +151,11 @@ class Comparison:
 
 
 def compare(a: Path, b: Path) -> Comparison:
-    """The difference B - A of two result files; raises if they measured different things."""
+    """The paired difference b - a of two results; raises if they are not comparable.
+
+    a  file of the first result
+    b  file of the second
+    """
     one, other = read(a), read(b)
     refused = f"{a} and {b} do not compare:"
     rows = {row["id"]: row for row in one["prompts"]}, {row["id"]: row for row in other["prompts"]}
@@ -176,7 +180,12 @@ def compare(a: Path, b: Path) -> Comparison:
 
 
 def differences(place: str, one: Any, other: Any) -> Iterator[tuple[str, Any, Any]]:
-    """Where two values differ: key, value of one, value of the other."""
+    """Where two values differ: key, value of one, value of the other.
+
+    place  key of the values
+    one    a value or nested dictionary
+    other  to be compared with it
+    """
     if isinstance(one, dict) and isinstance(other, dict):
         for key in sorted(set(one) | set(other)):
             if key not in NAMES or len(one) == 1:

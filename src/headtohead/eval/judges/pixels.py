@@ -33,11 +33,11 @@ class PixelJudge:
     def colours(self, pictures: Tensor, found: list[list[Detection]]) -> list[list[str]]:
         return [[d.colour for d in row] for row in found]
 
-    def answers(self, pictures: Tensor, asked: list[list[str]]) -> list[list[str]]:
+    def answers(self, pictures: Tensor, texts: list[list[str]]) -> list[list[str]]:
         grounds = self._backgrounds(pictures, found := self.detect(pictures))
         return [
             [questions.answer(q, seen, ground) for q in row]
-            for row, seen, ground in zip(asked, found, grounds, strict=True)
+            for row, seen, ground in zip(texts, found, grounds, strict=True)
         ]
 
     def _detect(self, pictures: Tensor) -> list[list[Detection]]:

@@ -30,7 +30,11 @@ def none(start: int) -> Sequence[Logger]:
 
 
 def attach(trainer: L.Trainer, loggers: Sequence[Logger]) -> None:
-    """Send loss, gradient norm, speed and learning rate of steps, and the metrics of every point, to each logger."""
+    """Log loss, gradient norm, speed and learning rate of steps, and the metrics of points.
+
+    trainer  of Lightning
+    loggers  that receive them
+    """
     from lightning.pytorch.callbacks import LearningRateMonitor
 
     trainer.loggers = list(loggers)
