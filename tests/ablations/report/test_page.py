@@ -248,8 +248,8 @@ def test_names_of_designs_stand_on_one_line(browser: Browser) -> None:
     assert [name for name, lines in found if lines > 1.2] == []
 
 
-def test_words_stand_left_and_numbers_right(browser: Browser, sweep: Path) -> None:
-    browser.open(sweep / "report.html")
+def test_words_stand_left_and_numbers_right(browser: Browser) -> None:
+    browser.open(SHIPPED)
     sides = """name => [...[...document.querySelectorAll('table')]
         .find(t => t.caption?.textContent.trim() === name).querySelectorAll('thead th, tbody tr:first-child > *')]
         .map(e => getComputedStyle(e).textAlign)"""
