@@ -29,9 +29,7 @@ def rate(name: str, device: str, seconds: float) -> dict[str, Any]:
     with torch.no_grad():
         work, pictures = parts.PARTS[name](device)
         times = parts.rounds(work, device, seconds)
-    low, middle, high = np.quantile(times, (0.1, 0.5, 0.9))
-    rates = {"pictures/s": pictures / middle, "10 % to 90 %": [pictures / high, pictures / low]}
-    return {"part": name, "batch": pictures, "rounds": len(times), **rates, "peak MB": compute.peak_mb(device)}
+    return {"part": name, **parts.rate_of(pictures, times), "peak MB": compute.peak_mb(device)}
 
 
 def page_sizes(name: str, device: str, seconds: float) -> dict[str, Any]:

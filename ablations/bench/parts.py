@@ -164,25 +164,37 @@ GROUPS = {"foundations": FOUNDATIONS, "designs": DESIGN_PARTS, "metrics": METRIC
 PARTS = {name: part for group in GROUPS.values() for name, part in group.items()}
 
 
-def rounds(work: Callable[[], Any], device: str, seconds: float) -> list[float]:
+def rounds(work: Callable[[], Any], device: str, seconds: float, least: int = 3) -> list[float]:
     """Seconds of each round, after one to warm up.
 
     work     one round
     device   cpu or cuda, which is waited for
-    seconds  for which rounds are repeated; at least three
+    seconds  for which rounds are repeated
+    least    number of rounds
     """
     out: list[float] = []
     work()
-    _wait(device)
+    wait(device)
     end = time.perf_counter() + seconds
-    while time.perf_counter() < end or len(out) < 3:
+    while time.perf_counter() < end or len(out) < least:
         start = time.perf_counter()
         work()
-        _wait(device)
+        wait(device)
         out.append(time.perf_counter() - start)
     return out
 
 
-def _wait(device: str) -> None:
+def rate_of(pictures: int, times: list[float]) -> dict[str, Any]:
+    """Pictures a second, of the median round and of the slow and fast ones.
+
+    pictures  of a round
+    times     seconds of each round
+    """
+    low, middle, high = np.quantile(times, (0.1, 0.5, 0.9))
+    rates = {"pictures/s": pictures / middle, "10 % to 90 %": [pictures / high, pictures / low]}
+    return {"batch": pictures, "rounds": len(times), **rates}
+
+
+def wait(device: str) -> None:
     if device == "cuda":
         torch.cuda.synchronize()

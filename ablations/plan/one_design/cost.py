@@ -9,17 +9,16 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import AttentionInterface, AttentionMaskInterface, AutoConfig, AutoModelForCausalLM
+from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import eager_mask
 
-from ablations.plan.one_design import architectures
+from ablations.plan.one_design import networks
 from ablations.plan.one_design.frozen import Frozen, on_meta
 from ablations.plan.one_design.meta_device import Line, NoNoise, by_layers, look, parameters, with_gradients
-from headtohead.config.run_config import SHIPPED, ComputeConfig, QueryConfig, RunConfig, Sampling
+from headtohead.config.run_config import ComputeConfig, QueryConfig, RunConfig, Sampling
 from headtohead.models import build
 from headtohead.models.query_encoder import QueryEncoder
-from headtohead.pretrained.making.recipes import RECIPES
 from headtohead.utils.tensor_shapes import Condition, Grid
 
 # SDPA that assumes padding: on the meta device the mask has no values to inspect.
@@ -104,20 +103,11 @@ def of(config: RunConfig, frozen: Frozen, prompt: int, at_once: int) -> Cost:
 
 @cache
 def _reading(name: str, query: QueryConfig, trained: bool, prompt: int, bf16: bool, at_once: int) -> Reading:
-    if name == SHIPPED:
-        settings: dict[str, Any] = {"model_type": "llama", **RECIPES["language"].config}
-    else:
-        settings = {
-            "model_type": "llama",
-            **architectures.architecture(architectures.LLAMA, name, "foundations.language"),
-        }
-    settings = {k: v for k, v in settings.items() if k not in ("layer_types", "dtype", "torch_dtype")}
-    width = 0
+    settings, width = networks.language_config(name), 0
 
     def measured(layers: int) -> dict[str, float]:
         nonlocal width
-        config = AutoConfig.for_model(**{**settings, "num_hidden_layers": layers})
-        model = AutoModelForCausalLM.from_config(config, attn_implementation=PADDED)
+        model = networks.language_model({**settings, "num_hidden_layers": layers}, PADDED)
         queries = QueryEncoder(model, _no_tokens, query, trained)
         width = queries.width
         with_gradients(queries)

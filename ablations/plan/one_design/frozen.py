@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, singledispatch
 from pathlib import Path
-from typing import Any
 
-import open_clip
 import torch
-from diffusers import AutoencoderKL
 from torch import nn
 
-from ablations.plan.one_design import architectures
+from ablations.plan.one_design import networks
 from ablations.plan.one_design.meta_device import Seen, look, parameters
 from headtohead.config.parsing import ConfigError, build
 from headtohead.config.run_config import SHIPPED, DecoderConfig, FoundationsConfig
 from headtohead.pretrained import image_tokens
 from headtohead.pretrained.image_tokens import NamedClipTokens, ShippedClipTokens, Source, VaeTokens
-from headtohead.pretrained.loading import open_clip_models
 from headtohead.pretrained.loading.by_name import calm
 from headtohead.pretrained.making.recipes import RECIPES
-from headtohead.pretrained.networks import clip_decoder, image_encoders, vae
-from headtohead.pretrained.networks.image_encoders import OpenTower
+from headtohead.pretrained.networks import clip_decoder, image_encoders
 from headtohead.utils.tensor_shapes import Grid
 
 
@@ -108,11 +103,7 @@ class _Vae:
 @cache
 def _vae(name: str, picture: int) -> _Vae:
     with on_meta("foundations.vae", name):
-        if name == SHIPPED:
-            inner = vae.build({**RECIPES["vae"].config, "scaling_factor": 1.0, "shift_factor": 0.0})
-        else:
-            inner = AutoencoderKL.from_config(architectures.architecture(architectures.VAE, name, "foundations.vae"))
-        own = vae.Vae(inner).requires_grad_(False)
+        own = networks.vae(name)
         pictures = torch.zeros(1, 3, picture, picture)
         latents = torch.zeros(1, own.channels, picture // own.factor, picture // own.factor)
         into, back = look(lambda: own.encode(pictures), bf16=True), look(lambda: own.decode(latents), bf16=True)
@@ -136,7 +127,8 @@ def _of_shipped(name: str) -> Frozen:
         seen = look(lambda: tower.raw_tokens(torch.zeros(1, 3, picture, picture)), bf16=False)
     encode = Part(parameters(tower), seen.flops, seen.most)
     return _decoded(
-        Grid(side, side, vision["width"]), encode, _vae(SHIPPED, picture), made.config["unet"],
+        Grid(side, side, vision["width"]), encode, _vae(SHIPPED, picture),
+        lambda: networks.frozen_unet(dict(made.config["unet"])), made.config["unet"]["sample_size"],
         steps=made.config["steps"], guided=False, shown=(made.budget.steps, made.budget.batch),
         encoded=made.config["pictures"], precision="bf16", there=True,
     )  # fmt: skip
@@ -144,7 +136,7 @@ def _of_shipped(name: str) -> Frozen:
 
 @cache
 def _of_tower(given: FoundationsConfig, stage: DecoderConfig | None) -> Frozen:
-    encode, width = _tower(given.clip, given.clip_picture, given.clip_side)
+    encode, width = _tower(given)
     own = _vae(given.vae, given.picture)
     card = Path(given.decoder) / clip_decoder.CARD
     if card.exists():
@@ -158,36 +150,31 @@ def _of_tower(given: FoundationsConfig, stage: DecoderConfig | None) -> Frozen:
         raise ConfigError(
             f"foundations.decoder {given.decoder}: no {clip_decoder.CARD} there, and this scale trains none"
         )
-    unet = architectures.architecture(architectures.UNET, stage.unet, "decoder.unet")
     side, t = given.picture // own.factor, stage.train
     return _decoded(
         Grid(given.clip_side, given.clip_side, width), encode, own,
-        clip_decoder.fitted(unet, width, side=side, channels=own.channels),
+        lambda: networks.unet(stage.unet, width, side=side, channels=own.channels), side,
         steps=stage.steps, guided=stage.guidance != 1, shown=(t.steps, t.batch), encoded=t.steps * t.batch,
         precision=stage.compute.precision, there=card.exists(),
     )  # fmt: skip
 
 
-def _tower(name: str, picture: int, side: int) -> tuple[Part, int]:
+def _tower(given: FoundationsConfig) -> tuple[Part, int]:
     """Cost of an OpenCLIP image tower, and the width of its tokens."""
-    architecture = open_clip_models.architecture(name, "foundations.clip")
-    with on_meta("foundations.clip", name):
-        model: Any = open_clip.create_model(
-            architecture, load_weights=False, force_image_size=picture or None, device="meta"
-        )
-        tower = OpenTower(model.visual, side).eval().requires_grad_(False)
+    with on_meta("foundations.clip", given.clip):
+        tower = networks.tower(given)
         seen = look(lambda: tower.raw_tokens(torch.zeros(1, 3, tower.picture, tower.picture)), bf16=True)
     return Part(parameters(tower), seen.flops, seen.most), tower.width
 
 
 def _decoded(
-    grid: Grid, encode: Part, own: _Vae, config: Mapping[str, Any], *, steps: int, guided: bool,
+    grid: Grid, encode: Part, own: _Vae, made: Callable[[], nn.Module], side: int, *, steps: int, guided: bool,
     shown: tuple[int, int], encoded: int, precision: str, there: bool,
 ) -> Frozen:  # fmt: skip
-    """A representation that a diffusion decoder of this config decodes; with the cost of the decoder's training."""
-    side, passes = config["sample_size"], 2 if guided else 1
+    """A representation that a diffusion decoder decodes; with the cost of the decoder's training."""
+    passes = 2 if guided else 1
     with on_meta("decoder.unet", "of this config"):
-        unet: nn.Module = clip_decoder.build(dict(config)).requires_grad_(False)
+        unet = made()
         latents, tokens = torch.zeros(1, own.channels, side, side), torch.zeros(1, grid.tokens, grid.channels)
         once = look(lambda: clip_decoder.velocity(unet, latents, torch.zeros(1), tokens), bf16=True)
     training = clip_decoder.DecoderTraining(shown[0] * shown[1], encoded)

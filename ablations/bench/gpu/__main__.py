@@ -1,0 +1,5 @@
+import sys
+
+from ablations.bench.gpu.command import main
+
+sys.exit(main())

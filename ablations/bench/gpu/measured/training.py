@@ -1,0 +1,165 @@
+"""A training step: condition, loss, gradients, weights and their average, with the FLOPs and the peak memory of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import nn
+from torch.profiler import ProfilerActivity, profile
+
+from ablations.bench.gpu import models
+from ablations.bench.gpu.lines import AIMS, LIVE_AIM, Line
+from ablations.bench.gpu.sizes import Sizes
+from ablations.bench.parts import rate_of, rounds
+from headtohead.config.run_config import RunConfig
+from headtohead.data.synthetic_batches import StepBatch
+from headtohead.models.build import Parts
+from headtohead.training.flop_counts import flops_a_picture
+from headtohead.training.lightning_module import DesignModule
+from headtohead.utils import compute
+from headtohead.utils.errors import Diverged
+
+COUNTED = 8  # pictures of the batch whose FLOPs are counted
+SHOWN, STEPS = 15, 2  # operators of a profile, and steps that it covers
+
+
+def matmul(line: Line, sizes: Sizes, device: str) -> dict[str, Any]:
+    """The peak: FLOP/s of the fastest of a few large bf16 products, in its fastest round."""
+    found = {}
+    for m, k, n in sizes.shapes:
+        a, b = (torch.randn(*shape, device=device, dtype=torch.bfloat16) for shape in ((m, k), (k, n)))
+        fastest = min(rounds(lambda a=a, b=b: a @ b, device, sizes.seconds / 2))  # type: ignore[misc]
+        found[f"{m} x {k} x {n}"] = 2 * m * k * n / fastest / 1e12
+    return {"peak TFLOP/s": max(found.values()), "TFLOP/s": found, "peak MB": compute.peak_mb(device)}
+
+
+class Kept:
+    """The modules of the last line, for the next one of the same model; never two of them at once."""
+
+    key: Any = None
+    parts: Parts | None = None
+    flops = 0.0
+
+    @classmethod
+    def forget(cls) -> None:
+        cls.key = cls.parts = None
+
+
+def built(line: Line, sizes: Sizes, config: RunConfig, device: str) -> tuple[Parts, float]:
+    """The modules of a line, and FLOPs of one picture's training step by the rule of runs."""
+    key = (line.model, line.live, line.compiled and line.batch, line.checkpointing)
+    if Kept.key != key or Kept.parts is None:
+        Kept.forget()
+        if line.compiled:  # after another batch, it would be compiled for any batch
+            torch.compiler.reset()
+        Kept.parts = models.parts(config, sizes.decoder(line), device, encoder=line.live)
+        few = next(models.batches(Kept.parts.codec, COUNTED, device, encoded=True))
+        Kept.flops, Kept.key = flops_a_picture(Kept.parts, few, device), key
+        if line.live:
+            picture = torch.zeros(1, 3, Kept.parts.codec.side, Kept.parts.codec.side, device=device)
+            Kept.flops += compute.flops(lambda: Kept.parts and Kept.parts.codec.encode(picture))
+    return Kept.parts, Kept.flops
+
+
+def measure(line: Line, sizes: Sizes, device: str, peak: float) -> dict[str, Any]:
+    """One row.
+
+    line    a training step
+    sizes   of its model
+    device  cpu or cuda
+    peak    TFLOP/s of matrix products on it; 0 where that was not measured
+    """
+    config = sizes.config(line)
+    own, flops = built(line, sizes, config, device)
+    step = stepping(own, config, models.batches(own.codec, line.batch, device, encoded=not line.live), device)
+    forget_peak(device)
+    step()  # compiles
+    times = rounds(step, device, sizes.seconds)
+    row = {**rate_of(line.batch, times), **spent(flops, line.batch, times, peak)}
+    trained = own.generator.trained().values()
+    row |= {
+        "parameters": sum(p.numel() for p in own.generator.parameters()),
+        "trained": sum(p.numel() for p in trained), "peak MB": compute.peak_mb(device), **aim(line),
+    }  # fmt: skip
+    if short(row):
+        row["profile"] = profiled(step, device)
+    return row
+
+
+def stepping(own: Parts, config: RunConfig, batches: Iterator[StepBatch], device: str) -> Callable[[], None]:
+    """A function that trains one step, as a run's trainer does."""
+    module = DesignModule(own.generator, config, own.target).to(device).train()
+    module.log = lambda *_, **__: None  # type: ignore[method-assign]  # there is no trainer to log to
+    optimizer = module.configure_optimizers()["optimizer"]
+    optimizer.zero_grad()
+
+    def step() -> None:
+        module.training_step(next(batches), 0).backward()
+        norm = nn.utils.clip_grad_norm_(own.generator.trained().values(), config.train.clip)
+        if not torch.isfinite(norm):
+            raise Diverged(f"the gradient's norm is {float(norm):.4g}")
+        optimizer.step()
+        optimizer.zero_grad()
+        module.average.step(1)
+
+    return step
+
+
+def spent(flops: float, batch: int, times: list[float], peak: float) -> dict[str, float]:
+    """What a step computes a second.
+
+    flops  of a picture
+    batch  pictures of a step
+    times  seconds of each step
+    peak   TFLOP/s of matrix products; 0: unknown
+    """
+    rate = flops * batch / sorted(times)[len(times) // 2] / 1e12
+    share = {"peak TFLOP/s": peak, "share of peak": rate / peak} if peak else {}
+    return {"TFLOP a picture": flops / 1e12, "TFLOP/s": rate, **share}
+
+
+def aim(line: Line) -> dict[str, float]:
+    """What the line should reach, where it has an aim."""
+    if not line.compiled or line.checkpointing:
+        return {}
+    if line.live:
+        return {"aim pictures/s": LIVE_AIM} if line.model == ("paper", "clip_flow") else {}
+    return {"aim share of peak": AIMS[line.model]} if line.model in AIMS else {}
+
+
+def short(row: dict[str, Any]) -> bool:
+    """Whether a row misses its aim."""
+    return any(row.get(name, 0.0) < row.get(f"aim {name}", 0.0) for name in ("share of peak", "pictures/s"))
+
+
+def forget_peak(device: str) -> None:
+    if device == "cuda":
+        torch.cuda.synchronize()
+        torch.cuda.reset_peak_memory_stats()
+
+
+def profiled(step: Callable[[], None], device: str) -> dict[str, Any]:
+    """Where the time of a step goes: the kernels (on a CPU: operators) that take most of it, in ms a step."""
+    kind = ProfilerActivity.CUDA if device == "cuda" else ProfilerActivity.CPU
+    with profile(activities=[ProfilerActivity.CPU, kind]) as seen:
+        began = time.perf_counter()
+        for _ in range(STEPS):
+            step()
+        if device == "cuda":
+            torch.cuda.synchronize()
+        whole = time.perf_counter() - began
+    on_device = device == "cuda"  # there, operators of the CPU are listed too
+    spent = [
+        (e.key, e.count / STEPS, (e.self_device_time_total if on_device else e.self_cpu_time_total) / STEPS / 1e3)
+        for e in seen.key_averages()
+        if (e.device_type.name == "CUDA") == on_device
+    ]
+    spent.sort(key=lambda one: -one[2])
+    return {
+        "ms a step": 1e3 * whole / STEPS,
+        "ms computing": sum(ms for _, _, ms in spent),
+        "most": [{"what": name[:100], "calls": calls, "ms": ms} for name, calls, ms in spent[:SHOWN]],
+    }
