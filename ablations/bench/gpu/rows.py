@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ablations.bench.gpu.lines import SKIPPED, Line
+from ablations.bench.gpu.lines import FAILED, SKIPPED, Line
 from headtohead.utils import files
 
 
@@ -32,8 +32,8 @@ class Rows:
     def put(self, line: Line, row: dict[str, Any]) -> None:
         """Write a line's row; a line that is skipped leaves an earlier measurement in place."""
         own = self._group(line.group)
-        former = own.get(line.part)
-        if SKIPPED in row and former and SKIPPED not in former:
+        former = own.get(line.part, {SKIPPED: ""})
+        if SKIPPED in row and not {SKIPPED, FAILED} & former.keys():
             return
         own[line.part] = {"part": line.part, **row}
         self._write(line.group)

@@ -11,16 +11,16 @@ from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
 from ablations.bench.gpu import models
-from ablations.bench.gpu.lines import AIMS, LIVE_AIM, Line
+from ablations.bench.gpu.lines import AIMS, FAILED, LIVE_AIM, Line
 from ablations.bench.gpu.sizes import Sizes
-from ablations.bench.parts import rate_of, rounds
+from ablations.bench.parts import rate_of, rounds, wait
 from headtohead.config.run_config import RunConfig
 from headtohead.data.synthetic_batches import StepBatch
 from headtohead.models.build import Parts
 from headtohead.training.flop_counts import flops_a_picture
 from headtohead.training.lightning_module import DesignModule
 from headtohead.utils import compute
-from headtohead.utils.errors import Diverged
+from headtohead.utils.errors import Diverged, one_line
 
 COUNTED = 8  # pictures of the batch whose FLOPs are counted
 SHOWN, STEPS = 15, 2  # operators of a profile, and steps that it covers
@@ -85,7 +85,10 @@ def measure(line: Line, sizes: Sizes, device: str, peak: float) -> dict[str, Any
         "trained": sum(p.numel() for p in trained), "peak MB": compute.peak_mb(device), **aim(line),
     }  # fmt: skip
     if short(row):
-        row["profile"] = profiled(step, device)
+        try:
+            row["profile"] = profiled(step, device)
+        except Exception as error:  # of a profiler that this machine does not have: the figures stay
+            row["profile"] = {FAILED: f"{type(error).__name__}: {one_line(error)}"}
     return row
 
 
@@ -143,15 +146,14 @@ def forget_peak(device: str) -> None:
 
 def profiled(step: Callable[[], None], device: str) -> dict[str, Any]:
     """Where the time of a step goes: the kernels (on a CPU: operators) that take most of it, in ms a step."""
-    kind = ProfilerActivity.CUDA if device == "cuda" else ProfilerActivity.CPU
-    with profile(activities=[ProfilerActivity.CPU, kind]) as seen:
+    on_device = device == "cuda"  # there, operators of the CPU are listed too
+    kinds = [ProfilerActivity.CPU, ProfilerActivity.CUDA] if on_device else [ProfilerActivity.CPU]
+    with profile(activities=kinds) as seen:
         began = time.perf_counter()
         for _ in range(STEPS):
             step()
-        if device == "cuda":
-            torch.cuda.synchronize()
+        wait(device)
         whole = time.perf_counter() - began
-    on_device = device == "cuda"  # there, operators of the CPU are listed too
     spent = [
         (e.key, e.count / STEPS, (e.self_device_time_total if on_device else e.self_cpu_time_total) / STEPS / 1e3)
         for e in seen.key_averages()
