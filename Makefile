@@ -30,7 +30,7 @@ export HEADTOHEAD_PLUGINS := $(subst $(SPACE_),:,$(strip $(FILES_)))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo plan sweep status tune plot study points weights paint guidance rescore foundations gallery prompts pack index decoder cache bench check test test-slow format clean
+.PHONY: help demo plan sweep status tune plot study points weights paint guidance rescore foundations gallery prompts pack index decoder cache bench bench-gpu check test test-slow format clean
 
 help:  ## This list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -117,6 +117,10 @@ cache: $(READY)  ## Encode a design's corpora once: DESIGN=clip_flow SCALE=paper
 
 bench: $(READY)  ## Measure speed: foundations, designs, metrics, commands -> results/bench
 	@$(PY) -m ablations.bench
+
+bench-gpu: $(READY)  ## Measure one GPU at the paper's sizes, offline: [BUDGET=540] [ONLY="training judges"] [TABLE=1] [OUT=folder] -> results/bench, README
+	@$(PY) -m ablations.bench.gpu $(if $(value ONLY),$$ONLY) $(call opt,budget,BUDGET) $(call opt,out,OUT) \
+		$(call flag,table,TABLE)
 
 check: $(READY)  ## Lint, types and floors, in seconds
 	@$(VENV)/bin/ruff check src ablations tests

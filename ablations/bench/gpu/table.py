@@ -1,4 +1,4 @@
-"""The README's table of measured GPUs: one row for each, scale and design, from the files of results/bench."""
+"""The README's table of measured GPUs: one row for each and design, from the files of results/bench."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ablations.bench.gpu.lines import SWEEP
+from ablations.bench.gpu.lines import DESIGNS
 from headtohead.utils import files
 
 BEGIN, END = "<!-- bench-gpu: written by `make bench-gpu` -->", "<!-- bench-gpu: end -->"
 HEADING = """\
-| training, random weights | pictures/s, cached (plan) | of bf16 peak | GiB (plan) | pictures/s, live encoders (plan) |
-|---|--:|--:|--:|--:|
+| training step, random weights | `single`, cached features | `paper`, cached features | `paper`, live encoders |
+|---|--:|--:|--:|
 """
+COLUMNS = (("single", "cached features"), ("paper", "cached features"), ("paper", "live encoders"))
 Rows = list[dict[str, Any]]
 
 
@@ -40,38 +41,24 @@ def _rows(folder: Path) -> Iterator[str]:
         if gpu == "cpu" or gpu.endswith("-tiny"):
             continue
         rows: Rows = json.loads(path.read_text())["rows"]
-        for scale, design in sorted(SWEEP):
-            own = [row for row in rows if row["part"].startswith(f"{scale} {design}: training step")]
-            cached, live = (fastest(own, ", cached features,"), fastest(own, ", live encoders,"))
-            if not cached:
-                continue
-            cells = (
-                f"{gpu.upper()}, `{scale}` `{design}`",
-                _rate(cached),
-                _share(cached),
-                _memory(cached),
-                _rate(live),
-            )
-            yield f"| {' | '.join(cells)} |\n"
+        for design in DESIGNS:
+            cells = [_cell(fastest(rows, f"{scale} {design}: training step, {what},")) for scale, what in COLUMNS]
+            if any(cells):
+                yield f"| {gpu.upper()}, `{design}` | {' | '.join(cell or 'not measured' for cell in cells)} |\n"
 
 
-def fastest(rows: Rows, what: str) -> dict[str, Any]:
-    """The row with the most pictures a second among those whose part says `what`; empty where there is none."""
-    return max((row for row in rows if what in row["part"] and "pictures/s" in row),
-               key=lambda row: float(row["pictures/s"]), default={})  # fmt: skip
+def fastest(rows: Rows, part: str) -> dict[str, Any]:
+    """The row with the most pictures a second among those whose part begins so; empty where there is none."""
+    own = [row for row in rows if row["part"].startswith(part) and "pictures/s" in row]
+    return max(own, key=lambda row: float(row["pictures/s"]), default={})
 
 
-def _rate(row: dict[str, Any]) -> str:
+def _cell(row: dict[str, Any]) -> str:
+    """Pictures a second with the plan's, share of the measured peak, memory with the plan's; empty without a row."""
     if not row:
-        return "not measured"
-    plan = f" ({row['planned pictures/s']:.3g})" if "planned pictures/s" in row else ""
-    return f"{row['pictures/s']:.3g}{plan}"
-
-
-def _share(row: dict[str, Any]) -> str:
-    return f"{row['share of peak']:.0%}" if "share of peak" in row else "not measured"
-
-
-def _memory(row: dict[str, Any]) -> str:
-    plan = f" ({row['planned MB'] / 1024:.0f})" if "planned MB" in row else ""
-    return f"{row['peak MB'] / 1024:.0f}{plan}"
+        return ""
+    rate, memory = f"{row['pictures/s']:.3g}", f"{row['peak MB'] / 1024:.0f}"
+    if "planned pictures/s" in row:
+        rate, memory = f"{rate} (plan {row['planned pictures/s']:.3g})", f"{memory} ({row['planned MB'] / 1024:.0f})"
+    share = f", {row['share of peak']:.0%}" if "share of peak" in row else ""
+    return f"{rate} pictures/s{share}, {memory} GiB"

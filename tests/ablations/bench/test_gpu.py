@@ -232,6 +232,13 @@ def test_files_are_named_by_the_planners_kinds(name: str, kind: str) -> None:
     assert worker.named(name) == kind
 
 
+def test_the_readme_has_room_for_the_table() -> None:
+    page = (Path(__file__).parents[3] / "README.md").read_text()
+    assert table.BEGIN in page
+    assert table.END in page
+    assert len(page.splitlines()) <= 170 - 3 - 3  # heading and a mark; a row for each design
+
+
 def test_the_table_holds_what_was_measured(tmp_path: Path) -> None:
     page = f"# a\n{table.BEGIN}\n{table.END}\nb\n"
     (readme := tmp_path / "README.md").write_text(page)
@@ -247,6 +254,9 @@ def test_the_table_holds_what_was_measured(tmp_path: Path) -> None:
     for _ in range(2):  # again over itself
         assert command.main(["--table", "--readme", str(readme), "--out", str(tmp_path)]) == 0
         lines_ = readme.read_text().splitlines()
-        assert lines_[-3] == "| H100, `paper` `clip_flow` | 30 (40) | 20% | 20 (30) | not measured |"
+        assert (
+            lines_[-3]
+            == "| H100, `clip_flow` | not measured | 30 (plan 40) pictures/s, 20%, 20 (30) GiB | not measured |"
+        )
         assert (lines_[:2], lines_[-2:]) == (["# a", table.BEGIN], [table.END, "b"])
         assert len(lines_) == 7

@@ -13,7 +13,7 @@ from ablations.bench.gpu.lines import Line
 from ablations.bench.gpu.measured.training import forget_peak
 from ablations.bench.gpu.sizes import Sizes
 from ablations.bench.parts import rate_of, rounds
-from headtohead.eval.benchmarks.fid import Reference
+from headtohead.eval.metrics.fid import Reference
 from headtohead.models import build
 from headtohead.models.sampling import sample
 from headtohead.utils import compute
