@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ablations.bench.gpu.lines import BEST, DESIGNS, SWEEP, Line
+from ablations.bench.gpu.lines import BEST, DESIGNS, FLOW, SWEEP, Line
 from headtohead.config import presets
 from headtohead.config.presets import applicable, configure
 from headtohead.config.run_config import DecoderConfig, RunConfig
@@ -90,9 +90,9 @@ def tiny(folder: Path) -> Sizes:
     (folder / "clip").mkdir()
     (folder / "clip" / "open_clip_config.json").write_text(json.dumps({"model_cfg": CLIP, "preprocess_cfg": {}}))
     names = {f"foundations.{name}": str(folder / name) for name in ("language", "vae", "clip")}
+    foundations = {key: value for key, value in {**TINY, **names}.items() if key.startswith("foundations.")}
     return Sizes(
-        settings={**TINY, **names}, stage={**{k: v for k, v in {**TINY, **names}.items() if "foundations" in k},
-                                           "unet": str(folder / "unet"), "steps": 2},
-        shapes=((64, 64, 64), (128, 64, 32)), sweep=dict.fromkeys(SWEEP, (1, 2)), sampled=(1, 2), pictures=(2, 48),
-        distance=(48, 64, 32), seconds=0.01, tiny=True,
+        settings={**TINY, **names}, stage={**foundations, "unet": str(folder / "unet"), "steps": 2},
+        shapes=((64, 64, 64), (128, 64, 32)), sweep={**dict.fromkeys(SWEEP, (2,)), ("paper", FLOW): (1, 2)},
+        sampled=(1, 2), pictures=(2, 48), distance=(48, 64, 32), seconds=0.01, tiny=True,
     )  # fmt: skip

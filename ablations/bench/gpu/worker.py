@@ -62,9 +62,9 @@ def run(line: Line, sizes: Sizes, device: str, peak: float) -> tuple[dict[str, A
 
 
 def cleared(device: str) -> None:
-    """Give memory back that nothing holds any more."""
-    gc.collect()
+    """Give a GPU's memory back that nothing holds any more; modules and optimizers refer to each other."""
     if device == "cuda":
+        gc.collect()
         torch.cuda.empty_cache()
 
 

@@ -21,7 +21,8 @@ from ablations.bench.gpu import command, table, worker
 from ablations.bench.gpu.lines import FLOW, LIVE_AIM, SWEEP, Line, lines
 from ablations.bench.gpu.measured import judges, training
 from ablations.bench.gpu.models import parts
-from ablations.bench.gpu.sizes import Sizes
+from ablations.bench.gpu.rows import Rows
+from ablations.bench.gpu.sizes import Sizes, tiny
 from ablations.plan.one_design import accelerators, cost, frozen
 from headtohead.models import build
 
@@ -82,7 +83,9 @@ def rows(folder: Path) -> dict[str, dict[str, Any]]:
 
 def test_every_line_is_measured(here: None, tmp_path: Path) -> None:
     found = bench(tmp_path, "--budget", "100000")
-    wanted = lines(dict.fromkeys(SWEEP, (1, 2)), (1, 2))
+    (tmp_path / "configs").mkdir()
+    sizes = tiny(tmp_path / "configs")
+    wanted = lines(sizes.sweep, sizes.sampled)
     assert len(found) == len(wanted)
     for line in wanted:
         own = [row for part, row in found.items() if part in {line.part, line.at(1).part, line.at(2).part}]
@@ -101,7 +104,7 @@ def test_every_line_is_measured(here: None, tmp_path: Path) -> None:
 
 def test_counted_flops_are_the_planners(tmp_path: Path) -> None:
     """For prompts of one length, up to the padding of their groups."""
-    sizes = command.tiny(tmp_path)
+    sizes = tiny(tmp_path)
     line = Line("training", "step", "paper", FLOW, 2)
     config = sizes.config(line)
     _, flops = training.built(line, sizes, config, "cpu")
@@ -191,6 +194,23 @@ def test_a_killed_process_costs_one_line(here: None, tmp_path: Path, monkeypatch
     assert found["Inception"]["failed"] == command.KILLED
     assert found["CLIP ViT-L/14"]["pictures/s"] == 1
     assert {found[name]["skipped"] for name in ("BLIP-VQA", "Qwen2.5-VL-3B")} == {"the command was stopped before"}
+
+
+def test_rows_of_the_same_commit_stay_until_they_are_measured_again(tmp_path: Path) -> None:
+    first, second = (Line("judges", "judge", judge=name) for name in ("a", "b"))
+    about = {"machine": {"name": "x"}, "packages": {}, "commit": "abc"}
+    for line in (first, second):
+        Rows(tmp_path, "x", about).put(line, {"pictures/s": 1.0})
+    again = Rows(tmp_path, "x", about)
+    again.put(first, {"skipped": "no time"})
+    again.put(second, {"pictures/s": 2.0})
+    kept = json.loads((tmp_path / "judges-x.json").read_text())
+    assert kept["rows"] == [{"part": "a", "pictures/s": 1.0}, {"part": "b", "pictures/s": 2.0}]
+    for other in ({**about, "commit": "abc-dirty"}, {**about, "commit": None}, {**about, "machine": {"name": "y"}}):
+        rows_ = Rows(tmp_path, "x", other)
+        assert rows_.get(first) == {}
+    rows_.put(second, {"skipped": "no time"})
+    assert json.loads((tmp_path / "judges-x.json").read_text())["rows"] == [{"part": "b", "skipped": "no time"}]
 
 
 def test_other_errors_cost_one_line_too() -> None:

@@ -22,7 +22,7 @@ from headtohead.training.lightning_module import DesignModule
 from headtohead.utils import compute
 from headtohead.utils.errors import Diverged, one_line
 
-COUNTED = 8  # pictures of the batch whose FLOPs are counted
+COUNTED = 4  # pictures of the batch whose FLOPs are counted, in single precision
 SHOWN, STEPS = 15, 2  # operators of a profile, and steps that it covers
 
 
