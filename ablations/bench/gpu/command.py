@@ -113,8 +113,6 @@ class Bench:
         self.took: dict[str, float] = {}  # most seconds of a line by sort
         self.full: dict[tuple[str, str], int] = {}  # batches that did not fit into memory, by model
         self.device, self.gpu, about = self.pool.submit(_begin, device).result()
-        if self.device == "cpu" and not sizes.tiny:
-            raise InputError("this needs a GPU; --tiny tries the command without one")
         self.rows = Rows(folder, f"{self.gpu}-tiny" if sizes.tiny else self.gpu, about)
 
     def __enter__(self) -> Bench:
@@ -132,8 +130,9 @@ class Bench:
 
     def measure(self, wanted: list[Line]) -> None:
         """Measure lines in their order, and write a row for each of them, whatever happens."""
+        if self.device == "cpu" and not self.sizes.tiny:
+            raise InputError("this needs a GPU; --tiny tries the command without one")
         rest, halved = deque(wanted), set[Line]()
-        reason = "the command was stopped before"
         try:
             while rest:
                 line = rest[0]
@@ -151,10 +150,10 @@ class Bench:
                 self._plan(line, row)
             with suppress(Late):
                 for _, plan in self.plans:
-                    self._within(plan)
+                    plan.exception(max(0.0, self.left))
         finally:
             for line in rest:
-                self._put(line, {SKIPPED: reason})
+                self._put(line, {SKIPPED: "the command was stopped before"})
             self._planned()
 
     def _best(self, line: Line) -> int:
@@ -204,13 +203,12 @@ class Bench:
     def _planned(self) -> None:
         for line, plan in [one for one in self.plans if one[1].done()]:
             self.plans.remove((line, plan))
-            with suppress(BrokenProcessPool):
-                error = plan.exception()
-                self.rows.add(line, {"planned": f"failed: {error}"[:300]} if error else plan.result())
+            error = plan.exception()
+            self.rows.add(line, {"planned": f"failed: {error!r}"[:300]} if error else plan.result())
 
 
 FORMATS: dict[str, Callable[[Any], str]] = {
-    "pictures/s": lambda v: f"{v:9.2f} pictures/s", "TFLOP/s": lambda v: f"{v:7.1f} TFLOP/s" if v == v else "",
+    "pictures/s": lambda v: f"{v:9.2f} pictures/s", "TFLOP/s": lambda v: f"{v:7.1f} TFLOP/s",
     "share of peak": lambda v: f"{v:4.0%} of peak", "seconds": lambda v: f"{v:.2f} s",
     "seconds to save": lambda v: f"saved in {v:.1f} s", "seconds to resume": lambda v: f"resumed in {v:.1f} s",
     "peak MB": lambda v: f"{v / 1024:6.2f} GiB",

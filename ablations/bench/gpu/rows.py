@@ -24,7 +24,6 @@ class Rows:
     def __init__(self, folder: Path, gpu: str, about: dict[str, Any]) -> None:
         self.folder, self.gpu, self.about = folder, gpu, about
         self.groups: dict[str, dict[str, dict[str, Any]]] = {}
-        folder.mkdir(parents=True, exist_ok=True)
 
     def path(self, group: str) -> Path:
         return self.folder / f"{group}-{self.gpu}.json"
@@ -65,4 +64,5 @@ class Rows:
 
     def _write(self, group: str) -> None:
         text = json.dumps({**self.about, "rows": list(self.groups[group].values())}, indent=1)
+        self.folder.mkdir(parents=True, exist_ok=True)
         files.whole(self.path(group), f"{text}\n".encode())

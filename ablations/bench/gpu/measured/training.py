@@ -135,7 +135,7 @@ def aim(line: Line) -> dict[str, float]:
 
 def short(row: dict[str, Any]) -> bool:
     """Whether a row misses its aim."""
-    return any(row.get(name, 0.0) < row.get(f"aim {name}", 0.0) for name in ("share of peak", "pictures/s"))
+    return any(name in row and row[name] < row.get(f"aim {name}", 0.0) for name in ("share of peak", "pictures/s"))
 
 
 def forget_peak(device: str) -> None:
