@@ -57,8 +57,15 @@ def _cell(row: dict[str, Any]) -> str:
     """Pictures a second with the plan's, share of the measured peak, memory with the plan's; empty without a row."""
     if not row:
         return ""
-    rate, memory = f"{row['pictures/s']:.3g}", f"{row['peak MB'] / 1024:.0f}"
+    rate, memory = _number(row["pictures/s"]), f"{row['peak MB'] / 1024:.0f}"
     if "planned pictures/s" in row:
-        rate, memory = f"{rate} (plan {row['planned pictures/s']:.3g})", f"{memory} ({row['planned MB'] / 1024:.0f})"
+        rate, memory = (
+            f"{rate} (plan {_number(row['planned pictures/s'])})",
+            f"{memory} ({row['planned MB'] / 1024:.0f})",
+        )
     share = f", {row['share of peak']:.0%}" if "share of peak" in row else ""
     return f"{rate} pictures/s{share}, {memory} GiB"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import re
 import signal
 import time
@@ -44,7 +43,6 @@ def run(line: Line, sizes: Sizes, device: str, peak: float) -> tuple[dict[str, A
         torch.set_float32_matmul_precision("high")  # as the trainer does
     if line.kind != "step":
         training.Kept.forget()
-        cleared(device)
     without_bars()
     try:
         with calm():
@@ -57,15 +55,8 @@ def run(line: Line, sizes: Sizes, device: str, peak: float) -> tuple[dict[str, A
     if OUT in row or FAILED in row:
         training.Kept.forget()
     if healthy:
-        cleared(device)
+        training.cleared()
     return {**row, "took": round(time.perf_counter() - began, 2)}, healthy
-
-
-def cleared(device: str) -> None:
-    """Give a GPU's memory back that nothing holds any more; modules and optimizers refer to each other."""
-    if device == "cuda":
-        gc.collect()
-        torch.cuda.empty_cache()
 
 
 def begin(device: str | None) -> tuple[str, str, dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import shutil
 import tempfile
 import time
@@ -12,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
-import torch
 from torch import distributed
 
 from ablations.bench.gpu import models
 from ablations.bench.gpu.lines import Line
-from ablations.bench.gpu.measured.training import forget_peak
+from ablations.bench.gpu.measured.training import cleared, forget_peak
 from ablations.bench.gpu.sizes import Sizes
 from ablations.bench.parts import rate_of, wait
 from headtohead.config.run_config import RunConfig
@@ -135,9 +133,8 @@ def state(line: Line, sizes: Sizes, device: str, peak: float) -> dict[str, Any]:
         path = saving.training.states.path(SAVED)
         size = path.stat().st_size
         del saving.training
-        gc.collect()
-        if device == "cuda":
-            torch.cuda.empty_cache()
+        own.generator.zero_grad()
+        cleared()
         began, clock = time.perf_counter(), Clock(device, 0.0)
         _fit(training(SAVED + 1, first=False), clock, config, own, device)
     if not clock.ends or len(clock.ends) > 1:

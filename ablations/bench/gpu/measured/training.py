@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -46,6 +47,14 @@ class Kept:
     @classmethod
     def forget(cls) -> None:
         cls.key = cls.parts = None
+        cleared()
+
+
+def cleared() -> None:
+    """Give a GPU's memory back that nothing holds any more; modules and optimizers refer to each other."""
+    if torch.cuda.is_initialized():
+        gc.collect()
+        torch.cuda.empty_cache()
 
 
 def built(line: Line, sizes: Sizes, config: RunConfig, device: str) -> tuple[Parts, float]:
