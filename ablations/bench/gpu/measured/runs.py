@@ -22,7 +22,8 @@ from headtohead.config.run_config import RunConfig
 from headtohead.data.synthetic_batches import StepBatch
 from headtohead.models.build import Parts
 from headtohead.training.lightning_module import DesignModule
-from headtohead.training.resume import Training, joined
+from headtohead.training.resume import Training
+from headtohead.training.run_context import opened
 from headtohead.utils import cli, compute
 from headtohead.utils.errors import InputError
 
@@ -94,11 +95,10 @@ def measure(line: Line, sizes: Sizes, device: str, peak: float) -> dict[str, Any
     """
     config = sizes.config(line)
     own = models.parts(config, sizes.decoder(line), device)
-    with tempfile.TemporaryDirectory() as folder, joined(Path(folder), cli.quiet) as (asked, _):
+    with tempfile.TemporaryDirectory() as folder, opened(Path(folder), device, cli.quiet) as run:
         clock = Clock(device, sizes.seconds)
-        training = Training(Path(folder), config.train, config.compute, device, asked=asked, lease=None, say=cli.quiet)
         forget_peak(device)
-        _fit(training, clock, config, own, device)
+        _fit(Training(replace(run, lease=None), config), clock, config, own, device)
     if distributed.is_initialized():
         distributed.destroy_process_group()
     return {**rate_of(line.batch, clock.times), "strategy": line.strategy, "peak MB": compute.peak_mb(device)}
@@ -115,20 +115,14 @@ def state(line: Line, sizes: Sizes, device: str, peak: float) -> dict[str, Any]:
     config = sizes.config(line.at(1))
     own = models.parts(config, sizes.decoder(line), device)
     trained = sum(p.numel() for p in own.generator.trained().values())
-    with tempfile.TemporaryDirectory() as name, joined(Path(name), cli.quiet) as (asked, lease):
+    with tempfile.TemporaryDirectory() as name, opened(Path(name), device, cli.quiet) as run:
         folder, needed = Path(name), WEIGHTS * COPIES * trained
         if (free := shutil.disk_usage(folder).free) < 1.05 * needed:
-            told = f"its state takes {needed / 1e9:.3g} GB, {free / 1e9:.3g} GB are free there (TMPDIR names another)"
-            raise InputError(f"{folder.parent}: {told}")
-
-        def training(steps: int, first: bool) -> Training:
-            t = replace(config.train, steps=steps)
-            # Without a lease a training does not ask for room for three states; it saves all the same.
-            held = None if first else lease
-            return Training(folder, t, config.compute, device, asked=asked, lease=held, say=cli.quiet)
-
+            reason = f"its state takes {needed / 1e9:.3g} GB, {free / 1e9:.3g} GB are free there (TMPDIR names another)"
+            raise InputError(f"{folder.parent}: {reason}")
         saving = Saving(device, 0.0)
-        saving.training = training(SAVED, first=True)
+        # Without a lease a training does not ask for room for three states; it saves all the same.
+        saving.training = Training(replace(run, lease=None), _steps(config, SAVED))
         _fit(saving.training, saving, config, own, device)
         path = saving.training.states.path(SAVED)
         size = path.stat().st_size
@@ -136,7 +130,7 @@ def state(line: Line, sizes: Sizes, device: str, peak: float) -> dict[str, Any]:
         own.generator.zero_grad()
         cleared()
         began, clock = time.perf_counter(), Clock(device, 0.0)
-        _fit(training(SAVED + 1, first=False), clock, config, own, device)
+        _fit(Training(run, _steps(config, SAVED + 1)), clock, config, own, device)
     if not clock.ends or len(clock.ends) > 1:
         raise RuntimeError(f"the run went on for {len(clock.ends)} steps, not one")
     return {
@@ -145,7 +139,11 @@ def state(line: Line, sizes: Sizes, device: str, peak: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _steps(config: RunConfig, steps: int) -> RunConfig:
+    return replace(config, train=replace(config.train, steps=steps))
+
+
 def _fit(training: Training, clock: Clock, config: RunConfig, own: Parts, device: str) -> None:
     batches = models.batches(own.codec, config.train.batch, device, encoded=True)
     module = DesignModule(own.generator, config, own.target)
-    training.fit(module, lambda step: Batches(batches), clock, {"bench": "state"}, lambda saved: saved, apart=True)
+    training.fit(module, lambda step: Batches(batches), clock, {"bench": "state"}, keep_points=True)
