@@ -9,7 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import lightning as L
 import torch
 from torch import Tensor, nn
-from torch.distributed.fsdp import FSDPModule, fully_shard
+from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forward_method
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 from headtohead.config.run_config import ComputeConfig, RunConfig, TrainConfig
@@ -91,6 +91,8 @@ class Learner(L.LightningModule, Generic[N]):
         mesh = self._device_mesh["data_parallel"]
         for unit in self.net.units():
             fully_shard(unit, mesh=mesh)
+            if hasattr(unit, "prepare"):  # a sampler's way in, beside `forward`
+                register_fsdp_forward_method(unit, "prepare")
         self.average = Average(self.net, self.settings.ema)
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:

@@ -58,7 +58,7 @@ def test_attention_agrees_with_a_slow_reference() -> None:
             rows[i, h] = (score / d**0.5).softmax(0) @ v[0, :, shared]
             there = attention.norms["cross_k"](ck[0, :, shared]) @ attention.norms["cross_q"](cq[0, i, part])
             rows[i, h] += math.tanh(0.7) * ((there / d**0.5).softmax(0) @ cv[0, :, shared])
-    assert torch.allclose(attention(x, condition, angle)[0], attention.out(rows.flatten(1)), atol=1e-5)
+    assert torch.allclose(attention(x, attention.keys_values(condition), angle)[0], attention.out(rows.flatten(1)), atol=1e-5)
 
 
 def test_it_begins_as_zero_and_every_weight_learns() -> None:
@@ -86,6 +86,25 @@ def test_position_time_and_condition_all_matter() -> None:
     assert not torch.allclose(out, net(x, t, Condition(states + 1)))
     order = torch.tensor([3, 1, 5, 0, 2, 4])
     assert not torch.allclose(out[:, order], net(x[:, order], t, Condition(states)), atol=1e-3)
+
+
+def test_a_prepared_condition_gives_the_same_velocity_and_is_read_once() -> None:
+    torch.manual_seed(0)
+    net = Dit(CONFIG, GRID, 6)
+    for p in net.parameters():
+        torch.nn.init.normal_(p, std=0.3)
+    x, condition = torch.randn(2, 6, 5), Condition(torch.randn(2, 3, 6))
+    reads: list[str] = []
+    for name, part in net.named_modules():
+        if name.endswith(("condition_norm", "cross_kv", "cross_k", "pooled")):
+            part.register_forward_hook(lambda *_, name=name: reads.append(name))
+    expected = [net(x, t, condition) for t in torch.rand(3, 2, generator=torch.Generator().manual_seed(1))]
+    assert len(reads) == 3 * (3 * CONFIG.layers + 1)
+    reads.clear()
+    prepared = net.prepare(condition)
+    once = [net(x, t, prepared) for t in torch.rand(3, 2, generator=torch.Generator().manual_seed(1))]
+    assert len(reads) == 3 * CONFIG.layers + 1
+    assert all(torch.equal(a, b) for a, b in zip(once, expected, strict=True))
 
 
 def test_paper_size_on_the_meta_device() -> None:

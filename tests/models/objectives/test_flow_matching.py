@@ -11,7 +11,7 @@ from headtohead.config.heads import DenoiserConfig
 from headtohead.config.run_config import Sampling
 from headtohead.models.objectives.flow_matching import FlowMatching, path, solve
 from headtohead.models.objectives.noise import fresh
-from headtohead.utils.tensor_shapes import Condition, Grid
+from headtohead.utils.tensor_shapes import Condition, ContinuousTokens, Grid
 
 
 def field(x: Tensor, t: Tensor) -> Tensor:
@@ -72,6 +72,34 @@ def test_guidance_moves_away_from_what_comes_without_condition() -> None:
     head, goal = flow(), Condition(torch.ones(1, 4, 2))
     out = head.sample(goal, fresh(1, "cpu"), Sampling(steps=50, guidance=3.0))
     assert torch.allclose(out.tokens, 3 * goal.states, atol=1e-3)
+
+
+class Prepares(Told):
+    """It prepares a condition, once a sample, and reads no other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.prepared = 0
+
+    def prepare(self, condition: Condition) -> tuple[Condition]:
+        self.prepared += 1
+        return (condition,)
+
+    def forward(self, x: Tensor, t: Tensor, condition: tuple[Condition]) -> Tensor:  # type: ignore[override]
+        (own,) = condition
+        return super().forward(x, t, own)
+
+
+@pytest.mark.parametrize("guidance", [1.0, 3.0])
+def test_a_network_that_prepares_conditions_does_so_once_a_sample(guidance: float) -> None:
+    net, goal = Prepares(), Condition(torch.randn(3, 4, 2))
+    head = FlowMatching(net, DenoiserConfig(drop_condition=0.1), Grid(2, 2, 2))
+    out = head.sample(goal, fresh(3, "cpu"), Sampling(steps=5, guidance=guidance))
+    assert net.prepared == 1
+    expected = flow().sample(goal, fresh(3, "cpu"), Sampling(steps=5, guidance=guidance))
+    assert torch.equal(out.tokens, expected.tokens)
+    head.held_out(ContinuousTokens(torch.randn(3, 4, 2)), goal, fresh(3, "cpu"))
+    assert net.prepared == 2
 
 
 def test_the_right_field_has_no_loss() -> None:

@@ -1,11 +1,15 @@
 """A diffusion transformer like Lumina-Next's: sandwich norms, gated cross-attention, rotary positions of rows, columns.
 
 x_t (B, N, D), t (B,), condition (B, Q, W) -> velocity (B, N, D)
+
+A sampler evaluates the network many times under one condition. What depends on the condition alone, `prepare` computes
+once: the keys and values of every block's cross-attention, and the pooled condition.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +21,15 @@ from headtohead.utils.tensor_shapes import Condition, Grid
 
 TIME_CHANNELS = 256
 EPS = 1e-5
+KeysValues = tuple[Tensor, Tensor]  # of cross-attention, (B, kv heads, Q, head_dim) each
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A condition as the network reads it."""
+
+    pooled: Tensor  # (B, modulation)
+    blocks: list[KeysValues]
 
 
 class Attention(nn.Module):
@@ -39,15 +52,18 @@ class Attention(nn.Module):
     def _attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         return F.scaled_dot_product_attention(q, k, v, enable_gqa=self.heads != self.kv_heads)
 
-    def forward(self, x: Tensor, condition: Tensor, angle: Tensor) -> Tensor:
+    def keys_values(self, condition: Tensor) -> KeysValues:
+        """Of cross-attention to a condition (B, Q, W)."""
+        k, v = self.cross_kv(condition).chunk(2, -1)
+        return self.norms["cross_k"](self._split(k, self.kv_heads)), self._split(v, self.kv_heads)
+
+    def forward(self, x: Tensor, cross: KeysValues, angle: Tensor) -> Tensor:
         q = rotate(self.norms["q"](self._split(self.q(x), self.heads)), angle)
         k, v = self.kv(x).chunk(2, -1)
         k = rotate(self.norms["k"](self._split(k, self.kv_heads)), angle)
         own = self._attend(q, k, self._split(v, self.kv_heads))
         cross_q = self.norms["cross_q"](self._split(self.cross_q(x), self.heads))
-        cross_k, cross_v = self.cross_kv(condition).chunk(2, -1)
-        cross_k = self.norms["cross_k"](self._split(cross_k, self.kv_heads))
-        other = self._attend(cross_q, cross_k, self._split(cross_v, self.kv_heads))
+        other = self._attend(cross_q, *cross)
         both = own + self.gate.tanh()[:, None, None] * other
         return self.out(both.transpose(1, 2).flatten(2))
 
@@ -76,10 +92,21 @@ class Block(nn.Module):
         nn.init.zeros_(self.modulate.weight)
         nn.init.zeros_(self.modulate.bias)
 
-    def forward(self, x: Tensor, condition: Tensor, modulation: Tensor, angle: Tensor) -> Tensor:
+    def prepare(self, condition: Tensor) -> KeysValues:
+        return self.attention.keys_values(self.condition_norm(condition))
+
+    def forward(self, x: Tensor, condition: Tensor | KeysValues, modulation: Tensor, angle: Tensor) -> Tensor:
+        """
+        x           (B, N, dim)
+        condition   (B, Q, W), or what `prepare` made of it
+        modulation  (B, modulation) of time and pooled condition
+        angle       (N, head_dim / 2) of the rotary positions
+        """
+        # Of the class: where blocks are sharded, the instance's own `prepare` gathers weights that are here already.
+        cross = condition if isinstance(condition, tuple) else Block.prepare(self, condition)
         scale_a, gate_a, scale_m, gate_m = self.modulate(F.silu(modulation))[:, None].chunk(4, -1)
         inner = self.norms["before_attention"](x) * (1 + scale_a)
-        inner = self.attention(inner, self.condition_norm(condition), angle)
+        inner = self.attention(inner, cross, angle)
         x = x + gate_a.tanh() * self.norms["after_attention"](inner)
         inner = self.mlp(self.norms["before_mlp"](x) * (1 + scale_m))
         return x + gate_m.tanh() * self.norms["after_mlp"](inner)
@@ -119,16 +146,23 @@ class Dit(nn.Module):
             nn.init.zeros_(layer.bias)
         self.register_buffer("angle", angles(grid, c.dim // c.heads), persistent=False)
 
-    def forward(self, x_t: Tensor, t: Tensor, condition: Condition) -> Tensor:
-        """Velocity (B, N, D) at x_t (B, N, D), t (B,) under states (B, Q, W)."""
-        x: Tensor = self.embed(x_t)
+    def prepare(self, condition: Condition) -> Prepared:
         states = condition.states
-        modulation = self.time(time_features(t).to(x)) + self.pooled(states.mean(1))
-        for block in self.blocks:
+        return Prepared(self.pooled(states.mean(1)), [block.prepare(states) for block in self.blocks])
+
+    def forward(self, x_t: Tensor, t: Tensor, condition: Condition | Prepared) -> Tensor:
+        """Velocity (B, N, D) at x_t (B, N, D), t (B,) under a condition, or under what `prepare` made of it."""
+        x: Tensor = self.embed(x_t)
+        if isinstance(condition, Prepared):
+            pooled, inputs = condition.pooled, condition.blocks
+        else:
+            pooled, inputs = self.pooled(condition.states.mean(1)), [condition.states] * len(self.blocks)
+        modulation = self.time(time_features(t).to(x)) + pooled
+        for block, read in zip(self.blocks, inputs, strict=True):
             if self.checkpointing and torch.is_grad_enabled():
-                x = checkpoint(block, x, states, modulation, self.angle, use_reentrant=False)
+                x = checkpoint(block, x, read, modulation, self.angle, use_reentrant=False)
             else:
-                x = block(x, states, modulation, self.angle)
+                x = block(x, read, modulation, self.angle)
         x = self.last_norm(x) * (1 + self.last_scale(F.silu(modulation))[:, None])
         return self.last(x)
 

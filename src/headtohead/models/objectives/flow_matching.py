@@ -8,6 +8,7 @@ x_1 (B, N, D) image tokens      x_0 (B, N, D) standard normal noise      t (B,) 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -70,8 +71,13 @@ class FlowMatching(nn.Module):
         x_0 = draws.normal(*x_1.shape[1:])
         return self.loss_at(t, x_1, x_0, condition.dropped(keep)).mean()
 
-    def loss_at(self, t: Tensor, x_1: Tensor, x_0: Tensor, condition: Condition) -> Tensor:
-        """(B,) the loss at given times t (B,) with given noise x_0 (B, N, D)."""
+    def prepared(self, condition: Condition) -> Any:
+        """A condition for many evaluations of the network: what depends on it alone is computed once, where the
+        network has a `prepare`."""
+        return self.net.prepare(condition) if hasattr(self.net, "prepare") else condition
+
+    def loss_at(self, t: Tensor, x_1: Tensor, x_0: Tensor, condition: Any) -> Tensor:
+        """(B,) the loss at given times t (B,) with given noise x_0 (B, N, D), under a condition or a prepared one."""
         x_t, dx_t = path(x_0, x_1, t)
         v = self.net(x_t, t, condition)
         return F.mse_loss(v.float(), dx_t.float(), reduction="none").flatten(1).mean(1)
@@ -81,8 +87,9 @@ class FlowMatching(nn.Module):
         """By t: near noise the condition decides, near data x_t itself does."""
         x_1 = target.tokens.float()
         x_0 = draws.normal(*x_1.shape[1:])
+        prepared = self.prepared(condition)
         return {
-            f"t={t:.1f}": float(self.loss_at(torch.full((len(x_1),), t).to(x_1), x_1, x_0, condition).mean())
+            f"t={t:.1f}": float(self.loss_at(torch.full((len(x_1),), t).to(x_1), x_1, x_0, prepared).mean())
             for t in HELD_OUT_TIMES
         }
 
@@ -93,9 +100,10 @@ class FlowMatching(nn.Module):
     def guided(self, condition: Condition, guidance: float) -> Velocity:
         """Velocity with classifier-free guidance, both halves in one pass; a scale of 1 is no guidance."""
         if guidance == 1:
-            return lambda x, t: self.net(x, t, condition)
+            alone = self.prepared(condition)
+            return lambda x, t: self.net(x, t, alone)
         none = torch.zeros_like(condition.states)
-        both = Condition(torch.cat([condition.states, none]))
+        both = self.prepared(Condition(torch.cat([condition.states, none])))
 
         def velocity(x: Tensor, t: Tensor) -> Tensor:
             v, v_none = self.net(torch.cat([x, x]), torch.cat([t, t]), both).chunk(2)
