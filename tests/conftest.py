@@ -17,6 +17,8 @@ os.environ.setdefault("OMP_NUM_THREADS", str(threads))  # trainings of tests do 
 
 
 processes.use_huge_pages()  # for the workers that xdist is about to start
+processes.SPAWN = FORKS  # type: ignore[assignment]  # of the commands that tests call in their own process
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # a process that tests start should not compile everything again
 
 
 @pytest.fixture(scope="session")

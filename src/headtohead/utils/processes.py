@@ -20,6 +20,7 @@ from headtohead.utils import plugins
 from headtohead.utils.errors import Stopped
 
 HUGE_PAGES = ("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")  # read by glibc 2.35 and later when a process starts
+SPAWN = mp.get_context("spawn")  # a fork cannot use a GPU that its parent has only asked about
 GRACE = 30.0  # seconds that a child has to save its state after its parent was killed
 SAME_REQUEST = 2.0  # seconds within which signals count as one request: terminals and launchers send several
 EXIT_CODES = {signal.SIGTERM: 143, signal.SIGINT: 130}  # of a process that a signal stopped
@@ -79,9 +80,8 @@ def isolated(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """
     use_huge_pages()
     resource_tracker.ensure_running()  # otherwise `start` launches it and unblocks signals meanwhile
-    context = mp.get_context("spawn")
-    ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_child, args=(theirs, pickle.dumps((work, args, kwargs))))
+    ours, theirs = SPAWN.Pipe(duplex=False)
+    process = SPAWN.Process(target=_child, args=(theirs, pickle.dumps((work, args, kwargs))))
 
     def end(how: Callable[[], None]) -> None:
         with suppress(AttributeError, ValueError):  # not started yet: `request.code` is checked after the start
@@ -146,7 +146,7 @@ def _child(to: connection.Connection, given: bytes) -> None:
 def processes(number: int) -> ProcessPoolExecutor:
     """A pool of child processes that end with this one."""
     use_huge_pages()
-    return ProcessPoolExecutor(number, mp.get_context("spawn"), initializer=_begin)
+    return ProcessPoolExecutor(number, SPAWN, initializer=_begin)
 
 
 def use_huge_pages() -> None:
