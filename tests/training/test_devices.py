@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-import signal
+import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
+import forked
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -22,6 +24,7 @@ from headtohead.models.objectives.noise import Rows, StepDraws
 from headtohead.records.kept_weights import kept
 from headtohead.records.read import runs
 from headtohead.records.recorder import Recorder
+from headtohead.training import run
 
 NEAR = 5e-3  # of the weights: sums in another order, through AdamW's division by small numbers
 
@@ -31,20 +34,64 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
-def start(config: RunConfig, folder: Path, cache: Path, processes: int = 1) -> subprocess.Popen[str]:
-    Recorder(folder).begin({**config.plain(), "hash": config.hash})
-    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    command = [sys.executable, *(launcher if processes > 1 else []), "-m", "headtohead.training.run", str(folder)]
-    return subprocess.Popen(
-        [*command, "--cache", str(cache), "--device", "cpu"], text=True, stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL, env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+class Started:
+    """A training: torchrun with its processes, or a fork for each process, in the environment that torchrun gives."""
+
+    def __init__(self, config: RunConfig, folder: Path, cache: Path, processes: int, torchrun: bool) -> None:
+        Recorder(folder).begin({**config.plain(), "hash": config.hash})
+        self.said, words = folder / "said.txt", [str(folder), "--cache", str(cache), "--device", "cpu"]
+        if torchrun:
+            launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+            command = [sys.executable, *launcher, "-m", "headtohead.training.run", *words]
+            env = {**os.environ, "OMP_NUM_THREADS": "1"}
+            with self.said.open("w") as said:
+                self.parts: list[Any] = [subprocess.Popen(command, stderr=said, stdout=subprocess.DEVNULL, env=env)]
+        else:
+            ranks = [elastic(rank, processes, port) if processes > 1 else {} for port in [free_port()]
+                     for rank in range(processes)]  # fmt: skip
+            self.parts = [forked.start(train, words, str(self.said), env=env) for env in ranks]
+
+    def finish(self) -> str:
+        codes = self.ended()
+        assert not any(codes), self.said.read_text()[-2000:]
+        return self.said.read_text()
+
+    def running(self) -> bool:
+        return any(p.poll() is None if isinstance(p, subprocess.Popen) else p.is_alive() for p in self.parts)
+
+    def stop(self) -> None:
+        for part in self.parts:
+            part.terminate()
+
+    def ended(self) -> list[int]:
+        for part in self.parts:
+            part.wait(300) if isinstance(part, subprocess.Popen) else part.join(300)
+        return [p.returncode if isinstance(p, subprocess.Popen) else p.exitcode for p in self.parts]
 
 
-def finish(process: subprocess.Popen[str]) -> str:
-    said = process.communicate(timeout=300)[1]
-    assert process.returncode == 0, said[-2000:]
-    return said
+def train(words: list[str], said: str) -> None:
+    torch.set_num_threads(1)
+    os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
+    sys.exit(run.main(words))
+
+
+def elastic(rank: int, world: int, port: int) -> dict[str, str]:
+    """What torchrun says to a process."""
+    numbers = {
+        "RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": world, "LOCAL_WORLD_SIZE": world, "GROUP_RANK": 0,
+        "MASTER_PORT": port,
+    }  # fmt: skip
+    return {"TORCHELASTIC_RUN_ID": "test", "MASTER_ADDR": "127.0.0.1", **{k: str(v) for k, v in numbers.items()}}
+
+
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return int(s.getsockname()[1])
+
+
+def start(config: RunConfig, folder: Path, cache: Path, processes: int = 1, torchrun: bool = False) -> Started:
+    return Started(config, folder, cache, processes, torchrun)
 
 
 def values(folder: Path) -> dict[tuple[int, str], float]:
@@ -69,7 +116,7 @@ def same(a: Path, b: Path) -> None:
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
     folder = tmp_path_factory.mktemp("alone") / "run"
-    finish(start(configure("clip_flow", overrides=SMALL), folder, cache))
+    start(configure("clip_flow", overrides=SMALL), folder, cache).finish()
     return folder
 
 
@@ -78,7 +125,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
 )
 def test_two_processes_give_the_curve_of_one(more: dict[str, object], tmp_path: Path, alone: Path, cache: Path) -> None:
     config = configure("clip_flow", overrides={**SMALL, **more})
-    finish(start(config, tmp_path / "run", cache, processes=2))
+    start(config, tmp_path / "run", cache, processes=2, torchrun=not more).finish()
     same(alone, tmp_path / "run")
 
 
@@ -88,16 +135,16 @@ def test_a_run_stopped_on_two_processes_goes_on_with_one(strategy: str, tmp_path
         "clip_flow", overrides={**SMALL, "train.steps": 60, "evaluation.every": 30, "compute.strategy": strategy}
     )
     whole, cut = tmp_path / "whole", tmp_path / "cut"
-    finish(start(config, whole, cache))
-    process = start(config, cut, cache, processes=2)
+    start(config, whole, cache).finish()
+    training = start(config, cut, cache, processes=2, torchrun=strategy == "ddp")
     point = cut / "curve.jsonl"
-    while process.poll() is None and not point.exists():
-        time.sleep(0.2)
+    while training.running() and not point.exists():
+        time.sleep(0.1)
     time.sleep(1)
-    process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=60)
+    training.stop()
+    training.ended()
     assert runs(cut)[0].state["state"] in ("stopped", "running")  # torchrun kills what takes longer than 30 s
-    assert "going on at step" in finish(start(config, cut, cache))
+    assert "going on at step" in start(config, cut, cache).finish()
     same(whole, cut)
 
 
