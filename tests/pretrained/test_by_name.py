@@ -180,6 +180,6 @@ def test_pickled_weights_are_never_opened(tmp_path: Path) -> None:
 
 
 def test_a_model_that_is_not_there_says_where_to_get_it_and_where_to_put_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)  # the variable is read on import
     with pytest.raises(ModelError, match=r"download https://huggingface.co/some/llama .* foundations.language FOLDER"):
         language_model.load("some/llama", "", 64)

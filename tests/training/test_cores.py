@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import forked
 import pytest
 import torch
 from small import SMALL
@@ -21,15 +21,13 @@ from headtohead.training.callbacks.cores import SharedCores, counted, sharers
 from headtohead.training.run import train
 from headtohead.utils.cli import Parser
 
-OTHER = """
-import sys
-from pathlib import Path
-from headtohead.training.callbacks import cores
-cores.FOLDER = Path(sys.argv[1])
-with cores.counted():
-    print("counted", flush=True)
-    sys.stdin.read()
-"""
+
+def other(folder: Path, ready: Path) -> None:
+    """A training that lasts until it is killed."""
+    cores.FOLDER = folder
+    with counted():
+        ready.touch()
+        time.sleep(600)
 
 
 @pytest.fixture(autouse=True)
@@ -62,16 +60,13 @@ def test_a_training_adjusts_its_threads_as_others_come_and_go() -> None:
 
 
 def test_one_that_is_killed_is_not_counted(tmp_path: Path) -> None:
-    other = subprocess.Popen(
-        [sys.executable, "-c", OTHER, str(cores.FOLDER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert other.stdout
-    assert other.stdin
+    process = forked.start(other, cores.FOLDER, tmp_path / "ready")
+    while process.is_alive() and not (tmp_path / "ready").exists():
+        time.sleep(0.01)
     with counted():
-        assert other.stdout.readline() == "counted\n"
         assert sharers() == 2
-        other.kill()
-        other.communicate()
+        process.kill()
+        process.join()
         assert sharers() == 1
         assert len(list(cores.FOLDER.iterdir())) == 2  # what it left says nothing
 

@@ -115,7 +115,7 @@ def test_what_is_missing_is_one_line(
     place: dict[str, Any], change: dict[str, Any], what: str, tmp_path: Path, capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)  # the variable is read on import
     words = [f"{key}={value}" for key, value in {**place["settings"], **change}.items()]
     code = sweep_command.main(
         ["--design", "clip_flow", "--scale", "paper", "--set", *words, "--results", str(tmp_path / "results"),

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import forked
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, distributed, multiprocessing
+from torch import Tensor, distributed
 from torchmetrics import Metric
 from torchmetrics.image.fid import FrechetInceptionDistance
 
@@ -87,7 +88,11 @@ def share(rank: int, path: str, out: str, share_of: list[int]) -> None:
 @pytest.mark.parametrize("share_of_the_first", [60, 100])
 def test_two_processes_compute_what_one_does(share_of_the_first: int, tmp_path: Path) -> None:
     """The second one may have nothing to add."""
-    multiprocessing.spawn(share, (str(tmp_path / "meet"), str(tmp_path / "told"), [share_of_the_first]), nprocs=2)
+    given = str(tmp_path / "meet"), str(tmp_path / "told"), [share_of_the_first]
+    both = [forked.start(share, rank, *given) for rank in (0, 1)]
+    for process in both:
+        process.join(60)
+    assert [process.exitcode for process in both] == [0, 0]
     told = [torch.load(tmp_path / f"told{rank}") for rank in (0, 1)]
     assert told[0] == told[1]
     for name, (make, update, size) in CASES.items():
