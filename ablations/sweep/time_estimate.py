@@ -71,10 +71,13 @@ def announce(
 
 
 def _timed(todo: Mapping[str, RunConfig], folder: Path, options: argparse.Namespace) -> dict[str, Timing]:
-    """Timings by run; runs that differ only in their seed share one, and earlier timings are reused."""
+    """Timings by run; runs that differ only in their seed share one, and earlier timings are reused.
+
+    A single run is not timed: loading everything for that takes longer than its own first steps, which say it too.
+    """
     known, out = _read(options.cache), dict[str, Timing]()
     keys = {name: _key(run, options) for name, run in todo.items() if run.train.steps * run.train.batch > SMALL}
-    new = list(dict.fromkeys(key for key in keys.values() if key not in known))
+    new = list(dict.fromkeys(key for key in keys.values() if key not in known)) if len(todo) > 1 else []
     for name, key in keys.items():
         if key in new and key not in known:
             say(f"timing a few steps of {name} ({new.index(key) + 1} of {len(new)}; ESTIMATE=0 skips this) ...")

@@ -257,6 +257,8 @@ def test_timings_are_said_kept_and_skipped_for_small_runs(
     assert sweep.main(words) == 0
     assert sweep.main([*words, "--steps", "100"]) == 0
     assert "100 steps of 64, a point every 200\n" in capsys.readouterr().err
+    assert sweep.main(["--design", "clip_mse", *words[4:]]) == 0  # a single run's own progress says it sooner
+    assert "timing a few" not in capsys.readouterr().err
 
 
 def test_another_configuration_in_the_folder_is_refused_with_what_differs(
