@@ -129,7 +129,7 @@ class Learner(L.LightningModule, Generic[N]):
             t.lr,
             (0.9, t.beta2),
             weight_decay=t.weight_decay,
-            fused=self.device.type == "cuda",
+            fused=self.device.type in ("cuda", "cpu", "mps"),
         )
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self.rate)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
