@@ -6,6 +6,7 @@ import os
 
 import pytest
 import torch
+from forked import FORKS
 
 from headtohead.eval.judges import pixels
 from headtohead.eval.judges.pixels import PixelJudge
