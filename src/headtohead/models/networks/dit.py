@@ -9,7 +9,9 @@ once: the keys and values of every block's cross-attention, and the pooled condi
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -29,7 +31,7 @@ class Prepared:
     """A condition as the network reads it."""
 
     pooled: Tensor  # (B, modulation)
-    blocks: list[KeysValues]
+    blocks: Sequence[KeysValues]
 
 
 class Attention(nn.Module):
@@ -148,11 +150,13 @@ class Dit(nn.Module):
 
     def prepare(self, condition: Condition) -> Prepared:
         states = condition.states
-        return Prepared(self.pooled(states.mean(1)), [block.prepare(states) for block in self.blocks])
+        blocks = cast("list[Block]", list(self.blocks))
+        return Prepared(self.pooled(states.mean(1)), [block.prepare(states) for block in blocks])
 
     def forward(self, x_t: Tensor, t: Tensor, condition: Condition | Prepared) -> Tensor:
         """Velocity (B, N, D) at x_t (B, N, D), t (B,) under a condition, or under what `prepare` made of it."""
         x: Tensor = self.embed(x_t)
+        inputs: Sequence[Tensor | KeysValues]
         if isinstance(condition, Prepared):
             pooled, inputs = condition.pooled, condition.blocks
         else:

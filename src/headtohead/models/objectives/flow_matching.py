@@ -74,7 +74,8 @@ class FlowMatching(nn.Module):
     def prepared(self, condition: Condition) -> Any:
         """A condition for many evaluations of the network: what depends on it alone is computed once, where the
         network has a `prepare`."""
-        return self.net.prepare(condition) if hasattr(self.net, "prepare") else condition
+        prepare: Callable[[Condition], Any] | None = getattr(self.net, "prepare", None)
+        return prepare(condition) if prepare else condition
 
     def loss_at(self, t: Tensor, x_1: Tensor, x_0: Tensor, condition: Any) -> Tensor:
         """(B,) the loss at given times t (B,) with given noise x_0 (B, N, D), under a condition or a prepared one."""
