@@ -6,10 +6,13 @@ import argparse
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ablations.bench import commands, measures, paper_scale, parts
+from ablations.bench.peers import compare
+from ablations.bench.peers.checkout import SOURCE, PeerError, checked
 from headtohead.config.parsing import known
 from headtohead.utils import compute
 from headtohead.utils.cli import Parser, seconds
@@ -64,11 +67,26 @@ GROUPS = {
         commands.parts, commands.measure, "  seconds  peak MB", "{row[seconds]:9.2f} {row[peak MB]:8.0f}"
     ),
 }
+PEERS = "peers"  # measured where the folder of the reference implementation is given
+
+
+def _peers(folder: Path) -> Group:
+    return Group(
+        compare.PARTS.keys,
+        partial(compare.measure, folder=folder),
+        "  ours /s   theirs /s     faster   10 % to 90 %      trained       theirs",
+        "{row[pictures/s]:9.1f} {row[reference pictures/s]:11.1f} {row[times faster]:9.2f}x"
+        " {row[10 % to 90 %][0]:8.2f} {row[10 % to 90 %][1]:5.2f}"
+        " {row[parameters][ours][trained]:12,} {row[parameters][reference][trained]:12,}",
+        partial(compare.about, folder=folder),
+    )
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = Parser("ablations.bench", __doc__)
-    parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"some of: {', '.join(GROUPS)}; all when none given")
+    names = f"some of: {', '.join((*GROUPS, PEERS))}; when none given, {PEERS} with --peer and all others without"
+    parser.add_argument("groups", nargs="*", metavar="GROUP", help=names)
+    parser.add_argument("--peer", type=Path, metavar="FOLDER", help=f"{PEERS}: a checkout of {SOURCE}")
     parser.add_folder("--out", Path("results/bench"), "folder for the JSON")
     parser.add_device()
     parser.add_argument("--seconds", type=seconds, default=4.0, help="how long each part is measured")
@@ -76,8 +94,17 @@ def main(arguments: list[str] | None = None) -> int:
     return parser.concluded(lambda: _measure(options), "stopped")
 
 
+def _groups(options: argparse.Namespace) -> dict[str, Group]:
+    names = options.groups or ([PEERS] if options.peer else GROUPS)
+    for name in names:
+        known(name, {**GROUPS, PEERS: None}, "group")
+    if PEERS in names and options.peer is None:
+        raise PeerError(f"{PEERS}: needs --peer FOLDER, a checkout of {SOURCE}")
+    return {name: _peers(checked(options.peer)) if name == PEERS else GROUPS[name] for name in names}
+
+
 def _measure(options: argparse.Namespace) -> None:
-    groups = {name: GROUPS[known(name, GROUPS, "group")] for name in options.groups or GROUPS}
+    groups = _groups(options)
     device = options.device or compute.best_device()
     options.out.mkdir(parents=True, exist_ok=True)
     for name, group in groups.items():
