@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from ablations.bench.parts import _wait
 from ablations.bench.peers import checkout, own
 from ablations.bench.peers.reference import Reference
 from headtohead.utils import compute
@@ -33,7 +32,7 @@ def measure(name: str, device: str, seconds: float, folder: Path) -> dict[str, A
     folder   of the reference implementation
     """
     live = PARTS[name]
-    ours = own.made(device, live)
+    ours = own.made(device)
     with checkout.opened(folder) as modules:
         reference = Reference(modules, ours, device, live)
         batches = own.batches(ours, device, live)
@@ -100,5 +99,6 @@ def _flops(work: Callable[[], Any]) -> float:
 def _timed(work: Callable[[], Any], device: str) -> float:
     start = time.perf_counter()
     work()
-    _wait(device)
+    if device == "cuda":
+        torch.cuda.synchronize()
     return time.perf_counter() - start

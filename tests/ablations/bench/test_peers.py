@@ -13,6 +13,7 @@ import torch
 from ablations.bench import command as bench
 from ablations.bench.peers import checkout, compare, own
 from ablations.bench.peers.reference import Reference, optimizing
+from ablations.plan.one_design import architectures
 from headtohead.config.presets import configure
 from tests.support.peer_package import written
 
@@ -26,6 +27,8 @@ TINY = {
 def _tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     config = configure(own.DESIGN, overrides=TINY)
     monkeypatch.setattr(own, "config_of", lambda device: config)
+    monkeypatch.setattr(compare, "WARM", 1)
+    monkeypatch.setattr(compare, "LEAST", 2)
     monkeypatch.setattr(bench, "isolated", lambda work, *args: work(*args))  # where the smaller size is known
 
 
@@ -39,7 +42,7 @@ def test_steps_are_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     for row in kept["rows"]:
         low, high = row["10 % to 90 %"]
         assert 0 < low <= row["times faster"] <= high
-        assert row["pairs"] >= compare.LEAST
+        assert row["pairs"] >= 2
         for side in ("ours", "reference"):
             sizes = row["parameters"][side]
             assert sizes["trained"] == sizes["head"] + sizes["queries"]
@@ -64,7 +67,7 @@ def test_pairs_become_a_ratio_with_its_spread() -> None:
 
 
 def test_it_gets_the_prompts_of_ours(tmp_path: Path) -> None:
-    ours = own.made("cpu", live=False)
+    ours = own.made("cpu")
     with checkout.opened(written(tmp_path / "peer")) as modules:
         reference = Reference(modules, ours, "cpu", live=False)
         batch = next(own.batches(ours, "cpu", live=False))
@@ -81,10 +84,37 @@ def test_it_gets_the_prompts_of_ours(tmp_path: Path) -> None:
 
 
 def test_captions_are_new_in_every_step() -> None:
-    ours = own.made("cpu", live=False)
+    ours = own.made("cpu")
     made = own.batches(ours, "cpu", live=False)
     seen = [tuple(next(made).captions) for _ in range(2 * own.EPOCH)]
     assert len(set(seen)) == len(seen)
+
+
+CLIP = {
+    "embed_dim": 16, "vision_cfg": {"image_size": 64, "layers": 1, "width": 16, "head_width": 8, "patch_size": 16},
+    "text_cfg": {"context_length": 77, "vocab_size": 64, "width": 16, "heads": 2, "layers": 1},
+}  # fmt: skip
+LANGUAGE = {
+    "vocab_size": 64, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2,
+    "num_key_value_heads": 1, "head_dim": 16, "tie_word_embeddings": True,
+}  # fmt: skip
+
+
+def test_published_architectures_are_built_with_random_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`single` scale in bf16: a tower of open_clip whose tokens are averaged; of prompts only the lengths count."""
+    (tmp_path / "open_clip_config.json").write_text(json.dumps({"model_cfg": CLIP, "preprocess_cfg": {}}))
+    smaller = {
+        **TINY, "foundations.clip": str(tmp_path), "foundations.clip_side": 2, "compute.micro_batch": 0,
+        "compute.compile": False,
+    }  # fmt: skip
+    config = configure(own.DESIGN, "single", overrides=smaller)
+    monkeypatch.setitem(architectures.LLAMA, config.foundations.language, LANGUAGE)
+    monkeypatch.setattr(own, "config_of", lambda device: config)
+    row = compare.measure("live encoders", "cpu", 0.01, written(tmp_path / "peer"))
+    tower = own.made("cpu").tower
+    assert row["parameters"]["ours"]["image tower"] == own.count(tower)
+    assert (tower.image_size, own.made("cpu").vision.head_width) == ((64, 64), 8)
+    assert row["times faster"] > 0
 
 
 def test_bf16_weights_are_trained_in_single_precision() -> None:
