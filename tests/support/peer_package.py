@@ -71,6 +71,7 @@ class Tower(nn.Module):
         super().__init__()
         self.picture, self.heads = c["image_size"], c["width"] // c["head_width"]
         self.patches = nn.Conv2d(3, c["width"], c["patch_size"], c["patch_size"])
+        self.requires_grad_(False)
 
     def forward(self, pictures):
         assert pictures.shape[1:] == (3, self.picture, self.picture)

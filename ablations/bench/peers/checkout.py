@@ -98,7 +98,10 @@ def _commit(folder: Path) -> str | None:
     try:
         if Path(git("rev-parse", "--show-toplevel").strip()).resolve() != folder.resolve():
             return None
-        last, changed = git("rev-parse", "HEAD").strip(), git("status", "--porcelain", "--", PACKAGE)
+        last, changed = (
+            git("rev-parse", "HEAD").strip(),
+            git("status", "--porcelain", "--untracked-files=no", "--", PACKAGE),
+        )
     except (OSError, subprocess.CalledProcessError):
         return None
     return f"{last}-dirty" if changed.strip() else last

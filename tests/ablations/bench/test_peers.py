@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -68,7 +69,8 @@ def test_pairs_become_a_ratio_with_its_spread() -> None:
 
 def test_it_gets_the_prompts_of_ours(tmp_path: Path) -> None:
     ours = own.made("cpu")
-    with checkout.opened(written(tmp_path / "peer")) as modules:
+    folder = written(tmp_path / "peer")
+    with checkout.opened(folder) as modules:
         reference = Reference(modules, ours, "cpu", live=False)
         batch = next(own.batches(ours, "cpu", live=False))
         inputs = reference.inputs(batch)
@@ -80,7 +82,7 @@ def test_it_gets_the_prompts_of_ours(tmp_path: Path) -> None:
         assert (head.dim, head.n_layers, head.n_heads, head.n_kv_heads, head.input_size) == (32, 1, 2, 1, 4)
         assert "blip3o" in sys.modules
     assert "blip3o" not in sys.modules
-    assert not any("peer" in path for path in sys.path)
+    assert str(folder.resolve()) not in sys.path
 
 
 def test_captions_are_new_in_every_step() -> None:
@@ -127,7 +129,7 @@ def test_bf16_weights_are_trained_in_single_precision() -> None:
         step()
         assert net.weight.grad is None
     assert net.weight.dtype == torch.bfloat16
-    assert net.weight.float() == pytest.approx(torch.full((1, 4), 0.99), abs=0.004)
+    assert torch.allclose(net.weight.float(), torch.full((1, 4), 0.99), atol=0.004)
 
 
 def test_attention_of_the_tower_is_that_of_xformers() -> None:
@@ -143,7 +145,12 @@ def test_attention_of_the_tower_is_that_of_xformers() -> None:
         ("from types", "import no_such_package\nfrom types", "ModuleNotFoundError: No module named 'no_such_package'"),
         ("F.mse_loss(v.float(), x_1.float())", "v.sum() / 0", "does not train: its loss is"),
         ("z_latents=states", "z_latents=states.detach()", "does not train: no gradient reaches model.latent_queries"),
-        ("assert rearrange", "assert rearrange('x')", "einops.rearrange, which is not installed"),
+        pytest.param(
+            "assert rearrange",
+            "assert rearrange('x')",
+            "einops.rearrange, which is not installed",
+            marks=pytest.mark.skipif(find_spec("einops") is not None, reason="einops is installed"),
+        ),
         ("x = inner.words", "x = inner.no_such_layer", "AttributeError: 'Inner' object has no attribute"),
     ],
 )
