@@ -1,4 +1,4 @@
-"""Records as curves: one table of every number, grouped by sweep, design and seed. Imports no torch."""
+"""Curves of metrics from records, grouped by sweep, design and seed. Imports no torch."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PREFIXES = {"G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18, "Z": 1e21}
 
 
 class Terms(NamedTuple):
-    """Who judged a number, how, and over how many pictures: numbers on other terms do not compare."""
+    """Judge, mode and number of pictures of a value; values with other terms are not comparable."""
 
     judge: str
     mode: str
@@ -37,7 +37,7 @@ class Terms(NamedTuple):
 
 @dataclass(frozen=True)
 class Curve:
-    """One metric of one design in one sweep, over seeds that share their steps."""
+    """One metric of one design in one sweep, over seeds with equal steps."""
 
     sweep: str
     design: str
@@ -45,10 +45,10 @@ class Curve:
     metric: str
     seeds: tuple[int, ...]
     steps: NDArray[np.int64]  # (P,)
-    values: Numbers  # (seeds, P); NaN where a seed passed the step without this number, as diversity may
+    values: Numbers  # (seeds, P); NaN where a seed has no value at the step, which happens for diversity
     relative: Numbers  # (seeds, P) as shares of the representation's ceiling; NaN where there is none
-    n: NDArray[np.int64]  # (P,) pictures a point of one seed stands on
-    spent: dict[str, Numbers]  # (seeds, P) by account: steps, seconds of training, and each account of FLOPs
+    n: NDArray[np.int64]  # (P,) pictures of a point of one seed
+    spent: dict[str, Numbers]  # (seeds, P) by measure of cost: steps, seconds of training, FLOPs
     terms: tuple[tuple[Terms | None, ...], ...]  # (seeds, P)
 
     @property
@@ -58,7 +58,7 @@ class Curve:
 
     @property
     def flops(self) -> Numbers:
-        """A mean over seeds, which differ by some percent, as their captions differ in length."""
+        """FLOPs at each point: a mean over seeds, which differ by some percent, as captions differ in length."""
         out: Numbers = self.spent[FLOPS].mean(0)
         return out
 
@@ -72,12 +72,12 @@ def by_design(found: Iterable[Run]) -> dict[tuple[str, str], list[Run]]:
 
 
 def counted(own: Sequence[Run]) -> list[Run]:
-    """The seeds that stand for a design: the finished ones, which alone have a final score, or all while none is."""
+    """The runs that represent a design: the finished ones, or all of them while none is finished."""
     return [run for run in own if run.state["state"] == FINISHED] or list(own)
 
 
 def order(design: str) -> tuple[int, str]:
-    """Designs in the order of their declaration, variants of one beside each other."""
+    """Sort key: designs in the order of their declaration, each followed by its variants."""
     name = design.split("+")[0]
     return (list(DESIGNS).index(name) if name in DESIGNS else len(DESIGNS)), design
 
@@ -86,13 +86,13 @@ _ACCOUNTS = {STEPS: "step", FLOPS: "flops", FLOPS_TOTAL: "flops_total", SECONDS:
 
 
 def curves(found: list[Run]) -> list[Curve]:
-    """Every metric of every design; a step counts when each of the design's seeds that count has reached it."""
+    """Every metric of every design, at the steps that all its representative seeds have reached."""
     out = [c for own in by_design(found).values() for c in _of_design(counted(own))]
     return sorted(out, key=lambda c: (c.sweep, order(c.design), c.metric))
 
 
 def _of_design(own: Sequence[Run]) -> Iterator[Curve]:
-    """The curves of runs that differ in nothing but their seeds."""
+    """The curves of runs that differ only in their seeds."""
     measured = {run: lines for run in own if (lines := run.curve())}
     runs = sorted(measured, key=lambda r: r.seed)
     _alike([run for run in own if run in measured])
@@ -106,7 +106,7 @@ def _of_design(own: Sequence[Run]) -> Iterator[Curve]:
     names, metric = _coded(map(itemgetter("metric"), lines))
     texts = [[str(line.get(key, "")) for line in lines] for key in ("judge", "mode")]
     kinds, kind = _coded(zip(*texts, map(itemgetter("n"), lines), strict=True))
-    terms = [*map(Terms._make, kinds), None]  # the last one: the record has no such line
+    terms = [*map(Terms._make, kinds), None]  # None: the record has no such line
     shape = (len(names), *reached.shape)
     values, relative, coded = np.full(shape, np.nan), np.full(shape, np.nan), np.full(shape, -1)
     values[metric, seed, at] = _column(lines, "value")
@@ -114,7 +114,7 @@ def _of_design(own: Sequence[Run]) -> Iterator[Curve]:
     coded[metric, seed, at] = kind
     spent = {name: np.full(reached.shape, np.nan) for name in _ACCOUNTS}
     for name, key in _ACCOUNTS.items():
-        spent[name][seed[::-1], at[::-1]] = _column(lines, key)[::-1]  # the first line of a step counts
+        spent[name][seed[::-1], at[::-1]] = _column(lines, key)[::-1]  # of several lines of a step, the first is used
     same: dict[bytes, dict[str, Numbers]] = {}  # most metrics of a design share their steps
     for k, name in enumerate(names):
         keep = reached.all(0) & (coded[k] >= 0).any(0)
@@ -140,7 +140,7 @@ def _of_design(own: Sequence[Run]) -> Iterator[Curve]:
 
 
 def _alike(own: Sequence[Run]) -> None:
-    """Refuse seeds of one design that differ in their settings, or are there twice."""
+    """Raise if runs of one design differ in more than their seed, or have the same seed."""
     settings = [{k: v for k, v in run.config.items() if k not in ("seed", "hash")} for run in own]
     for k, run in enumerate(own):
         if settings[k] != settings[0]:
@@ -158,7 +158,7 @@ def _column(lines: Iterable[dict[str, Any]], key: str, kind: type = float) -> ND
 
 
 def _coded(values: Iterable[T]) -> tuple[list[T], NDArray[np.int64]]:
-    """The different values, in the order in which they first appear, and the place of each value among them."""
+    """Distinct values in order of appearance, and the index of each value among them."""
     places: dict[T, int] = {}
     coded = np.array([places.setdefault(value, len(places)) for value in values])
     return list(places), coded
@@ -190,10 +190,10 @@ def frame(found: Sequence[Curve]) -> DataFrame:
 
 
 def read(results: str | Path, damage: Damage | None = None) -> tuple[list[Run], list[Curve]]:
-    """Every run of a results folder and its curves; an error where there is nothing to show.
+    """Every run of a results folder, and their curves; raises if there are none.
 
     results  a results folder, a sweep's or a run's
-    damage   where given, damaged files are named in it and the rest is read; without it the first one is an error
+    damage   if given, receives damaged files, and the rest is read; otherwise the first damaged file is an error
     """
     found = runs(results, damage)
     measured = curves(found)

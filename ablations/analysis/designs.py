@@ -1,4 +1,4 @@
-"""The designs that a sweep's records hold, as cells of a factorial: axes, overrides and the finished seeds."""
+"""The designs of a sweep as cells of a factorial design: axes, overrides and finished seeds."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from headtohead.records import ceilings, metrics
 from headtohead.records.read import Run
 from headtohead.records.sweep_folder import Tuned, tuned
 
-# Chosen for each design by the same search: part of the design, not a setting in which two of them differ.
+# Chosen for each design by the same search: part of the design, so that designs may differ in them.
 TUNED = frozenset(key for designs in CHOSEN.values() for chosen in designs.values() for key in chosen)
 
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """One design of one sweep with its finished seeds; what is still running has no final score to compare."""
+    """One design of one sweep with its finished seeds; unfinished runs have no final score."""
 
     sweep: str
     name: str
@@ -37,22 +37,26 @@ class Cell:
 
     @cached_property
     def varied(self) -> frozenset[str]:
-        """Settings that a grid gave this cell, from its name; an axis that a grid varies is an axis still."""
+        """Settings that a grid varies, from the name of the design."""
         _, settings = cell_of(self.name)
         return frozenset(part.split("=")[0] for part in settings.split("+") if part)
 
     @cached_property
     def given(self) -> frozenset[tuple[str, Any]]:
-        """Settings that have a value: every pair of hundreds of cells is compared."""
+        """Settings that have a value, hashable and cached, since every pair of hundreds of cells is compared."""
         pairs = ((k, tuple(v) if isinstance(v, list) else v) for k, v in self.settings.items() if v is not None)
         return frozenset(pairs)
 
 
-def cells(found: Iterable[Run], drawn: Iterable[Curve] = ()) -> dict[str, list[Cell]]:
-    """Every design by sweep; curves of these runs, if at hand, spare reading them again."""
+def cells(found: Iterable[Run], known_curves: Iterable[Curve] = ()) -> dict[str, list[Cell]]:
+    """Every design by sweep.
+
+    found         runs
+    known_curves  of these runs, if they were computed before
+    """
     found = list(found)
     known: dict[tuple[str, str], list[Curve]] = {}
-    for curve in drawn or curves([run for run in found if run.state["state"] == FINISHED]):
+    for curve in known_curves or curves([run for run in found if run.state["state"] == FINISHED]):
         known.setdefault((curve.sweep, curve.design), []).append(curve)
     out: dict[str, list[Cell]] = {}
     searched = {run.folder.parent: tuned(run.folder.parent, run.damage) for run in by_folder(found)}
@@ -89,8 +93,8 @@ def _cell(sweep: str, name: str, own: list[Run], known: list[Curve], search: Tun
 
 @cache
 def unlike(a: Cell, b: Cell) -> tuple[str, ...]:
-    """Settings in which two cells differ, except for axes, from what was tuned for each, and from settings that only
-    the head of one of them has, unless a variant changes them: heads are an axis."""
+    """Settings in which two cells differ, without axes, tuned settings, and settings that only one of the heads has
+    (unless a variant changes them)."""
     differing = {key for key, _ in a.given ^ b.given} - ((a.tuned | b.tuned) - a.varied - b.varied)
     if a.axes.get("head") != b.axes.get("head"):
         both, chosen = a.settings.keys() & b.settings.keys(), a.varied | b.varied
@@ -99,12 +103,12 @@ def unlike(a: Cell, b: Cell) -> tuple[str, ...]:
 
 
 def varied(own: Iterable[Cell]) -> tuple[str, ...]:
-    """Settings that a sweep gave some of these by name: they are what it compares."""
+    """Settings that the sweep varies by name, and therefore compares."""
     return tuple(frozenset[str]().union(*(c.varied for c in own)))
 
 
 def alike(own: Sequence[Cell], may_differ: str | tuple[str, ...]) -> None:
-    """Refuses cells that differ in another setting than those beginning with `may_differ`."""
+    """Raise if cells differ in a setting that does not begin with one of `may_differ`."""
     first = own[0]
     for other in own[1:]:
         for key in unlike(first, other):
@@ -114,7 +118,7 @@ def alike(own: Sequence[Cell], may_differ: str | tuple[str, ...]) -> None:
 
 
 def comparable(own: Sequence[Cell], by: str, until: int, may_differ: str | tuple[str, ...] = "") -> None:
-    """Refuses cells that differ in a setting that no `may_differ` begins, in their prompts, or in the machine."""
+    """Raise if cells differ in prompts, machine, or a setting that does not begin with one of `may_differ`."""
     alike(own, may_differ)
     for step in sorted({step for cell in own for step in cell.exams if step <= until}):
         prompts = set().union(*(cell.exams.get(step, frozenset()) for cell in own))
@@ -128,17 +132,17 @@ def comparable(own: Sequence[Cell], by: str, until: int, may_differ: str | tuple
 def compared(
     own: Sequence[Cell], metric: str, by: str = STEPS, share: float = 1.0, may_differ: str | tuple[str, ...] = ""
 ) -> Equal:
-    """Cells at one budget, or a refusal: whatever is said of several designs, a verdict or a rank, passes here."""
+    """Scores of cells at one budget; raises if they are not comparable. Verdicts and ranks all use this check."""
     at = equal([c.curves[metric] for c in own], by, share)
     comparable(own, at.by, at.until, may_differ)
     return at
 
 
 def near_floor(curve: Curve, mean: float) -> float | None:
-    """The score of pictures of other prompts, where a mean is less than the smallest effect of interest above it.
+    """The floor of a metric if a mean exceeds it by less than the smallest effect of interest, otherwise None.
 
-    curve  tells the metric, and its judge: only the synthetic dataset's has a known floor
-    mean   over seeds, of a point of the curve
+    curve  of the metric; only the synthetic dataset's judge has a known floor
+    mean   over seeds, at a point of the curve
     """
     floor = ceilings.floor().get(curve.metric) if metrics.of(curve.metric).higher else None
     known = all(terms.mode == "world" for row in curve.terms for terms in row if terms)
@@ -147,13 +151,13 @@ def near_floor(curve: Curve, mean: float) -> float | None:
 
 @dataclass(frozen=True)
 class Ranking:
-    """Names of designs, and of the others by the reason why they are left out."""
+    """Names of the comparable designs, and of the others by the reason for leaving them out."""
 
     ranked: tuple[str, ...]
-    left: dict[str, tuple[str, ...]]  # the reason of the first of them, with its values
+    left: dict[str, tuple[str, ...]]  # by reason, with the values of the first of them
 
     def __str__(self) -> str:
-        """Who is left out; nothing where nobody is."""
+        """A sentence about designs that are left out; empty if there are none."""
         return f"Not ranked: {self.reasons}." if self.left else ""
 
     @property
@@ -162,7 +166,7 @@ class Ranking:
 
 
 def rank(cells: Sequence[Cell], keys: Iterable[str]) -> Ranking:
-    """At the final point: of those that have come as far as any, for the others may still catch up."""
+    """Comparable designs at the final point, among those that have trained longest; the others may still catch up."""
     last = {c.name: max(int(own.steps[-1]) for own in c.curves.values()) for c in cells if c.curves}
     most = max(last.values(), default=0)
     found = together([c for c in cells if last.get(c.name) == most and c.curves], keys)
@@ -172,7 +176,7 @@ def rank(cells: Sequence[Cell], keys: Iterable[str]) -> Ranking:
 
 
 def together(cells: Sequence[Cell], keys: Iterable[str], by: str = STEPS) -> Ranking:
-    """The largest number of designs of which each compares with each other; of equal numbers the first."""
+    """The largest group of mutually comparable designs; of equally large ones the first."""
     wanted = tuple(keys)
     groups: list[list[Cell]] = []
     for cell in cells:
@@ -189,7 +193,7 @@ def together(cells: Sequence[Cell], keys: Iterable[str], by: str = STEPS) -> Ran
                 refused[cell.name] = why
             else:
                 best.append(cell)
-    given: dict[str, str] = {}  # by field: of many variants the first shows how they differ
+    given: dict[str, str] = {}  # by field; the first of many variants serves as an example
     return Ranking(
         tuple(c.name for c in cells if c in best),
         _grouped({name: given.setdefault(why.field, str(why)) for name, why in refused.items()}),
@@ -197,9 +201,8 @@ def together(cells: Sequence[Cell], keys: Iterable[str], by: str = STEPS) -> Ran
 
 
 def _refusal(cell: Cell, group: Sequence[Cell], keys: Iterable[str], by: str) -> Incomparable | None:
-    """Terms and exams are equal or not, so that the group's first speaks for all; settings are tuned for some only.
-
-    What a sweep varies by name is what it compares.
+    """Why a cell is not comparable with a group, or None. Terms and prompts are compared with its first cell, settings
+    with all cells, as they may be tuned for some designs only. Settings that the sweep varies by name may differ.
     """
     pair = [*group[:1], cell]
     may_differ = varied([*group, cell])

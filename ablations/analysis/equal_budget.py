@@ -1,8 +1,7 @@
-"""Curves at equal cost: the same steps, the same training FLOPs or the same wall time for every design compared.
+"""Scores at equal cost: equal steps, training FLOPs or wall time for all compared designs.
 
-At equal steps the last step that all have reached counts, with all prompts of that evaluation. FLOPs and seconds
-meet between points, on straight lines; points on the way ask fewer prompts than the last one, so that only they
-are joined.
+At equal steps, scores are those of the last step that all have reached. At equal FLOPs or seconds, scores are
+interpolated linearly between points that have as many prompts as the first.
 """
 
 from __future__ import annotations
@@ -33,18 +32,18 @@ class Incomparable(ValueError):
 
 @dataclass(frozen=True)
 class Equal:
-    """Several designs at one budget."""
+    """Scores of several designs at one budget."""
 
     by: str
     budget: float
     values: tuple[Numbers, ...]  # (seeds,) of each design
     seeds: tuple[tuple[int, ...], ...]
-    until: int  # the last step that the numbers stand on
+    until: int  # the last step that the scores use
     note: str = ""
 
     @property
     def scores(self) -> list[dict[int, float]]:
-        """Of each design, by seed, where there is a number."""
+        """Scores of each design by seed, without missing ones."""
         both = zip(self.seeds, self.values, strict=True)
         return [{s: float(v) for s, v in zip(*own, strict=True) if not np.isnan(v)} for own in both]
 
@@ -53,7 +52,7 @@ class Equal:
 
 
 def amount(budget: float, by: str) -> str:
-    """As one says it: step 1,600, 24.7 TFLOPs, 32 TFLOPs of everything, 8.9 min."""
+    """As text: step 1,600, 24.7 TFLOPs, 32 TFLOPs of everything, 8.9 min."""
     if by == STEPS:
         return f"step {budget:,.0f}"
     if by == SECONDS:
@@ -63,13 +62,13 @@ def amount(budget: float, by: str) -> str:
 
 
 def equal(curves: Sequence[Curve], by: str = STEPS, share: float = 1.0) -> Equal:
-    """Every design at a share of the largest budget that each seed of each of them has reached."""
+    """Scores at a share of the largest budget that all seeds of all designs have reached."""
     by, note = _account(curves, by)
     if by == STEPS and share == 1:
         return _last(curves)
     ways = [_on_the_way(c) for c in curves]
     same_terms([t for c in ways for row in c.terms for t in row], ways[0].metric)
-    # A share is one of all that was spent, so that it is the same budget for metrics whose last point asks more.
+    # The share refers to the whole budget, so that it is the same for metrics whose last point has more prompts.
     budget = min(share * _reach(curves, by), _reach(ways, by))
     values = tuple(
         np.array([np.interp(budget, s, v, left=np.nan) for s, v in zip(c.spent[by], c.values, strict=True)])
@@ -85,7 +84,7 @@ def _reach(curves: Sequence[Curve], by: str) -> float:
 
 
 def same_terms(found: Sequence[Terms | None], metric: str) -> None:
-    """One judge, one mode, one number of pictures; of diversity the number is a result, how many were accepted."""
+    """Judge, mode and number of pictures must be equal; for diversity the number is a result (accepted pictures)."""
     for k, field in enumerate(Terms._fields):
         values = sorted({t[k] for t in found if t}, key=str)
         if len(values) > 1 and not (field == "n" and metrics.of(metric).accepted):
@@ -110,7 +109,7 @@ def _last(curves: Sequence[Curve]) -> Equal:
 
 
 def _on_the_way(curve: Curve) -> Curve:
-    """The points that ask as many prompts as the first."""
+    """The points with as many prompts as the first."""
     accepted = metrics.of(curve.metric).accepted
     keep = [k for k, n in enumerate(curve.n) if accepted or n == curve.n[0]]
     return replace(

@@ -1,4 +1,4 @@
-"""Which design leads, if that is decided: a mean that is merely the best of several is not named a winner."""
+"""The leading design of a metric, if statistical tests decide it; the best mean alone is not enough."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Scores = Mapping[str, Mapping[int, float]]  # of one metric, by design and seed
 
 
 def leaders(columns: Sequence[tuple[Metric, Scores]]) -> list[str]:
-    """The design that is better than each of the others beyond chance, of each column; empty where none is.
+    """For each metric, the design that is significantly better than all others; empty if none is.
 
-    columns  metrics with the scores of the designs that compare
+    columns  metrics with the scores of the comparable designs
 
-    The design with the best mean is compared with each other one, paired by seed; its least certain difference counts,
-    times the number of designs among which it was chosen, and Holm's correction over the columns.
+    The design with the best mean is compared with each other design, paired by seed. The largest p-value is multiplied
+    by the number of designs, and corrected over the columns (Holm).
     """
     best = [_best(metric, scores) for metric, scores in columns]
     tested = [found[1] for found in best if found]
@@ -42,7 +42,7 @@ def _best(metric: Metric, scores: Scores) -> tuple[str, Difference] | None:
 
 
 def _advantage(metric: Metric, one: Mapping[int, float], other: Mapping[int, float]) -> Numbers:
-    """By how much the first is better, over the seeds of both: in logarithms where the metric has no natural unit."""
+    """By how much the first design is better, over common seeds; in logarithms for metrics without a natural unit."""
     a, b = (np.array([own[seed] for seed in sorted({*one} & {*other})]) for own in (one, other))
     if metric.scale == "log":
         a, b = np.log(a), np.log(b)

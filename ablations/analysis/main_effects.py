@@ -1,4 +1,4 @@
-"""Main effects of the axes: what changing one of them alone does, over all pairs of designs that differ in it only."""
+"""Main effects of the axes: mean change of a score over all pairs of designs that differ in one axis only."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from ablations.analysis.table import Table
 from headtohead.config.design import AXES
 from headtohead.records import metrics
 
-MOST_LEVELS = 5  # a setting that takes more values was searched, not varied as a factor is
+MOST_LEVELS = 5  # settings with more values were searched, and are not treated as factors
 
 
 @dataclass(frozen=True)
 class Effect:
-    """The later level's score less the earlier one's, a mean over pairs of designs for each seed, then over seeds."""
+    """Score at a later level minus score at an earlier level: a mean over pairs of designs by seed, then over seeds."""
 
     axis: str
     before: str
@@ -32,13 +32,18 @@ class Effect:
     pairs: tuple[tuple[str, str], ...]  # names of the designs, before and after
     difference: Difference
     p_holm: float  # over the effects of this metric
-    each: tuple[float, ...]  # of each pair alone: an axis that helps one design may harm another
-    floored: int  # pairs of which both designs are near the floor
-    refused: tuple[str, ...] = ()  # pairs that do not compare, and why
+    each: tuple[float, ...]  # mean over seeds of each pair; signs may differ
+    floored: int  # pairs with both designs near the floor
+    refused: tuple[str, ...] = ()  # pairs that are not comparable, with reasons
 
 
 def main_effects(designs: Sequence[Cell], metric: str, by: str = STEPS) -> list[Effect]:
-    """Of each axis, and of each setting that a grid varies; a seed counts that every pair of an effect has finished."""
+    """Effects of each axis and of each setting that a grid varies, over seeds that all pairs of an effect have.
+
+    designs  of a sweep
+    metric   its key
+    by       measure of cost at which scores are compared
+    """
     having = [c for c in designs if metric in c.curves]
     found = []
     for factor, levels in factors(having).items():
@@ -59,7 +64,7 @@ def main_effects(designs: Sequence[Cell], metric: str, by: str = STEPS) -> list[
 
 
 def factors(designs: Sequence[Cell]) -> dict[str, list[Any]]:
-    """The axes and the settings that grids vary, with the levels that some design has."""
+    """Axes and settings that grids vary, with the levels that occur."""
     names = [*AXES, *sorted({key for c in designs for key in c.varied})]
     return {f: sorted({_level(c, f) for c in designs}, key=partial(_rank, f)) for f in names}
 
@@ -70,13 +75,13 @@ def _level(cell: Cell, factor: str) -> Any:
 
 def _rank(factor: str, level: Any) -> tuple[float, str]:
     if factor in AXES:
-        levels = list(AXES[factor])  # in the order of declaration: an effect is one level over an earlier one
+        levels = list(AXES[factor])  # in the order of declaration
         return (levels.index(level) if level in levels else len(levels)), str(level)
     return (float(level), "") if isinstance(level, (int, float)) else (float("inf"), str(level))
 
 
 def _pairs(designs: Sequence[Cell], factor: str, before: Any, after: Any) -> list[tuple[Cell, Cell]]:
-    """Those that differ in nothing else; what was tuned for each design belongs to it."""
+    """Pairs of designs that differ in this factor only, apart from tuned settings."""
     one, other = ([c for c in designs if _level(c, factor) == level] for level in (before, after))
     by: dict[tuple[Any, ...], list[Cell]] = {}
     for c in other:

@@ -1,15 +1,13 @@
 """Inference over seeds: t intervals, paired differences, Holm's correction, detectable differences, verdicts.
 
-The seed is the unit: another training moves a score more than other prompts would, and prompts are the same for every
-design, so an interval says what other seeds would give on the same exam. A score is a mean over prompts, therefore the
-difference of two scores of one seed is already the mean of its differences prompt by prompt; what records of single
-prompts add is the proof that the prompts were the same.
+The unit is the seed: scores vary more between trainings than between prompts, and prompts are the same for every
+design, so intervals cover other seeds on the same prompts. A score is a mean over prompts; the difference of two scores
+of one seed is therefore the mean of differences by prompt.
 
-Differences are paired by seed. A seed fixes the order of the data and the noise that samples start from; whether that
-makes the scores of two designs rise and fall together is not known and may well not be so, for the same number seeds
-networks of other shapes. The paired interval holds either way. Where nothing is shared it is wider than an unpaired
-one would be (with 3 seeds t has 2 degrees of freedom instead of 4), and choosing between them by looking at the data
-would cost more honesty than it saves seeds.
+Differences are paired by seed. A seed fixes the order of the data and the noise of samples. Whether scores of two
+designs are correlated by seed is unknown, since the same seed initializes networks of different shapes. The paired
+interval is valid either way; without correlation it is wider than an unpaired one (with 3 seeds, t has 2 degrees of
+freedom instead of 4). Choosing between them by looking at the data would be invalid.
 """
 
 from __future__ import annotations
@@ -39,13 +37,13 @@ class Verdict(StrEnum):
 
 
 def spread(x: Numbers) -> Numbers:
-    """Standard deviation over the last axis; equal values have none, whatever rounding says."""
+    """Standard deviation over the last axis; exactly 0 for equal values, despite rounding."""
     sd = np.asarray(x.std(-1, ddof=1))
     return np.where(sd < ROUNDING, 0.0, sd)
 
 
 def interval(values: ArrayLike, level: float = LEVEL) -> tuple[Numbers, Numbers, Numbers]:
-    """Mean and bounds of the t interval over the last axis; one value has no bounds."""
+    """Mean and bounds of the t interval over the last axis; bounds are NaN for a single value."""
     x = np.asarray(values, float)
     n, mean = x.shape[-1], x.mean(-1)
     if n < 2:
@@ -55,7 +53,7 @@ def interval(values: ArrayLike, level: float = LEVEL) -> tuple[Numbers, Numbers,
 
 
 def p_value(values: ArrayLike) -> Numbers:
-    """Two-sided t test over the last axis of a mean of 0; without any spread the limit: 0, or 1 where the mean is 0."""
+    """p-value of the two-sided t test against 0, over the last axis; for equal values 0, or 1 if they are 0."""
     x = np.asarray(values, float)
     n, mean = x.shape[-1], x.mean(-1)
     if n < 2:
@@ -67,7 +65,7 @@ def p_value(values: ArrayLike) -> Numbers:
 
 
 def holm(p: ArrayLike) -> Numbers:
-    """p-values over the last axis, corrected for their number; NaN was not tested, does not count and stays."""
+    """Holm's correction of p-values over the last axis; NaN (not tested) is ignored and stays NaN."""
     given = np.asarray(p, float)
     tested = (~np.isnan(given)).sum(-1, keepdims=True)
     rank = np.argsort(given, axis=-1)  # NaN last
@@ -79,7 +77,7 @@ def holm(p: ArrayLike) -> Numbers:
 
 
 def detectable(sd: float, n: int, alpha: float = ALPHA, power: float = POWER) -> float:
-    """The true difference that a paired two-sided t test of n seeds finds with this power, given the spread."""
+    """The smallest true difference that a paired two-sided t test of n seeds detects with the given power."""
     if n < 2:
         return float("nan")
     return float(special.nctdtrinc(n - 1, 1 - power, special.stdtrit(n - 1, 1 - alpha / 2)) * sd / n**0.5)
@@ -87,7 +85,7 @@ def detectable(sd: float, n: int, alpha: float = ALPHA, power: float = POWER) ->
 
 @dataclass(frozen=True)
 class Difference:
-    """A mean over seeds against 0; bounds and p are NaN where one seed is all there is."""
+    """A mean over seeds, tested against 0; bounds and p are NaN for a single seed."""
 
     effect: float
     low: float
@@ -107,7 +105,7 @@ class Difference:
 
 
 def difference(values: ArrayLike) -> Difference:
-    """Of values that should be 0 if there were nothing, one a seed."""
+    """The mean of values, one for each seed, tested against 0."""
     x = np.asarray(values, float)
     n, nan = len(x), float("nan")
     if not n:
@@ -119,7 +117,7 @@ def difference(values: ArrayLike) -> Difference:
 
 
 def paired(a: ArrayLike, b: ArrayLike) -> Difference:
-    """a - b, of the same seeds in the same order."""
+    """The difference a - b, paired: both in the same order of seeds."""
     return difference(np.asarray(a, float) - np.asarray(b, float))
 
 
@@ -138,12 +136,11 @@ class Judged:
 def judge(family: Sequence[Difference], margins: Sequence[float]) -> list[Judged]:
     """Verdicts on differences that are positive where a claim says so, with at most ALPHA false ones in the family.
 
-    Supported, contradicted: the mean lies on the claimed or on the other side of 0 with a corrected p of at most
-    ALPHA, and is at least the margin. So with designs that are equal any verdict at all is false, and Holm holds the
-    rate. The margin applies to the mean and not to the whole interval: the paper says "better", not "better by two
-    points", and few seeds could hardly ever show the latter; it only keeps a difference that nobody would notice from
-    counting as a finding, and `why` says whether the interval clears it. That two designs differ by less than
-    the margin is no contradiction either: it stays undecided, and `why` says so.
+    Supported or contradicted: the mean is positive or negative with a corrected p of at most ALPHA, and at least as
+    large as the margin. If designs are equal, every verdict is false; Holm's correction limits their rate. The margin
+    applies to the mean and not to the interval: the paper claims "better", not "better by two points", which few seeds
+    could show. It only excludes negligible differences; `why` states whether the interval exceeds it. A difference
+    smaller than the margin is undecided, not contradicted, and `why` states it.
     """
     p = holm([d.p for d in family])
     tests = max(1, int((~np.isnan(p)).sum()))

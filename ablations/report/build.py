@@ -1,4 +1,4 @@
-"""The comparison as report.md, comparison.csv and a self-contained report.html."""
+"""Write the report of a results folder: report.md, comparison.csv and a self-contained report.html."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from headtohead.records.read import Run
 from headtohead.utils.cli import Parser, say
 
 SCRIPTS = ("parts.js", "chart.js", "report.js")
-ELSEWHERE = ("guidance", "painted")  # drawings of other commands, which the page cannot make from records
+ELSEWHERE = ("guidance", "painted")  # figures of other commands, included if they exist
 
 
 def sections(found: list[Run], curves: list[Curve], drawings: Path) -> list[Section]:
@@ -27,7 +27,7 @@ def sections(found: list[Run], curves: list[Curve], drawings: Path) -> list[Sect
 
 
 def _drawings(folder: Path, sweep: str, sweeps: list[str]) -> dict[str, tuple[str, str]]:
-    """As data URIs by name, with what they show."""
+    """Figures of other commands by name: caption and data URI."""
     out = {}
     for name in ELSEWHERE:
         if (path := folder / f"{figures.named(name, sweep, sweeps)}.png").exists():
@@ -48,7 +48,7 @@ def write(results: Path, found: list[Run], curves: list[Curve], drawings: Path) 
 
 
 def make(results: Path) -> Path:
-    """Figures and report of a results folder, from its records; the page that holds all of it."""
+    """Write figures and report of a results folder from its records; returns the path of report.html."""
     _make(results, {})
     return results / "report.html"
 

@@ -1,4 +1,4 @@
-"""report.md: the content of the page as Markdown. Markup in names and captions is escaped."""
+"""report.md: the content of report.html as Markdown, with markup in names and captions escaped."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CAPTIONS = {
     "samples": "The same prompts across designs, at the last point of the first seed; none of them was selected.",
     "one_prompt": "One prompt several times: noise differs, the prompt does not. A regression has no noise to draw.",
     "guidance": "Guidance trades FID against alignment; a regression has none, so it is one point.",
-    "painted": "Prompts painted from kept weights of the first seed; prompts of the exam, where no others were given.",
+    "painted": "Prompts painted from kept weights of the first seed; test prompts, unless others were given.",
 }
 OF_A_SWEEP = ("samples", "one_prompt", "guidance", "painted")
 
@@ -25,8 +25,8 @@ def markdown(title: str, sections: list[Section], figures: list[str]) -> str:
     """The report as Markdown.
 
     title     first heading
-    sections  one a sweep
-    figures   names of the drawings in figures/, without ending
+    sections  one for each sweep
+    figures   names of the files in figures/, without extension
     """
     sweeps = [s.sweep for s in sections]
     several = len(sweeps) > 1
@@ -80,5 +80,5 @@ def _code(lines: list[str]) -> str:
 
 
 def _plain(text: str) -> str:
-    """Markdown without markup in it: names come from files."""
+    """Text with Markdown's special characters escaped, as names come from files."""
     return text.replace("|", "\\|").replace("<", "&lt;").replace("[", "\\[").replace("\n", " ")

@@ -1,4 +1,4 @@
-"""The content of a report on one sweep, for the page and for the Markdown file."""
+"""The content of a report on one sweep, for report.html and report.md."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ LIMITS = (
     "The floor is what pictures of other prompts score, the ceiling what true renders score after a round trip through "
     "the representation."
 )
-REACH = 100.0  # half of the width of an interval's drawing, whatever its unit
+REACH = 100.0  # half of the width of an interval's drawing, in its own unit
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A finding as it is shown: numbers as text, its interval as a drawing."""
+    """A finding for display: numbers as text, the interval as a drawing."""
 
     finding: Finding
     mark: str
     cells: tuple[str, ...]  # effect, interval, unit, g, p, Holm, n, detectable
-    drawn: dict[str, float]  # x of effect, bounds and margin, on a scale that findings of one unit share
+    drawn: dict[str, float]  # x of effect, bounds and margin; findings of one unit share a scale
 
 
 @dataclass(frozen=True)
 class Bar:
-    """A design's score of one task, with the least and the most of its seeds and its ceiling, from 0 to 1."""
+    """A design's score of one task in [0, 1], with minimum and maximum over seeds and the ceiling."""
 
     text: str
     mean: float
@@ -81,24 +81,24 @@ class Section:
     runs: Table
     packages: list[str]
     troubles: list[str]
-    study: Answered | None = None  # where raters did
-    damage: list[str] = field(default_factory=list)  # a line for each file that could not be read, or not all of it
+    study: Answered | None = None  # answers of a human study, if there are any
+    damage: list[str] = field(default_factory=list)  # a line for each damaged file
     drawings: dict[str, tuple[str, str]] = field(default_factory=dict)  # of other commands: caption and data URI
 
     @property
     def alone(self) -> bool:
-        """One design: there is nothing to compare it with."""
+        """Whether the sweep has a single design, and therefore no comparison."""
         return len(self.looks) == 1
 
     @property
     def points(self) -> list[dict[str, Any]]:
-        """Panels whose points are few enough for a table to be read or heard."""
+        """Panels with few enough points for a table, which screen readers can read."""
         panels = [p for p in self.chart["panels"] if "axis" not in p]
         return panels if sum(len(s["y"]) for p in panels for s in p["series"]) <= MOST_POINTS else []
 
     @property
     def more_at_the_end(self) -> str:
-        """What to know where the last point is measured on more prompts than those before it."""
+        """A note if the last point uses more prompts than those before it."""
         panels = [p for p in self.chart["panels"] if "axis" not in p]
         for name, n in ((p["name"], s["n"]) for p in panels[::-1] for s in p["series"]):
             if n[0] != n[-1]:
@@ -143,12 +143,12 @@ def section(
         troubles=provenance.troubles(runs),
         study=answered(runs[0].folder.parent),
         drawings=drawings,
-        damage=provenance.damage(runs, sorted({c.sweep for c in curves})),  # last: all of the above may have found some
+        damage=provenance.damage(runs, sorted({c.sweep for c in curves})),  # last, as reading the above may find damage
     )
 
 
 def headline(own: tables.Sweep, ranking: Ranking) -> str:
-    """What the final table says, in a sentence or two: a design is named where it is decided that it leads."""
+    """The result of the final table in a sentence or two; only significant leaders are named."""
     if len(own.seeds) == 1:
         return alone(own)
     columns = [(m, scores) for m, scores in tables.ranked(own, ranking, metrics.headline()) if scores]
@@ -172,14 +172,14 @@ def headline(own: tables.Sweep, ranking: Ranking) -> str:
 
 
 def _tested(judged: list[Finding]) -> str:
-    """How many of the findings that the runs can test came out which way."""
+    """How many findings are supported, contradicted and undecided."""
     count = Counter(f.verdict for f in judged if f.n)
     said = [f"{count[v]} {'is' if count[v] == 1 else 'are'} {v}" for v in Verdict if count[v]]
     return f"Of {count.total()} findings of the paper that these runs test, {', '.join(said)}." if said else ""
 
 
 def alone(own: tables.Sweep) -> str:
-    """What a single design is, how it was trained, and what it reached between floor and ceiling."""
+    """Summary of a single design: axes, training, and scores between floor and ceiling."""
     ((design, seeds),) = own.seeds.items()
     config = own.runs[design][0].config if design in own.runs else {}
     axes = ", ".join(f"{axis} {level}" for axis, level in config.get("design", {}).items())
@@ -221,7 +221,7 @@ def _shown(judged: list[Finding]) -> list[Shown]:
 
 
 def _bars(own: tables.Sweep) -> dict[str, list[Bar]]:
-    """By design, where it was measured on all tasks."""
+    """Scores of tasks by design, for designs that have all of them."""
     tasks = [m.key for m in metrics.group("task")]
     last = tables.at_end(own.of(tasks))
     by = last.groupby(level=["design", "metric"], observed=True)

@@ -1,4 +1,4 @@
-"""The tables of a comparison, a row a design, from pandas frames of what the records hold."""
+"""Tables of a comparison with a row for each design, from pandas frames of the records."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
 Pick = Callable[["DataFrame"], "Series[float]"]  # from points to a number of each curve, by design, metric and seed
-LAST = 3  # points whose mean stands beside the final one
+LAST = 3  # points averaged in the second table
 BOLD = (
     "Bold: better than every other ranked design beyond chance, by paired t tests over seeds, corrected for the choice "
     "among designs and for the columns; where no cell of a column is bold, its winner is not decided."
@@ -31,7 +31,7 @@ EACH = ["design", "metric", "seed"]
 
 @dataclass(frozen=True, eq=False)
 class Sweep:
-    """What one sweep measured.
+    """Measurements of one sweep.
 
     points  a row for each metric, seed and step of each design; see `curves.frame`
     curves  by design and metric, designs in their order
@@ -84,13 +84,23 @@ def _each(points: DataFrame) -> Any:
 
 
 def texts(scores: Series[float], digits: int | None = None) -> dict[tuple[str, str], str]:
-    """Mean and interval over seeds by design and metric; with the decimals of each metric where none are given."""
+    """Mean and interval over seeds as text, by design and metric.
+
+    scores  by design, metric and seed
+    digits  decimals; None for those of each metric
+    """
     by = scores.groupby(level=["design", "metric"], observed=True, sort=False)
     return {key: interval(own.to_numpy(), metrics.of(key[1]).digits if digits is None else digits) for key, own in by}
 
 
 def ranked(own: Sweep, ranking: Ranking, columns: Sequence[Metric], pick: Pick = at_end) -> list[tuple[Metric, Scores]]:
-    """Scores of each metric by design and seed, of the ranked designs that have it at their last step."""
+    """Scores of each metric by design and seed, for the ranked designs that have it at their last step.
+
+    own      measurements of a sweep
+    ranking  comparable designs
+    columns  metrics
+    pick     reduces the points of a curve to one number
+    """
     at_last = own.end[own.end.design.isin(ranking.ranked) & own.end.metric.isin([m.key for m in columns])]
     ending = {*zip(at_last.design, at_last.metric, strict=True)}
     out: dict[str, dict[str, dict[int, float]]] = {m.key: {} for m in columns}
@@ -129,7 +139,7 @@ def final(own: Sweep, ranking: Ranking) -> Table:
 
 
 def _floored(own: Sweep) -> str:
-    """Designs whose scores are so low that their differences say little, by metric."""
+    """A sentence for each metric on designs near the floor, whose differences mean little."""
     ends, out = at_end(own.of([m.key for m in metrics.headline()])), ""
     low: dict[str, list[str]] = {}
     for key, mean in ends.groupby(level=["metric", "design"], observed=True, sort=False).mean().items():
@@ -203,7 +213,7 @@ def diversity(own: Sweep) -> Table | None:
 
 
 def bounds(own: Sweep) -> Table | None:
-    """What could at most be reached, and what knowing nothing gives."""
+    """Ceilings and floors of the metrics."""
     wanted = sorted({c.representation for c in own.curves.values() if c.representation})
     named = {
         "true renders": ceilings.ceiling("renders"),

@@ -1,6 +1,6 @@
-"""The same comparison at equal cost: scores of all designs where each has spent as much as the others, by any account.
+"""Comparison at equal cost: scores of all designs at equal steps, FLOPs and seconds.
 
-Which account is the fair one is the reader's question: a design that is cheap by its head may be dear by its encoder.
+Readers choose the measure of cost: a design with a cheap head may have an expensive encoder.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ACCOUNTS = {STEPS: "steps", FLOPS: "FLOPs", FLOPS_TOTAL: "FLOPs of everything", 
 
 @dataclass(frozen=True)
 class Column:
-    """One score at one budget, and how it is shown by design."""
+    """One score at one budget, with its text by design."""
 
     head: str
     metric: Metric
@@ -49,7 +49,7 @@ def table(cells: Sequence[Cell]) -> Table | None:
 
 
 def _columns(ranked: Sequence[Cell], by: str) -> tuple[list[Column], list[str]]:
-    """What can be compared, and why the rest cannot."""
+    """Scores that can be compared, and reasons why others cannot."""
     found, refused = [], []
     for metric in metrics.alignment():
         own = [c for c in ranked if metric.key in c.curves]
@@ -74,8 +74,8 @@ def _note(missing: dict[str, list[str]]) -> str:
     note = (
         "Mean over seeds ± the half-width of the 95 % t interval, at the largest budget that every seed of every "
         "design compared has spent. FLOPs are those of head and language model, everything is what the cost table "
-        "counts; they and time meet between points, on straight lines. Points on the way ask fewer prompts than the "
-        "last, so that a score whose exam grows at the end is compared before it. Times are those of the machine, with "
+        "counts; they and time meet between points, on straight lines. Points before the last may have fewer "
+        "prompts; scores are then compared before the last point. Times are those of the machine, with "
         f"all else that it did. {BOLD}"
     )
     for why, accounts in missing.items():

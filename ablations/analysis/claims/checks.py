@@ -1,8 +1,8 @@
-"""The kinds of check that a claim can be: each makes one difference over seeds, and its p-value, of a sweep's designs.
+"""Kinds of checks of a claim: each computes a difference over seeds between designs of a sweep, and its p-value.
 
-Differences are positive where the claim says so. FID, a positive distance without a natural unit, is compared by its
-logarithm. A check that needs several comparisons to come out alike takes the weakest of them: it may claim no more
-than its least certain part, and then needs no further correction for their number.
+Differences are positive if they agree with the claim. FID, a positive distance without a natural unit, is compared by
+its logarithm. A check that requires several comparisons to agree uses the weakest of them (an intersection-union test),
+which needs no correction for their number.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ POINTS, LOG, SHARE = "points", "log", "share"
 
 
 class Missing(Exception):
-    """What the records lack for a check."""
+    """Raised if a sweep has no runs for a check."""
 
 
 class Unmeasured(Exception):
-    """There are runs, but what they gave cannot be measured."""
+    """Raised if runs exist but the quantity cannot be computed from them."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a check found, before it is corrected for its company."""
+    """The result of a check, before correction for multiple comparisons."""
 
     difference: Difference
     unit: str
@@ -49,7 +49,7 @@ class Check(Protocol):
 
 
 def cell_of(cells: Sequence[Cell], design: str) -> Cell:
-    """The cell with a design's axes, rather plain than varied by a grid."""
+    """The cell with a design's axes, preferably without varied settings."""
     same = [c for c in cells if c.axes == asdict(DESIGNS.find(design, "claim"))]
     plain = [c for c in same if not c.varied]
     for found in ([c for c in plain if c.name == design], plain, same):
@@ -65,7 +65,7 @@ def _finished(cell: Cell) -> Cell:
 
 
 def _better(a: Cell, b: Cell, metric: str, by: str = STEPS, share: float = 1.0, may_differ: str = "") -> Evidence:
-    """By how much a is better than b, on the seeds that both have finished."""
+    """By how much a is better than b, over the seeds that both have finished."""
     for cell in (a, b):
         if metric not in cell.curves:
             raise Missing(f"no {metric} of {cell.name}")
@@ -99,7 +99,7 @@ def _floored(cells: Sequence[Cell], scores: Sequence[Numbers], metric: str) -> s
 
 
 def _weakest(parts: Sequence[Evidence]) -> Evidence:
-    """The part that is most in doubt: too small to matter, or else least certain."""
+    """The weakest part: one below the margin, otherwise the one with the largest p-value."""
     small = [e for e in parts if abs(e.difference.effect) < e.margin]
     return min(small, key=lambda e: abs(e.difference.effect)) if small else max(parts, key=lambda e: e.difference.p)
 
@@ -120,7 +120,7 @@ class Beats:
 
 @dataclass(frozen=True)
 class Best:
-    """One design is better than each of the others; one that beats it significantly contradicts that."""
+    """One design is better than each of the others; contradicted if another is significantly better."""
 
     best: str
     others: tuple[str, ...]
@@ -137,13 +137,13 @@ class Best:
             return replace(weakest, difference=replace(weakest.difference, p=p), used=used)
         matters = [e for e in against if abs(e.difference.effect) >= e.margin] or against
         worst = min(matters, key=lambda e: float(np.nan_to_num(e.difference.p, nan=2.0)))
-        p = float(np.minimum(1.0, worst.difference.p * len(parts)))  # chosen among so many
+        p = float(np.minimum(1.0, worst.difference.p * len(parts)))  # the worst of several was chosen
         return replace(worst, difference=replace(worst.difference, p=p), used=used)
 
 
 @dataclass(frozen=True)
 class LargerIsBetter:
-    """The largest head of a design that the records hold is better than the smallest."""
+    """The largest recorded head of a design is better than the smallest."""
 
     design: str
     metric: str
@@ -157,13 +157,13 @@ class LargerIsBetter:
 
 
 def _size(cell: Cell) -> float:
-    """Parameters of a transformer but for a factor."""
+    """Proportional to the parameters of a transformer."""
     return float(cell.settings.get("head.layers", 0)) * float(cell.settings.get("head.dim", 0)) ** 2
 
 
 @dataclass(frozen=True)
 class Share:
-    """One number of a design is at least, or at most, a share of another of the same runs, at their last point."""
+    """One value of a design is at least, or at most, a share of another value of the same runs, at the last point."""
 
     design: str
     part: str
@@ -191,7 +191,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Disagree:
-    """Of two designs one is better by one metric and the other by each of some others that were measured."""
+    """One of two designs is better by one metric, the other by each of several others."""
 
     one: str
     other: str
@@ -207,7 +207,7 @@ class Disagree:
         effect = abs(weakest.difference.effect)
         sign = 1.0
         if len(set(others)) > 1 or 0 in (first, *others):
-            p = p if np.isnan(p) else 1.0  # neither: the others do not agree among themselves
+            p = p if np.isnan(p) else 1.0  # the other metrics disagree with each other
         elif others[0] == first:
             sign = -1.0
         d = weakest.difference
@@ -219,7 +219,7 @@ class Disagree:
 
 
 def _disorder(cells: Sequence[Cell], metric: str, against: Sequence[str]) -> str:
-    """How many pairs of all designs that compare are ordered the other way round by the mean over seeds."""
+    """The number of comparable pairs of designs that two metrics order differently, by means over seeds."""
     ranked = [c for c in cells if {metric, *against} <= set(c.curves)]
     pairs = [(a, b) for a, b in itertools.combinations(ranked, 2) if not unlike(a, b)]
     out = []
@@ -230,7 +230,7 @@ def _disorder(cells: Sequence[Cell], metric: str, against: Sequence[str]) -> str
 
 
 def _sign(a: Cell, b: Cell, metric: str) -> float:
-    """Which of two is better by the mean over seeds; NaN where they do not compare."""
+    """The sign of the difference of means over seeds; NaN for designs that are not comparable."""
     try:
         one, other = equal([a.curves[metric], b.curves[metric]]).values
     except Incomparable:
@@ -240,7 +240,7 @@ def _sign(a: Cell, b: Cell, metric: str) -> float:
 
 @dataclass(frozen=True)
 class NotBuilt:
-    """A claim for which there is no design yet."""
+    """A claim that no design can test yet."""
 
     why: str
 

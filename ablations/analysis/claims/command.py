@@ -29,7 +29,7 @@ def table(found: Sequence[Finding]) -> str:
 
 
 def legend(found: Sequence[Finding]) -> tuple[str, ...]:
-    """How the numbers are to be read."""
+    """Explanation of the columns."""
     tested = sum(not np.isnan(f.p) for f in found)
     return (
         f"Effects are positive as claimed; t intervals over n seeds, not corrected. Verdicts need a Holm-corrected p "
@@ -54,7 +54,7 @@ def row(f: Finding) -> tuple[str, ...]:
 
 
 def plain(found: Sequence[Finding]) -> list[dict[str, object]]:
-    """As JSON holds it, which has no NaN; without p-values of what is the same in every seed."""
+    """As JSON, with null for NaN and without p-values of results that are equal in every seed."""
     untested = {"p", "p_holm", "mdd"}
     return [
         {k: None if (isinstance(v, float) and np.isnan(v)) or (f.constant and k in untested) else v

@@ -1,11 +1,9 @@
 """The findings of the paper, each checked on records: `python -m ablations.analysis.claims results/reference`.
 
-What is compared, on which metric, at which cost and from which size on a difference counts is fixed here and not by
-what came out: this file's history says whether a margin is older than the runs that it judges. Prompt alignment is
-GenEval and DPG-Bench, a claim each: a finding may hold on short prompts and fail on dense ones, and one verdict over
-both would hide it. All claims of a sweep are one family: Holm's correction counts every one that was tested. Results
-that are still growing give verdicts that are still moving: the number of seeds belongs to the plan, not to the moment
-at which a verdict looks right.
+Designs, metric, cost and margin of each claim are fixed here, independent of results; the history of this file shows
+whether a margin is older than the runs. Prompt alignment is two claims, GenEval and DPG-Bench, since a finding may hold
+on short prompts and fail on long ones. All claims of a sweep are one family for Holm's correction, which counts those
+that were tested. Decide on the number of seeds before training: verdicts on unfinished sweeps change.
 """
 
 from __future__ import annotations
@@ -34,11 +32,11 @@ from headtohead.config.registry import Registry
 from headtohead.records import metrics
 from headtohead.records.read import Run
 
-HALF = 0.5  # of the budget that both have reached: who trains more efficiently is ahead early
-NEARLY_DETERMINISTIC = 0.05  # of the diversity of true renders of the same prompts, at most
-DIVERSE = 0.5  # of it, at least
+HALF = 0.5  # of the budget that both have reached; a more efficient design is ahead there
+NEARLY_DETERMINISTIC = 0.05  # largest share of the diversity of true renders of the same prompts
+DIVERSE = 0.5  # smallest share of it
 NO_NOISE = "a regression draws no noise"
-# Diverse are right pictures that differ; deterministic is who gives one picture, right or wrong.
+# Diversity is measured on correct pictures, determinism on all.
 FIXED, ALL, RENDERS = "diversity/fixed", "diversity/fixed_all", "diversity/renders"
 
 
@@ -46,7 +44,7 @@ FIXED, ALL, RENDERS = "diversity/fixed", "diversity/fixed_all", "diversity/rende
 class Claim:
     id: str
     section: str  # of the paper
-    sentence: str  # what it says there, in our words
+    sentence: str  # the finding in our words
     check: Check
 
 
@@ -55,7 +53,7 @@ def _aligned(name: str, section: str, sentence: str, checks: dict[str, Check]) -
 
 
 def of_the_paper() -> tuple[Claim, ...]:
-    """The paper's findings; those about prompt alignment are a claim for each metric of it."""
+    """The paper's findings, with a claim for each metric of prompt alignment."""
     alignment = {m.key.removesuffix("/overall"): m.key for m in metrics.alignment()}
     return (
         *_aligned(
@@ -130,7 +128,7 @@ def of_the_paper() -> tuple[Claim, ...]:
 
 @dataclass(frozen=True)
 class Finding:
-    """A claim's verdict with what it rests on; numbers are NaN where there are none."""
+    """The verdict on a claim, with the numbers behind it; missing ones are NaN."""
 
     id: str
     section: str
@@ -154,14 +152,14 @@ ADDED: Registry[Claim] = Registry("claim")  # by plugins
 
 
 def register(claim: Claim) -> Claim:
-    """Add a claim, which is then judged beside the paper's."""
+    """Add a claim, which is then tested together with the paper's."""
     if claim.id in {c.id for c in of_the_paper()}:
         raise ConfigError(f"claim {claim.id}: is registered already; choose another name")
     return ADDED.add(claim.id, claim)
 
 
 def findings(designs: Sequence[Cell], claims: Sequence[Claim] = ()) -> list[Finding]:
-    """Every claim's verdict on one sweep.
+    """Verdicts on all claims, from one sweep.
 
     designs  of the sweep
     claims   the paper's and those of plugins when empty
@@ -197,11 +195,11 @@ def _evidence(claim: Claim, designs: Sequence[Cell]) -> Evidence | tuple[Verdict
 
 
 def _left(used: Iterable[Cell]) -> str:
-    """Seeds that a verdict does without, for a reader who knows how many were planned."""
+    """A sentence about seeds that a verdict does not use."""
     out = [f"{c.name} seed {seed} is {state}" for c in used for seed, state in sorted(c.left.items())]
     return "left out: " + ", ".join(out) if out else ""
 
 
-def evaluate(found: Iterable[Run], drawn: Iterable[Curve] = ()) -> dict[str, list[Finding]]:
-    """Every claim's verdict by sweep; curves that were read already are not read again."""
-    return {sweep: findings(own) for sweep, own in cells(found, drawn).items()}
+def evaluate(found: Iterable[Run], known_curves: Iterable[Curve] = ()) -> dict[str, list[Finding]]:
+    """Verdicts on all claims by sweep; `known_curves` avoid reading them again."""
+    return {sweep: findings(own) for sweep, own in cells(found, known_curves).items()}

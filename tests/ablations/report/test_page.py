@@ -163,7 +163,7 @@ def test_the_comparison_sorts_by_any_column(browser: Browser, sweep: Path) -> No
 SORTED = """(cells => {
     const table = document.createElement('table');
     const head = table.createTHead().insertRow();
-    for (const text of ['', 'name']) made('th', {}, head, text);
+    for (const text of ['', 'name']) element('th', {}, head, text);
     for (const cell of cells) {
         const row = (table.tBodies[0] ?? table.createTBody()).insertRow();
         for (const text of ['x', cell]) row.insertCell().textContent = text;
