@@ -52,7 +52,7 @@ class Frames:
 
     @cached_property
     def curves(self) -> pd.DataFrame:
-        return _frame(CURVES, ({**line, **_of(run)} for run in self.records for line in run.curve()))
+        return _frame(CURVES, (line | of for run in self.records for of in [_of(run)] for line in run.curve()))
 
     @cached_property
     def prompts(self) -> pd.DataFrame:
