@@ -17,10 +17,9 @@ from typing import Any
 import pytest
 import torch
 
-from ablations.bench.gpu import command, table, worker
+from ablations.bench.gpu import command, models, table, worker
 from ablations.bench.gpu.lines import FLOW, LIVE_AIM, SWEEP, Line, lines
 from ablations.bench.gpu.measured import judges, training
-from ablations.bench.gpu.models import parts
 from ablations.bench.gpu.rows import Rows
 from ablations.bench.gpu.sizes import Sizes, tiny
 from ablations.plan.one_design import accelerators, cost, frozen
@@ -121,17 +120,18 @@ def test_every_line_is_measured(here: None, tmp_path: Path) -> None:
     checked(bench(tmp_path, "--budget", "100000"), lines(sizes.sweep, sizes.sampled))
 
 
-def test_counted_flops_are_the_planners(tmp_path: Path) -> None:
-    """For prompts of one length, up to the padding of their groups."""
+def test_counted_flops_are_the_planners(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For prompts that all have the length which the planner assumes."""
     sizes = tiny(tmp_path)
     line = Line("training", "step", "paper", FLOW, 2)
     config = sizes.config(line)
-    _, flops = training.built(line, sizes, config, "cpu")
+    ones = torch.ones(2, accelerators.tokens(config), dtype=torch.long)
+    monkeypatch.setattr(models, "prompts", lambda words, config, texts: (ones, ones))
+    row = training.measure(line, sizes, "cpu", 0.0)
     codec = frozen.of(build.image_tokens(config), sizes.decoder(line))
     planned = cost.of(config, codec, accelerators.tokens(config), 2)
-    assert flops == pytest.approx(planned.train, rel=0.2)
-    trained = sum(p.numel() for p in training.Kept.parts.generator.trained().values())  # type: ignore[union-attr]
-    assert trained == planned.trained
+    assert row["TFLOP a picture"] * 1e12 == pytest.approx(planned.train, rel=0.01)
+    assert row["trained"] == planned.trained
     training.Kept.forget()
 
 
@@ -141,7 +141,7 @@ def test_full_sizes_are_the_planners(scale: str, design: str) -> None:
     """Built on the meta device by the functions that build on a GPU."""
     line, sizes = Line("training", "step", scale, design, 8, live=True), Sizes()
     config = sizes.config(line)
-    own = parts(config, sizes.decoder(line), "meta", encoder=True, decoder=True)
+    own = models.parts(config, sizes.decoder(line), "meta", encoder=True, decoder=True)
     codec = frozen.of(build.image_tokens(config), sizes.decoder(line))
     planned = cost.of(config, codec, accelerators.tokens(config), 8)
     assert sum(p.numel() for p in own.generator.parameters()) == planned.trained + planned.untrained
@@ -160,13 +160,15 @@ def test_what_does_not_fit_into_memory_is_recorded(here: None, tmp_path: Path, m
     """A batch of two asks the system for more memory than there is: that row says so, and others are measured."""
     real = training.stepping
 
-    def greedy(own: Any, config: Any, batches: Any, device: str) -> Callable[[], None]:
+    def greedy(own: Any, config: Any, batches: Any, device: str) -> tuple[Callable[[], None], ...]:
         if config.train.batch > 1 and config.compute.compile:
             torch.empty(1 << 60)
         return real(own, config, batches, device)
 
     monkeypatch.setattr(training, "stepping", greedy)
     monkeypatch.setattr(command.Bench, "_best", lambda self, line: 2)
+    own = [line for line in lines() if line.model == ("single", FLOW) and line.compiled and not line.live]
+    monkeypatch.setattr(command, "lines", lambda *_: own)
     found = bench(tmp_path, "training", "--budget", "100000")
     part = "single clip_flow: training step, cached features, compiled, {} at once"
     assert "can't allocate memory" in found[part.format(2)]["out of memory"]

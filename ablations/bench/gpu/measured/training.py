@@ -18,13 +18,12 @@ from ablations.bench.parts import rate_of, rounds, wait
 from headtohead.config.run_config import RunConfig
 from headtohead.data.synthetic_batches import StepBatch
 from headtohead.models.build import Parts
-from headtohead.training.flop_counts import flops_a_picture
 from headtohead.training.lightning_module import DesignModule
 from headtohead.utils import compute
 from headtohead.utils.errors import Diverged, one_line
 
-COUNTED = 4  # pictures of the batch whose FLOPs are counted, in single precision
 SHOWN, STEPS = 15, 2  # operators of a profile, and steps that it covers
+Work = Callable[[], None]
 
 
 def matmul(line: Line, sizes: Sizes, device: str) -> dict[str, Any]:
@@ -42,7 +41,6 @@ class Kept:
 
     key: Any = None
     parts: Parts | None = None
-    flops = 0.0
 
     @classmethod
     def forget(cls) -> None:
@@ -57,20 +55,15 @@ def cleared() -> None:
         torch.cuda.empty_cache()
 
 
-def built(line: Line, sizes: Sizes, config: RunConfig, device: str) -> tuple[Parts, float]:
-    """The modules of a line, and FLOPs of one picture's training step by the rule of runs."""
+def built(line: Line, sizes: Sizes, config: RunConfig, device: str) -> Parts:
+    """The modules of a line."""
     key = (line.model, line.live, line.compiled and line.batch, line.checkpointing)
     if Kept.key != key or Kept.parts is None:
         Kept.forget()
         if line.compiled:  # after another batch, it would be compiled for any batch
             torch.compiler.reset()
-        Kept.parts = models.parts(config, sizes.decoder(line), device, encoder=line.live)
-        few = next(models.batches(Kept.parts.codec, COUNTED, device, encoded=True))
-        Kept.flops, Kept.key = flops_a_picture(Kept.parts, few, device), key
-        if line.live:
-            picture = torch.zeros(1, 3, Kept.parts.codec.side, Kept.parts.codec.side, device=device)
-            Kept.flops += compute.flops(lambda: Kept.parts and Kept.parts.codec.encode(picture))
-    return Kept.parts, Kept.flops
+        Kept.parts, Kept.key = models.parts(config, sizes.decoder(line), device, encoder=line.live), key
+    return Kept.parts
 
 
 def measure(line: Line, sizes: Sizes, device: str, peak: float) -> dict[str, Any]:
@@ -82,8 +75,11 @@ def measure(line: Line, sizes: Sizes, device: str, peak: float) -> dict[str, Any
     peak    TFLOP/s of matrix products on it; 0 where that was not measured
     """
     config = sizes.config(line)
-    own, flops = built(line, sizes, config, device)
-    step = stepping(own, config, models.batches(own.codec, line.batch, device, encoded=not line.live), device)
+    own = built(line, sizes, config, device)
+    backward, step = stepping(own, config, models.batches(own.codec, line.batch, device, encoded=not line.live), device)
+    with torch.compiler.set_stance("force_eager"):
+        flops = compute.flops(backward) / line.batch  # by the rule of runs, of these very prompts
+    own.generator.zero_grad()
     forget_peak(device)
     step()  # compiles
     times = rounds(step, device, sizes.seconds)
@@ -101,15 +97,18 @@ def measure(line: Line, sizes: Sizes, device: str, peak: float) -> dict[str, Any
     return row
 
 
-def stepping(own: Parts, config: RunConfig, batches: Iterator[StepBatch], device: str) -> Callable[[], None]:
-    """A function that trains one step, as a run's trainer does."""
+def stepping(own: Parts, config: RunConfig, batches: Iterator[StepBatch], device: str) -> tuple[Work, Work]:
+    """Two functions: gradients of a batch, and a whole step, as a run's trainer does it."""
     module = DesignModule(own.generator, config, own.target).to(device).train()
     module.log = lambda *_, **__: None  # type: ignore[method-assign]  # there is no trainer to log to
     optimizer = module.configure_optimizers()["optimizer"]
     optimizer.zero_grad()
 
-    def step() -> None:
+    def backward() -> None:
         module.training_step(next(batches), 0).backward()
+
+    def step() -> None:
+        backward()
         norm = nn.utils.clip_grad_norm_(own.generator.trained().values(), config.train.clip)
         if not torch.isfinite(norm):
             raise Diverged(f"the gradient's norm is {float(norm):.4g}")
@@ -117,7 +116,7 @@ def stepping(own: Parts, config: RunConfig, batches: Iterator[StepBatch], device
         optimizer.zero_grad()
         module.average.step(1)
 
-    return step
+    return backward, step
 
 
 def spent(flops: float, batch: int, times: list[float], peak: float) -> dict[str, float]:
