@@ -246,6 +246,11 @@ def test_names_of_designs_stand_on_one_line(browser: Browser) -> None:
     found = browser.look(names)
     assert len(found) >= 40
     assert [name for name, lines in found if lines > 1.2] == []
+    widths = "['comparison', 'equal-cost'].map(c => document.querySelector(`table.${c}`)).map(t => t.offsetWidth)"
+    assert max(browser.look(widths)) <= 1240  # no column is cut off
+    browser.size(320, 900)
+    assert browser.look("document.documentElement.scrollWidth") <= 320
+    browser.size(1200, 900)
 
 
 def test_words_stand_left_and_numbers_right(browser: Browser) -> None:
