@@ -127,7 +127,7 @@ def test_counted_flops_are_the_planners(tmp_path: Path, monkeypatch: pytest.Monk
     config = sizes.config(line)
     ones = torch.ones(2, accelerators.tokens(config), dtype=torch.long)
     monkeypatch.setattr(models, "prompts", lambda words, config, texts: (ones, ones))
-    row = training.measure(line, sizes, "cpu", 0.0)
+    row, _ = worker.run(line, sizes, "cpu", 0.0)
     codec = frozen.of(build.image_tokens(config), sizes.decoder(line))
     planned = cost.of(config, codec, accelerators.tokens(config), 2)
     assert row["TFLOP a picture"] * 1e12 == pytest.approx(planned.train, rel=0.01)
