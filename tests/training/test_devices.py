@@ -132,7 +132,7 @@ def test_two_processes_give_the_curve_of_one(more: dict[str, object], tmp_path: 
 @pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
 def test_a_run_stopped_on_two_processes_goes_on_with_one(strategy: str, tmp_path: Path, cache: Path) -> None:
     config = configure(
-        "clip_flow", overrides={**SMALL, "train.steps": 60, "evaluation.every": 30, "compute.strategy": strategy}
+        "clip_flow", overrides={**SMALL, "train.steps": 60, "evaluation.every": 20, "compute.strategy": strategy}
     )
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     start(config, whole, cache).finish()
@@ -140,7 +140,7 @@ def test_a_run_stopped_on_two_processes_goes_on_with_one(strategy: str, tmp_path
     point = cut / "curve.jsonl"
     while training.running() and not point.exists():
         time.sleep(0.1)
-    time.sleep(1)
+    time.sleep(0.3)
     training.stop()
     training.ended()
     assert runs(cut)[0].state["state"] in ("stopped", "running")  # torchrun kills what takes longer than 30 s

@@ -95,7 +95,8 @@ def checked(found: dict[str, dict[str, Any]], wanted: list[Line]) -> None:
         own = [row for part, row in found.items() if part in {line.part, line.at(1).part, line.at(2).part}]
         assert any(FIELDS[line.kind] <= row.keys() for row in own), (line.part, own)
     steps = [row for part, row in found.items() if "training step" in part]
-    assert all(0 < row["share of peak"] < 1 and row["trained"] <= row["parameters"] for row in steps)
+    # A matmul this small is not the peak: shares above 1 occur here, on a GPU they cannot.
+    assert all(row["share of peak"] > 0 and row["trained"] <= row["parameters"] for row in steps)
     assert len({row["trained"] for row in steps}) > 1
     live = {part for part, row in found.items() if row.get("aim pictures/s") == LIVE_AIM}
     (main,) = (row for row in steps if row.get("aim share of peak") == 0.4)
