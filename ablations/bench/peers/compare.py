@@ -9,11 +9,12 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
+from ablations.bench.parts import wait
 from ablations.bench.peers import checkout, own
 from ablations.bench.peers.reference import Reference
 from headtohead.utils import compute
@@ -21,6 +22,13 @@ from headtohead.utils import compute
 PARTS = {"cached features": False, "live encoders": True}  # whether pictures are encoded in the step
 WARM = 2  # pairs before the first that counts
 LEAST = 5  # pairs that count
+
+
+class Spent(NamedTuple):
+    """Seconds of a step."""
+
+    wall: float
+    cpu: float  # of this process, which what else the machine does hardly changes
 
 
 def measure(name: str, device: str, seconds: float, folder: Path) -> dict[str, Any]:
@@ -43,7 +51,7 @@ def measure(name: str, device: str, seconds: float, folder: Path) -> dict[str, A
             "ours": _flops(lambda: step(first)),
             "reference": _flops(lambda: their_step(reference.inputs(first))),
         }
-        pairs: list[tuple[float, float]] = []
+        pairs: list[tuple[Spent, Spent]] = []
         end = float("inf")
         while time.perf_counter() < end or len(pairs) < WARM + LEAST:
             batch = next(batches)
@@ -53,14 +61,16 @@ def measure(name: str, device: str, seconds: float, folder: Path) -> dict[str, A
             pairs.append((times[0], times[1]))
             if len(pairs) == WARM:
                 end = time.perf_counter() + seconds
-    return {
+    wall, cpu = ([(mine[k], theirs[k]) for mine, theirs in pairs[WARM:]] for k in range(len(Spent._fields)))
+    row = {
         "part": f"{own.DESIGN}: training step, {name}",
         "batch": ours.batch,
-        **ratio(pairs[WARM:], ours.batch),
+        **ratio(wall, ours.batch),
         "GFLOP a picture": {side: n / ours.batch / 1e9 for side, n in flops.items()},
         "parameters": {"ours": ours.parameters, "reference": reference.parameters},
         "peak MB": compute.peak_mb(device),
     }
+    return {**row, "in CPU time": ratio(cpu, ours.batch)} if device == "cpu" else row
 
 
 def ratio(seconds: list[tuple[float, float]], pictures: int) -> dict[str, Any]:
@@ -96,9 +106,8 @@ def _flops(work: Callable[[], Any]) -> float:
         return compute.flops(work)
 
 
-def _timed(work: Callable[[], Any], device: str) -> float:
-    start = time.perf_counter()
+def _timed(work: Callable[[], Any], device: str) -> Spent:
+    start, used = time.perf_counter(), time.process_time()
     work()
-    if device == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter() - start
+    wait(device)
+    return Spent(time.perf_counter() - start, time.process_time() - used)

@@ -44,6 +44,7 @@ def test_steps_are_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         low, high = row["10 % to 90 %"]
         assert 0 < low <= row["times faster"] <= high
         assert row["pairs"] >= 2
+        assert row["in CPU time"]["times faster"] > 0
         for side in ("ours", "reference"):
             sizes = row["parameters"][side]
             assert sizes["trained"] == sizes["head"] + sizes["queries"]
