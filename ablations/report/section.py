@@ -161,8 +161,10 @@ def headline(own: tables.Sweep, ranking: Ranking) -> str:
         elif name:
             said.append(f"{which} {m.name} {shown[name, m.key]} by {name}")
         else:
-            means = [float(np.mean([*own.values()])) for own in scores.values()]
-            open_.append(f"the {which} {m.name} (means from {m.text(min(means))} to {m.text(max(means))})")
+            means = {design: float(np.mean([*own.values()])) for design, own in scores.items()}
+            best = sorted(means, key=lambda design: means[design], reverse=m.higher)[:2]
+            nearest = ", ".join(f"{design} {m.text(means[design])}" for design in best)
+            open_.append(f"the {which} {m.name} (best means: {nearest})")
     leads = f"At the final point: {'; '.join(said)}." if said else ""
     seeds = max((len(own) for _, scores in columns for own in scores.values()), default=0)
     many = f"{seeds} seeds a design" if seeds > 1 else "one seed a design, which has no interval"

@@ -102,7 +102,11 @@ class Benchmark:
 
     # Prompts of the embedded dataset.
     def synthetic(self, split: Split, pictures: int = 0) -> list[Item]:
-        """The prompts of a split of the embedded dataset, one for each of so many pictures; 0 for all of them."""
+        """The prompts of a split of the embedded dataset, one for each of so many pictures; 0 for all of them.
+
+        Items with a `request` have a true picture, and their pictures count for FID as well: another benchmark with
+        such items changes what FID is computed on.
+        """
         return []
 
     # Prompts from files that a user names.
@@ -130,7 +134,8 @@ class Benchmark:
         return []
 
     def limit(self, config: EvalConfig, last: bool) -> int:
-        """How many prompts a point asks (of the embedded dataset: pictures); 0 for all."""
+        """How many prompts a point asks (of the embedded dataset: pictures), `evaluation.<name>`; 0 for all, which is
+        what a benchmark without such a setting gets."""
         return getattr(config, f"final_{self.name}" if last else self.name, 0)
 
     # Scores.
