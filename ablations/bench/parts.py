@@ -13,7 +13,7 @@ import torch
 from headtohead.config.design import DESIGNS
 from headtohead.config.presets import configure
 from headtohead.config.run_config import RunConfig
-from headtohead.data.synthetic_batches import Steps
+from headtohead.data.synthetic_batches import StepBatch, Steps
 from headtohead.eval.benchmarks.base import BENCHMARKS
 from headtohead.eval.curve_points import score
 from headtohead.eval.curve_points.prompts import prompt_set
@@ -26,9 +26,11 @@ from headtohead.pretrained.loading import shipped
 from headtohead.synthetic.render import render
 from headtohead.synthetic.scenes import draw
 from headtohead.training.lightning_module import DesignModule
+from headtohead.utils.errors import Diverged
 
 BATCH = 128
 Work = Callable[[], Any]
+BatchWork = Callable[[StepBatch], None]
 Part = Callable[[str], tuple[Work, int]]  # takes the device; returns the work of a round, and its pictures
 
 
@@ -162,6 +164,34 @@ METRICS: dict[str, Part] = {
 }  # fmt: skip
 GROUPS = {"foundations": FOUNDATIONS, "designs": DESIGN_PARTS, "metrics": METRICS}
 PARTS = {name: part for group in GROUPS.values() for name, part in group.items()}
+
+
+def trainer_step(parts: Parts, config: RunConfig, device: str) -> tuple[BatchWork, BatchWork]:
+    """Two functions of a batch: its gradients, and a whole optimizer step as a run's trainer does it.
+
+    parts   whose generator is trained
+    config  of the run
+    device  cpu or cuda
+    """
+    net = parts.generator
+    module = DesignModule(net, config, parts.target).to(device).train()
+    module.log = lambda *_, **__: None  # type: ignore[method-assign]  # there is no trainer to log to
+    optimizer = module.configure_optimizers()["optimizer"]
+    optimizer.zero_grad()  # of another training of the same parts
+
+    def backward(batch: StepBatch) -> None:
+        module.training_step(batch, 0).backward()
+
+    def step(batch: StepBatch) -> None:
+        backward(batch)
+        norm = torch.nn.utils.clip_grad_norm_(net.trained().values(), config.train.clip)
+        if not torch.isfinite(norm):
+            raise Diverged(f"the gradient's norm is {float(norm):.4g}")
+        optimizer.step()
+        optimizer.zero_grad()
+        module.average.step(1)
+
+    return backward, step
 
 
 def rounds(work: Callable[[], Any], device: str, seconds: float, least: int = 3) -> list[float]:

@@ -29,25 +29,16 @@ from transformers import (
     SwinConfig,
 )  # fmt: skip
 
+from ablations.bench.gpu.measured import judges
+
 WORDS = ["yes", "no", "is", "there", "a", "dog", "cat", "red", "Answer", "with", "or", "only", "?", "."]
 VISION = ["<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"]
-CHAT = (
-    "{% for m in messages %}<|im_start|>{{m['role']}} {% for c in m['content'] %}{% if c['type'] == 'image' %}"
-    "<|vision_start|><|image_pad|><|vision_end|>{% else %}{{c['text']}}{% endif %}{% endfor %}<|im_end|> {% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant {% endif %}"
-)
 
 
 def mask2former(folder: Path) -> Path:
     torch.manual_seed(0)
-    swin = SwinConfig(
-        image_size=64, embed_dim=12, depths=[1, 1, 1, 1], num_heads=[1, 2, 2, 2], window_size=4,
-        out_features=["stage1", "stage2", "stage3", "stage4"],
-    )  # fmt: skip
-    config = Mask2FormerConfig(
-        backbone_config=swin, feature_size=32, mask_feature_size=32, hidden_dim=32, encoder_feedforward_dim=16,
-        encoder_layers=1, decoder_layers=2, num_attention_heads=2, dim_feedforward=16, num_queries=6, num_labels=80,
-    )  # fmt: skip
+    swin = SwinConfig(**judges.SMALL_SWIN, out_features=["stage1", "stage2", "stage3", "stage4"])
+    config = Mask2FormerConfig(backbone_config=swin, num_labels=judges.CLASSES, **judges.SMALL_MASKS)
     Mask2FormerForUniversalSegmentation(config).save_pretrained(folder)
     return folder
 
@@ -81,7 +72,7 @@ def qwen(folder: Path) -> Path:
         tokenizer_object=inner, unk_token="<unk>", pad_token="<|endoftext|>", eos_token="<|im_end|>",
         additional_special_tokens=words[1:7],
     )  # fmt: skip
-    reads.chat_template = CHAT
+    reads.chat_template = judges.TURN
     text = {
         "vocab_size": len(words), "hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 2,
         "num_attention_heads": 2, "num_key_value_heads": 1, "max_position_embeddings": 512, "bos_token_id": 0,

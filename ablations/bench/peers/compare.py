@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from ablations.bench.parts import wait
+from ablations.bench.parts import trainer_step, wait
 from ablations.bench.peers import checkout, own
 from ablations.bench.peers.reference import Reference
 from headtohead.utils import compute
@@ -45,7 +45,7 @@ def measure(name: str, device: str, seconds: float, folder: Path) -> dict[str, A
         reference = Reference(modules, ours, device, live)
         batches = own.batches(ours, device, live)
         reference.check(next(batches))
-        step, their_step = own.stepper(ours, device), reference.stepper()
+        (_, step), their_step = trainer_step(ours.parts, ours.config, device), reference.stepper()
         first = next(batches)
         flops = {
             "ours": _flops(lambda: step(first)),

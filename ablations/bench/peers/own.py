@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -22,7 +22,6 @@ from headtohead.pretrained.loading import open_clip_models
 from headtohead.pretrained.networks.image_encoders import OpenTower
 from headtohead.synthetic.render import render
 from headtohead.synthetic.scenes import draw
-from headtohead.training.lightning_module import DesignModule
 from headtohead.utils.tensor_shapes import Grid
 
 DESIGN = "clip_flow"
@@ -128,20 +127,3 @@ def batches(own: Own, device: str, live: bool) -> Iterator[StepBatch]:
         x_1 = torch.randn(number, grid.tokens, grid.channels, generator=torch.Generator().manual_seed(0))
     steps = Steps(x_1.cpu(), seed=0, batch=own.batch, start=0, stop=2**31, dense=own.config.data.dense)
     return (StepBatch(batch.captions, batch.x_1.to(device)) for batch in steps)
-
-
-def stepper(own: Own, device: str) -> Callable[[StepBatch], None]:
-    """An optimizer step as a run does it: condition, loss, gradients, weights and their average."""
-    net = own.parts.generator
-    module = DesignModule(net, own.config, own.parts.target).to(device).train()
-    module.log = lambda *_, **__: None  # type: ignore[method-assign]  # there is no trainer to log to
-    optimizer = module.configure_optimizers()["optimizer"]
-
-    def step(batch: StepBatch) -> None:
-        module.training_step(batch, 0).backward()
-        nn.utils.clip_grad_norm_(net.trained().values(), own.config.train.clip)
-        optimizer.step()
-        optimizer.zero_grad()
-        module.average.step(1)
-
-    return step

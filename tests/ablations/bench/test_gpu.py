@@ -22,6 +22,7 @@ from ablations.bench.gpu.lines import FLOW, LIVE_AIM, SWEEP, Line, lines
 from ablations.bench.gpu.measured import judges, training
 from ablations.bench.gpu.rows import Rows
 from ablations.bench.gpu.sizes import Sizes, tiny
+from ablations.bench.parts import BatchWork
 from ablations.plan.one_design import accelerators, cost, frozen
 from headtohead.models import build
 
@@ -159,14 +160,14 @@ def test_judges_have_the_published_sizes(judge: str, millions: float, tmp_path: 
 
 def test_what_does_not_fit_into_memory_is_recorded(here: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A batch of two asks the system for more memory than there is: that row says so, and others are measured."""
-    real = training.stepping
+    real = training.trainer_step
 
-    def greedy(own: Any, config: Any, batches: Any, device: str) -> tuple[Callable[[], None], ...]:
+    def greedy(own: Any, config: Any, device: str) -> tuple[BatchWork, BatchWork]:
         if config.train.batch > 1 and config.compute.compile:
             torch.empty(1 << 60)
-        return real(own, config, batches, device)
+        return real(own, config, device)
 
-    monkeypatch.setattr(training, "stepping", greedy)
+    monkeypatch.setattr(training, "trainer_step", greedy)
     monkeypatch.setattr(command.Bench, "_best", lambda self, line: 2)
     own = [line for line in lines() if line.model == ("single", FLOW) and line.compiled and not line.live]
     monkeypatch.setattr(command, "lines", lambda *_: own)

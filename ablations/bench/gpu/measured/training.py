@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
 from ablations.bench.gpu import models
 from ablations.bench.gpu.lines import AIMS, FAILED, LIVE_AIM, Line
 from ablations.bench.gpu.sizes import Sizes
-from ablations.bench.parts import rate_of, rounds, wait
+from ablations.bench.parts import rate_of, rounds, trainer_step, wait
 from headtohead.config.run_config import RunConfig
-from headtohead.data.synthetic_batches import StepBatch
 from headtohead.models.build import Parts
-from headtohead.training.lightning_module import DesignModule
 from headtohead.utils import compute
-from headtohead.utils.errors import Diverged, one_line
+from headtohead.utils.errors import one_line
 
 SHOWN, STEPS = 15, 2  # operators of a profile, and steps that it covers
 Work = Callable[[], None]
@@ -76,7 +73,9 @@ def measure(line: Line, sizes: Sizes, device: str, peak: float) -> dict[str, Any
     """
     config = sizes.config(line)
     own = built(line, sizes, config, device)
-    backward, step = stepping(own, config, models.batches(own.codec, line.batch, device, encoded=not line.live), device)
+    batches = models.batches(own.codec, line.batch, device, encoded=not line.live)
+    of_batch, step_of = trainer_step(own, config, device)
+    backward, step = (lambda: of_batch(next(batches))), (lambda: step_of(next(batches)))
     with torch.compiler.set_stance("force_eager"):
         flops = compute.flops(backward) / line.batch  # by the rule of runs, of these very prompts
     own.generator.zero_grad()
@@ -95,28 +94,6 @@ def measure(line: Line, sizes: Sizes, device: str, peak: float) -> dict[str, Any
         except Exception as error:  # of a profiler that this machine does not have: the figures stay
             row["profile"] = {FAILED: f"{type(error).__name__}: {one_line(error)}"}
     return row
-
-
-def stepping(own: Parts, config: RunConfig, batches: Iterator[StepBatch], device: str) -> tuple[Work, Work]:
-    """Two functions: gradients of a batch, and a whole step, as a run's trainer does it."""
-    module = DesignModule(own.generator, config, own.target).to(device).train()
-    module.log = lambda *_, **__: None  # type: ignore[method-assign]  # there is no trainer to log to
-    optimizer = module.configure_optimizers()["optimizer"]
-    optimizer.zero_grad()
-
-    def backward() -> None:
-        module.training_step(next(batches), 0).backward()
-
-    def step() -> None:
-        backward()
-        norm = nn.utils.clip_grad_norm_(own.generator.trained().values(), config.train.clip)
-        if not torch.isfinite(norm):
-            raise Diverged(f"the gradient's norm is {float(norm):.4g}")
-        optimizer.step()
-        optimizer.zero_grad()
-        module.average.step(1)
-
-    return backward, step
 
 
 def spent(flops: float, batch: int, times: list[float], peak: float) -> dict[str, float]:
