@@ -69,21 +69,22 @@ class Vae(nn.Module):
 
     def encode(self, pictures: Tensor) -> Tensor:
         """(B, 3, H, W) in [0, 1] -> (B, c, h, w)."""
-        parts = self._parts(pictures, pictures[0, 0].numel())
+        parts = self._parts(pictures, 1)
         mean = torch.cat([self.model.encode(part * 2 - 1).latent_dist.mean for part in parts])
         return (mean - self._shift()) * self._scale()
 
     def decode(self, latents: Tensor) -> Tensor:
         """(B, c, h, w) -> (B, 3, H, W) in [0, 1]."""
         raw = latents / self._scale() + self._shift()
-        parts = self._parts(raw, raw[0, 0].numel() * self.factor**2)
+        parts = self._parts(raw, self.factor)
         pictures = torch.cat([self.model.decode(part).sample for part in parts])
         return (pictures / 2 + 0.5).clamp(0, 1)
 
-    def _parts(self, x: Tensor, pixels: int) -> tuple[Tensor, ...]:
-        """A batch whose pictures have so many pixels each, in parts of a size that is fast here."""
-        small = x.device.type == "cpu" and not torch.is_grad_enabled()
-        return x.split(max(1, CPU_PIXELS // pixels)) if small and len(x) else (x,)
+    def _parts(self, x: Tensor, side: int) -> tuple[Tensor, ...]:
+        """A batch (B, c, h, w) in parts that are fastest; each of its values stands for side x side pixels."""
+        if x.device.type != "cpu" or torch.is_grad_enabled():
+            return (x,)
+        return x.split(max(1, CPU_PIXELS // (x.shape[-2:].numel() * side**2)))
 
     def _scale(self) -> float:
         return float(self.model.config["scaling_factor"])
