@@ -152,7 +152,7 @@ def _floored(own: Sweep) -> str:
 
 
 def last(own: Sweep, ranking: Ranking) -> Table:
-    note = "Steadier than the final point; points on the way ask fewer prompts than the last."
+    note = "It varies less than the final point does. Points before the last ask fewer prompts."
     return _scores(own, ranking, f"Mean of the last {LAST} points", _late, note)
 
 
