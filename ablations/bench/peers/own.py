@@ -4,25 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-import open_clip
 import torch
 from torch import nn
 
-from ablations.bench import paper_scale
+from ablations.bench.gpu import models
+from headtohead.config import presets
 from headtohead.config.presets import configure
 from headtohead.config.run_config import SHIPPED, RunConfig
 from headtohead.data.synthetic_batches import STREAM, StepBatch, Steps
 from headtohead.models import build
 from headtohead.models.build import Parts
-from headtohead.pretrained.image_tokens import ClipCodec
-from headtohead.pretrained.loading import open_clip_models
-from headtohead.pretrained.networks.image_encoders import OpenTower
 from headtohead.synthetic.render import render
 from headtohead.synthetic.scenes import draw
-from headtohead.utils.tensor_shapes import Grid
 
 DESIGN = "clip_flow"
 QUERIES = 64  # the reference reads as many states behind a prompt, whatever its setting n_query says
@@ -95,20 +91,9 @@ def config_of(device: str) -> RunConfig:
 def made(device: str) -> Own:
     """The shipped models at micro scale; at `single` scale their architectures with random weights."""
     config = config_of(device)
-    shipped = config.foundations.clip == SHIPPED
-    return Own(config, build.assemble(config, device) if shipped else _random(config, device))
-
-
-def _random(config: RunConfig, device: str) -> Parts:
-    """Published architectures; nothing is decoded."""
-    given = config.foundations
-    named = open_clip_models.architecture(given.clip, "foundations.clip")
-    visual: Any = open_clip.create_model(named, load_weights=False, device=device).visual
-    tower = OpenTower(visual, given.clip_side).to(device).eval().requires_grad_(False)
-    grid = Grid(given.clip_side, given.clip_side, tower.width)
-    size = paper_scale.Size(1, config.compute.precision, tokens=0, square=0)
-    net = paper_scale.generator(config, size, device, grid)
-    return Parts(ClipCodec(tower, cast(Any, None), grid, "random", tower.picture), net)
+    if config.foundations.clip == SHIPPED:
+        return Own(config, build.assemble(config, device))
+    return Own(config, models.parts(config, presets.decoder(config.scale), device, encoder=True))
 
 
 def batches(own: Own, device: str, live: bool) -> Iterator[StepBatch]:
