@@ -44,6 +44,7 @@ def runs(own: list[Run]) -> Table:
         "commit": lambda r: r.state.get("commit"),
         "data": lambda r: _data(r.state["data"]) if "data" in r.state else None,
         "last exam": lambda r: max(r.exams().items(), default=(0, None))[1],
+        "computed in": lambda r: _precision(r) or None,
         "machine": lambda r: _machine(r.state["machine"]) if "machine" in r.state else None,
     }
     cells = {name: [pick(r) for r in own] for name, pick in columns.items()}
@@ -73,6 +74,12 @@ def _machine(m: dict[str, Any]) -> str:
     return f"{m.get('name')} ({m.get('device')}, {m.get('threads')} of {m.get('cores')} cores)"
 
 
+def _precision(run: Run) -> str:
+    """What a run computed in; a run that went on elsewhere may name two. Older records hold the setting alone."""
+    found = run.state.get("precision", run.config.get("compute", {}).get("precision", ""))
+    return ", then ".join(found) if isinstance(found, list) else str(found)
+
+
 def packages(own: list[Run]) -> list[str]:
     """Versions of packages; if they differ, with the runs that have them."""
     by = _by(own, _versions)
@@ -82,10 +89,11 @@ def packages(own: list[Run]) -> list[str]:
 
 
 def differing(own: list[Run]) -> list[str]:
-    """A line if runs have different commits, and one if they ran on different machines."""
+    """A line for each of commits, machines and precisions that is not the same for all runs."""
     parts: dict[str, Callable[[Run], str]] = {
         "commits": lambda r: str(r.state.get("commit") or ""),
         "machines": lambda r: _machine(r.state["machine"]) if "machine" in r.state else "",
+        "precisions": _precision,
     }
     values = {name: _by(own, pick) for name, pick in parts.items()}
     return [

@@ -24,6 +24,7 @@ _POINTS = {"every": 3200, "geneval": 138, "dpg": 133, "fid": 1000, "batch": 8}
 PRESETS: dict[str, dict[str, Any]] = {
     "micro": {
         "query": {"number": 16, "groups": 4},
+        "compute": {"precision": "bf16"},
         "head": {"dit": {"dim": 256, "layers": 4, "heads": 8, "kv_heads": 2, "multiple_of": 64}},
         "train": {"steps": 1600, "batch": 64, "lr": 4e-3, "warmup": 100},
         "evaluation": {"every": 200, "geneval": 120, "dpg": 120},

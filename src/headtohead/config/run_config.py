@@ -79,7 +79,7 @@ class TrainConfig:
 class ComputeConfig:
     """Performance settings; they do not change what is computed. The number of devices is not a setting of a run."""
 
-    precision: Literal["float32", "bf16"] = "float32"  # of the forward pass; weights stay in single precision
+    precision: Literal["float32", "bf16"] = "float32"  # of the products; bf16 where the device is fast in it
     micro_batch: Zero = 0  # pictures a device takes at once, until its share of a batch is done; 0 = all of them
     checkpointing: bool = False  # the head's activations are computed again for the backward pass
     compile: bool = False  # the head's blocks, each by itself

@@ -26,7 +26,7 @@ from headtohead.utils import files
 from headtohead.utils.files import fingerprint
 
 STREAM = 101  # seed of every run's training pictures; pretrained models use other ones
-AT_ONCE = 256
+AT_ONCE = 64  # pictures; more of them leave a CPU's cache
 Encode = Callable[[Tensor], Tensor]
 
 
@@ -64,7 +64,7 @@ def encoded(source: Source, encode: Encode, folder: Path, device: str, say: Call
             index = np.arange(start, min(start + AT_ONCE, source.pictures))
             some = encode(render(draw(STREAM, index), device)).cpu()
             parts.append(some.to(source.dtype) if some.is_floating_point() else some)
-            if (start // AT_ONCE) % 16 == 15:
+            if (start // AT_ONCE) % 64 == 63:
                 say(f"  {start + len(index):,} of {source.pictures:,}")
         folder.mkdir(parents=True, exist_ok=True)
         with files.beside(path) as part:

@@ -1,18 +1,42 @@
 """The query encoder: prompt and learnable queries through the language model, [C; Q]; what comes out at Q conditions.
 
 A causal prompt does not see the queries behind it. With a frozen backbone its keys and values are therefore computed
-once, without gradient, and only the query positions with it: the same numbers for a fraction of the work.
+once, without gradient, and only the query positions with it: the same numbers for a fraction of the work. The prompt's
+pass ends at the last layer's keys and values, as nothing reads what the prompt's positions would become behind them.
 """
 
 from __future__ import annotations
 
+import contextlib
+from typing import Any
+
 import torch
 from torch import Tensor, nn
-from transformers import LlamaForCausalLM
+from torch.distributed.fsdp import FSDPModule
+from transformers import DynamicCache, LlamaForCausalLM
 
 from headtohead.config.run_config import QueryConfig
 from headtohead.pretrained.language_model import Encode
 from headtohead.utils.tensor_shapes import Condition
+
+
+class _Complete(Exception):
+    """The keys and values of all layers are there."""
+
+
+class _Prompt(DynamicCache):  # type: ignore[misc]
+    """Keys and values of a prompt; ends the pass that computes them as soon as the last layer's are there."""
+
+    def __init__(self, config: Any, whole: bool) -> None:
+        super().__init__(config=config)
+        self.last = None if whole else config.num_hidden_layers - 1
+
+    def update(self, key_states: Tensor, value_states: Tensor, layer_idx: int, *args: Any, **more: Any) -> Any:
+        out = super().update(key_states, value_states, layer_idx, *args, **more)
+        if layer_idx == self.last:
+            self.last = None
+            raise _Complete
+        return out
 
 
 class QueryEncoder(nn.Module):
@@ -73,8 +97,10 @@ class QueryEncoder(nn.Module):
 
     def _prompt_once(self, ids: Tensor, mask: Tensor) -> Tensor:
         """C without gradient into a cache, then Q behind it."""
-        with torch.no_grad():
-            cache = self.model.model(input_ids=ids, attention_mask=mask, use_cache=True).past_key_values
+        sharded = any(isinstance(part, FSDPModule) for part in self.model.modules())  # its layers have to end
+        cache = _Prompt(self.model.config, whole=sharded)
+        with torch.no_grad(), contextlib.suppress(_Complete):
+            self.model.model(input_ids=ids, attention_mask=mask, past_key_values=cache, use_cache=True)
         queries, both, positions = self._behind(mask)
         out = self.model.model(
             inputs_embeds=queries, attention_mask=both, position_ids=positions, past_key_values=cache, use_cache=True

@@ -17,7 +17,7 @@ from headtohead.data.synthetic_batches import StepBatch
 from headtohead.models.generator import Generator
 from headtohead.models.objectives.noise import Rows, StepDraws
 from headtohead.pretrained.making.loop import warm_cosine
-from headtohead.utils.compute import autocast
+from headtohead.utils.compute import autocast, products
 from headtohead.utils.errors import Diverged
 from headtohead.utils.tensor_shapes import Target
 
@@ -101,6 +101,10 @@ class Learner(L.LightningModule, Generic[N]):
 
     def on_before_backward(self, loss: Tensor) -> None:
         self._lost = self._lost + loss.detach()
+
+    def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
+        with products(self.compute.precision, self.device):
+            super().backward(loss, *args, **kwargs)
 
     def configure_gradient_clipping(self, optimizer: Any, *_: Any, **__: Any) -> None:
         """Last hook before the optimizer step: abort on a non-finite loss or gradient."""

@@ -124,6 +124,7 @@ def _train(run: RunContext, config: RunConfig, cache: Path, log: loggers.Loggers
         "peak_mb": round(curves.peak),
         **evaluator.about,
         **data.about(),
+        "precision": curves.precisions,
         "processes": training.trainer.world_size,
         **describe(run.device),
         **({"plugins": plugins.loaded()} if plugins.loaded() else {}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import resource
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
 
 PACKAGES = ("torch", "lightning", "transformers", "diffusers", "open_clip_torch")
@@ -104,11 +107,67 @@ def flops(work: Callable[[], Any]) -> float:
     return float(counted.get_total_flops())
 
 
+BF16 = "HEADTOHEAD_BF16"  # "exact" computes bf16 on any CPU: slower than single precision where it has no such units
+_UNITS = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")  # of CPUs that multiply bf16, as torch names them
+
+
+def computed_in(precision: str, device: torch.device | str) -> str:
+    """The precision in which a device computes: float32 instead of bf16 where that would be slower.
+
+    precision  as set: float32 or bf16
+    device     of the computation
+    """
+    return "bf16" if precision == "bf16" and (fast_bf16(device) or exact_bf16(device)) else "float32"
+
+
+def fast_bf16(device: torch.device | str) -> bool:
+    kind = torch.device(device).type
+    if kind == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    has = torch.cpu.get_capabilities()
+    return kind != "cpu" or any(has.get(unit) for unit in _UNITS)
+
+
+def exact_bf16(device: torch.device | str) -> bool:
+    """Whether bf16 is asked for on a CPU without units for it."""
+    return os.environ.get(BF16) == "exact" and not fast_bf16(device)
+
+
 def autocast(precision: str, device: torch.device | str) -> AbstractContextManager[Any]:
     """Autocast for training, sampling and held-out losses; weights stay in single precision.
 
-    precision  float32 or bf16
+    precision  as set: float32 or bf16; see `computed_in`
     device     of the computation
     """
-    kind = torch.device(device).type
-    return torch.autocast(kind, torch.bfloat16, enabled=precision == "bf16")
+    kind, own = torch.device(device).type, contextlib.ExitStack()
+    bf16 = computed_in(precision, device) == "bf16"
+    own.enter_context(products(precision, device))
+    if (
+        bf16 and kind == "cpu" and torch.is_grad_enabled()
+    ):  # the fused kernel's gradient is slower in bf16 than in float32
+        own.enter_context(sdpa_kernel(SDPBackend.MATH))
+    own.enter_context(torch.autocast(kind, torch.bfloat16, enabled=bf16))
+    return own
+
+
+def products(precision: str, device: torch.device | str) -> AbstractContextManager[Any]:
+    """Products of matrices for a backward pass, which is outside of `autocast`; arguments as there."""
+    exact = precision == "bf16" and exact_bf16(device)
+    return ExactBf16() if exact else contextlib.nullcontext()
+
+
+class ExactBf16(TorchDispatchMode):
+    """Products of bf16 matrices on a CPU without units for them: in single precision, then rounded to bf16.
+
+    That is what such units compute, except for the order of the sums; torch's own code for such CPUs takes a hundred
+    times as long.
+    """
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in _PRODUCTS and args[0].dtype == torch.bfloat16:
+            out = func(*(x.float() if isinstance(x, torch.Tensor) else x for x in args), **(kwargs or {}))
+            return out.bfloat16()
+        return func(*args, **(kwargs or {}))
+
+
+_PRODUCTS = {getattr(torch.ops.aten, name).default for name in ("mm", "bmm", "addmm", "baddbmm", "convolution")}

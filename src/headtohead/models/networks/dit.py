@@ -34,6 +34,13 @@ class Prepared:
     blocks: Sequence[KeysValues]
 
 
+class RMSNorm(nn.RMSNorm):
+    """In the weight's type, as CUDA's autocast computes it anyway: a CPU has no fused kernel for mixed types."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.to(self.weight.dtype))
+
+
 class Attention(nn.Module):
     """Self-attention over the grid plus cross-attention to the condition, scaled by a gate that is 0 at first."""
 
@@ -45,7 +52,7 @@ class Attention(nn.Module):
         self.cross_q = nn.Linear(c.dim, c.dim, bias=False)
         self.cross_kv = nn.Linear(condition_dim, 2 * c.kv_heads * d, bias=False)
         self.out = nn.Linear(c.dim, c.dim, bias=False)
-        self.norms = nn.ModuleDict({n: nn.RMSNorm(d, EPS) for n in ("q", "k", "cross_q", "cross_k")})
+        self.norms = nn.ModuleDict({n: RMSNorm(d, EPS) for n in ("q", "k", "cross_q", "cross_k")})
         self.gate = nn.Parameter(torch.zeros(c.heads))
 
     def _split(self, x: Tensor, heads: int) -> Tensor:
@@ -87,9 +94,9 @@ class Block(nn.Module):
         self.attention = Attention(c, condition_dim)
         self.mlp = SwiGlu(c.dim, c.hidden)
         self.norms = nn.ModuleDict(
-            {n: nn.RMSNorm(c.dim, EPS) for n in ("before_attention", "after_attention", "before_mlp", "after_mlp")}
+            {n: RMSNorm(c.dim, EPS) for n in ("before_attention", "after_attention", "before_mlp", "after_mlp")}
         )
-        self.condition_norm = nn.RMSNorm(condition_dim, EPS)
+        self.condition_norm = RMSNorm(condition_dim, EPS)
         self.modulate = nn.Linear(c.modulation_dim, 4 * c.dim)
         nn.init.zeros_(self.modulate.weight)
         nn.init.zeros_(self.modulate.bias)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from headtohead.utils import files
+from headtohead.utils import compute, files
 
 Loss = Callable[[nn.Module, int, str], dict[str, Tensor]]  # (model, step, device) -> named terms; "loss" is their sum
 
@@ -84,7 +84,7 @@ def fit(
     """
     model = model.to(device).train()
     trained = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(trained, budget.lr, budget.betas, weight_decay=budget.weight_decay)
+    optimizer = torch.optim.AdamW(trained, budget.lr, budget.betas, weight_decay=budget.weight_decay, fused=True)
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(budget.ema), use_buffers=True)
     state_path, step, seconds, history = work / f"{name}.pt", 0, 0.0, list[dict[str, float]]()
     if state_path.exists():
@@ -95,16 +95,17 @@ def fit(
         step, seconds, history = state["step"], state["seconds"], state["history"]
         if step < budget.steps:
             say(f"{name}: resuming at step {step}")
-    begun = step
+    begun, precision = step, "bf16" if budget.bf16 else "float32"
     saved = printed = started = time.monotonic()
     while step < budget.steps:
         torch.manual_seed(seed * 1_000_003 + step)
         for group in optimizer.param_groups:
             group["lr"] = budget.lr * rate(budget, step)
-        with torch.autocast(device, torch.bfloat16, enabled=budget.bf16):
+        with compute.autocast(precision, device):
             terms = loss(model, step, device)
         optimizer.zero_grad(set_to_none=True)
-        terms["loss"].backward()
+        with compute.products(precision, device):
+            terms["loss"].backward()
         nn.utils.clip_grad_norm_(trained, budget.clip)
         optimizer.step()
         average.update_parameters(model)

@@ -17,7 +17,7 @@ from headtohead.training.callbacks.progress import Progress, beside
 from headtohead.training.callbacks.stop import stepped
 from headtohead.training.lightning_module import DesignModule
 from headtohead.training.resume import Training
-from headtohead.utils.compute import peak_mb
+from headtohead.utils import compute
 
 
 class Curves(L.Callback):
@@ -41,6 +41,7 @@ class Curves(L.Callback):
         self.config, self.evaluator, self.flops = config, evaluator, flops
         self.save, self.run, self.progress = training.save, training.run, progress
         self.training = self.measuring = self.peak = 0.0  # seconds, seconds, MB
+        self.precisions = [compute.computed_in(config.compute.precision, evaluator.device)]  # of this run so far
         self.pending = 0  # step of a point whose state is saved and whose scores may not be recorded
         self._since, self._saving_before = time.monotonic(), 0.0
 
@@ -70,7 +71,7 @@ class Curves(L.Callback):
                 self._measure(trainer, module, step, last)
         self.pending = 0
         self.measuring += time.monotonic() - started
-        self.peak = max(self.peak, peak_mb(self.evaluator.device))
+        self.peak = max(self.peak, compute.peak_mb(self.evaluator.device))
 
     def _measure(self, trainer: L.Trainer, module: DesignModule, step: int, last: bool) -> None:
         folder, e = self.run.recorder.folder, self.config.evaluation
@@ -100,11 +101,15 @@ class Curves(L.Callback):
 
     def state_dict(self) -> dict[str, Any]:
         own = {"training": self.training, "measuring": self.measuring, "peak": self.peak}
-        return {**own, "owed": self.pending, "keeping": self.keeping}
+        return {**own, "precisions": self.precisions, "owed": self.pending, "keeping": self.keeping}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         own = dict(state_dict)
         self._saving_before, self.pending = own.pop("keeping", 0.0), own.pop("owed", 0)
+        before, now = own.pop("precisions", [self.config.compute.precision]), self.precisions
+        if now[0] not in before:
+            self.run.say(f"computing in {now[0]} on this machine; the steps before were in {', '.join(before)}")
+        self.precisions = list(dict.fromkeys([*before, *now]))
         vars(self).update(own)
 
     @property
