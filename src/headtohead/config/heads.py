@@ -86,6 +86,8 @@ class DitConfig(DenoiserConfig):
     kv_heads: int
     multiple_of: int = 256  # the SwiGLU's width is 8/3 of dim, rounded up to this
     modulation: int = 1024  # at most; the width of time and pooled condition
+    placed: bool = False  # whether queries of cross-attention carry the rotary positions of their tokens
+    connector: bool = False  # two layers between the language model's states and the head
 
     def __post_init__(self) -> None:
         if self.dim % self.heads or self.heads % self.kv_heads:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cmath
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -62,9 +63,10 @@ def test_attention_agrees_with_a_slow_reference() -> None:
     assert torch.allclose(attention(x, cross, angle)[0], attention.out(rows.flatten(1)), atol=1e-5)
 
 
-def test_it_begins_as_zero_and_every_weight_learns() -> None:
+@pytest.mark.parametrize("c", [CONFIG, replace(CONFIG, placed=True, connector=True)])
+def test_it_begins_as_zero_and_every_weight_learns(c: DitConfig) -> None:
     torch.manual_seed(0)
-    net = Dit(CONFIG, GRID, 6)
+    net = Dit(c, GRID, 6)
     x, t, condition = torch.randn(2, 6, 5), torch.rand(2), Condition(torch.randn(2, 3, 6))
     assert net(x, t, condition).abs().max() == 0
     optimizer = torch.optim.SGD(net.parameters(), 0.5)
@@ -89,22 +91,35 @@ def test_position_time_and_condition_all_matter() -> None:
     assert not torch.allclose(out[:, order], net(x[:, order], t, Condition(states)), atol=1e-3)
 
 
-def test_a_prepared_condition_gives_the_same_velocity_and_is_read_once() -> None:
+def test_placed_queries_ask_by_position() -> None:
+    """With equal tokens everywhere, cross-attention gives every position the same answer, or each its own."""
     torch.manual_seed(0)
-    net = Dit(CONFIG, GRID, 6)
+    condition, angle = torch.randn(1, 3, 6), dit.angles(GRID, 8)
+    for placed in (False, True):
+        attention = Attention(replace(CONFIG, placed=placed), 6)
+        attention.gate.data.fill_(1.0)
+        attention.kv.weight.data.zero_()  # nothing of self-attention
+        out = attention(torch.ones(1, GRID.tokens, 32), attention.keys_values(condition), angle)
+        assert torch.allclose(out[0, 0], out[0, 1], atol=1e-6) is not placed
+
+
+@pytest.mark.parametrize("connector", [False, True])
+def test_a_prepared_condition_gives_the_same_velocity_and_is_read_once(connector: bool) -> None:
+    torch.manual_seed(0)
+    net = Dit(replace(CONFIG, connector=connector), GRID, 6)
     for p in net.parameters():
         torch.nn.init.normal_(p, std=0.3)
     x, condition = torch.randn(2, 6, 5), Condition(torch.randn(2, 3, 6))
     reads: list[str] = []
     for name, part in net.named_modules():
-        if name.endswith(("condition_norm", "cross_kv", "cross_k", "pooled")):
+        if name.endswith(("condition_norm", "cross_kv", "cross_k", "pooled", "connector.0")):
             part.register_forward_hook(lambda *_, name=name: reads.append(name))
     expected = [net(x, t, condition) for t in torch.rand(3, 2, generator=torch.Generator().manual_seed(1))]
-    assert len(reads) == 3 * (3 * CONFIG.layers + 1)
+    assert len(reads) == 3 * (3 * CONFIG.layers + 1 + connector)
     reads.clear()
     prepared = net.prepare(condition)
     once = [net(x, t, prepared) for t in torch.rand(3, 2, generator=torch.Generator().manual_seed(1))]
-    assert len(reads) == 3 * CONFIG.layers + 1
+    assert len(reads) == 3 * CONFIG.layers + 1 + connector
     assert all(torch.equal(a, b) for a, b in zip(once, expected, strict=True))
 
 

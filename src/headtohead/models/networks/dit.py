@@ -2,6 +2,9 @@
 
 x_t (B, N, D), t (B,), condition (B, Q, W) -> velocity (B, N, D)
 
+As the settings say, the queries of cross-attention carry the positions of their tokens, as the reference code has it,
+and a connector of two layers lies between the language model's states and the blocks.
+
 A sampler evaluates the network many times under one condition. What depends on the condition alone, `prepare` computes
 once: the keys and values of every block's cross-attention, and the pooled condition.
 """
@@ -47,6 +50,7 @@ class Attention(nn.Module):
     def __init__(self, c: DitConfig, condition_dim: int) -> None:
         super().__init__()
         self.heads, self.kv_heads, d = c.heads, c.kv_heads, c.dim // c.heads
+        self.placed = c.placed
         self.q = nn.Linear(c.dim, c.dim, bias=False)
         self.kv = nn.Linear(c.dim, 2 * c.kv_heads * d, bias=False)
         self.cross_q = nn.Linear(c.dim, c.dim, bias=False)
@@ -72,6 +76,8 @@ class Attention(nn.Module):
         k = rotate(self.norms["k"](self._split(k, self.kv_heads)), angle)
         own = self._attend(q, k, self._split(v, self.kv_heads))
         cross_q = self.norms["cross_q"](self._split(self.cross_q(x), self.heads))
+        if self.placed:
+            cross_q = rotate(cross_q, angle)
         other = self._attend(cross_q, *cross)
         both = own + self.gate.tanh()[:, None, None] * other
         return self.out(both.transpose(1, 2).flatten(2))
@@ -141,6 +147,8 @@ class Dit(nn.Module):
         """
         super().__init__()
         self.grid, self.checkpointing = grid, False
+        self.connector = connector(condition_dim, c.dim) if c.connector else nn.Identity()
+        condition_dim = c.dim if c.connector else condition_dim
         self.embed = nn.Linear(grid.channels, c.dim)
         self.time = nn.Sequential(
             nn.Linear(TIME_CHANNELS, c.modulation_dim), nn.SiLU(), nn.Linear(c.modulation_dim, c.modulation_dim)
@@ -156,7 +164,7 @@ class Dit(nn.Module):
         self.register_buffer("angle", angles(grid, c.dim // c.heads), persistent=False)
 
     def prepare(self, condition: Condition) -> Prepared:
-        states = condition.states
+        states = self.connector(condition.states)
         blocks = cast("list[Block]", list(self.blocks))
         return Prepared(self.pooled(states.mean(1)), [block.prepare(states) for block in blocks])
 
@@ -167,7 +175,8 @@ class Dit(nn.Module):
         if isinstance(condition, Prepared):
             pooled, inputs = condition.pooled, condition.blocks
         else:
-            pooled, inputs = self.pooled(condition.states.mean(1)), [condition.states] * len(self.blocks)
+            states = self.connector(condition.states)
+            pooled, inputs = self.pooled(states.mean(1)), [states] * len(self.blocks)
         modulation = self.time(time_features(t).to(x)) + pooled
         for block, read in zip(self.blocks, inputs, strict=True):
             if self.checkpointing and torch.is_grad_enabled():
@@ -176,6 +185,11 @@ class Dit(nn.Module):
                 x = block(x, read, modulation, self.angle)
         x = self.last_norm(x) * (1 + self.last_scale(F.silu(modulation))[:, None])
         return self.last(x)
+
+
+def connector(width: int, dim: int) -> nn.Sequential:
+    """The language model's states (..., width) in the head's own terms (..., dim); without a prompt, too, one state."""
+    return nn.Sequential(nn.Linear(width, dim), nn.GELU(), nn.Linear(dim, dim), RMSNorm(dim, EPS))
 
 
 BASE = 10_000.0
