@@ -129,7 +129,7 @@ check: $(READY)  ## Lint, types and floors, in seconds
 	@$(VENV)/bin/lint-imports --no-logo
 
 test: check  ## All checks and the tests
-	@$(PY) -m pytest -m "not slow" -n "$${JOBS:-auto}" --dist loadfile
+	@$(PY) -m pytest -m "not slow" -n "$${JOBS:-auto}" --dist loadfile --no-loadscope-reorder
 
 test-slow: $(READY)  ## The tests that need minutes or services
 	-@$(PY) -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[wandb,postgres,dashboard]'

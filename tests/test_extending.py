@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
-from plugin_file import PAGE, blocks, write
+import forked
+from plugin_file import blocks, write
 from small import SMALL
 
 SET = [f"{key}={value}" for key, value in SMALL.items() if not key.startswith("head.")] + ["head.hidden=48"]
 
 
 def run(words: list[str], folder: Path, code: int = 0) -> str:
-    paths = os.pathsep.join([str(PAGE.parents[1] / "src"), str(PAGE.parents[1])])
-    environment = {**os.environ, "PYTHONPATH": paths, "HEADTOHEAD_PLUGINS": "", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, *words], cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == code, done.stdout + done.stderr
-    return done.stdout + done.stderr
+    m, module, *more = words
+    assert m == "-m"
+    done = forked.run(module, more, folder, {"HEADTOHEAD_PLUGINS": "", "OMP_NUM_THREADS": "1"})
+    assert done.returncode == code, done.stdout
+    return done.stdout
 
 
 def test_the_pages_plugin_plans_trains_and_is_reported(tmp_path: Path) -> None:

@@ -24,11 +24,6 @@ from headtohead.training.run import train
 CONFIG = configure("vae_flow", overrides=SMALL)  # 6 steps, a point every 3
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
 def take_over(folder: Path, **more: Any) -> None:
     told = {"host": "elsewhere", "pid": 1, "place": "another", "started": 1.0, **more}
     (folder / "claims" / "0002.json").write_text(json.dumps(told))

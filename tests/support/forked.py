@@ -6,12 +6,21 @@ commands themselves start fresh interpreters, which can use a GPU; tests of that
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import runpy
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable
 from multiprocessing import reduction
 from multiprocessing.context import ForkServerContext, ForkServerProcess
+from pathlib import Path
 from typing import Any
 
+from headtohead.utils import processes
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # read on import: no test waits for a network
 IMPORTED = ["headtohead.training.run", "headtohead.eval.rescore", "ablations.sweep.command", "ablations.report.build"]
 
 
@@ -46,3 +55,24 @@ def start(work: Callable[..., Any], *args: Any, env: dict[str, str] | None = Non
     process = FORKS.Process(target=work, args=args, env=env)
     process.start()
     return process
+
+
+def run(module: str, words: list[str], folder: Path, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """What `python -m module words` does in a folder, with `env` added to the environment; output and errors as one.
+
+    Its own processes are forks too.
+    """
+    with tempfile.NamedTemporaryFile() as said:
+        process = start(_command, module, words, folder, said.name, env=env)
+        process.join()
+        return subprocess.CompletedProcess([module, *words], process.exitcode or 0, Path(said.name).read_text())
+
+
+def _command(module: str, words: list[str], folder: Path, said: str) -> None:
+    output = os.open(said, os.O_WRONLY | os.O_APPEND)
+    for number in (1, 2):
+        os.dup2(output, number)
+    os.chdir(folder)
+    sys.argv = [module, *words]
+    processes.SPAWN = multiprocessing.get_context("fork")  # type: ignore[assignment]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)

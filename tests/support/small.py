@@ -7,9 +7,9 @@ from headtohead.config.heads import HEADS
 
 SMALL = {
     "head.dim": 32, "head.layers": 2, "head.heads": 2, "head.kv_heads": 1, "head.multiple_of": 32,
-    "train.steps": 6, "train.batch": 16, "train.warmup": 2, "train.lr": 3e-3, "data.pictures": 64,
-    "evaluation.every": 3, "evaluation.geneval": 24, "evaluation.dpg": 6, "evaluation.final_geneval": 24,
-    "evaluation.final_dpg": 6, "evaluation.diverse": 2, "evaluation.held_out": 8, "sampling.steps": 2,
+    "train.steps": 6, "train.batch": 8, "train.warmup": 2, "train.lr": 3e-3, "data.pictures": 32, "query.groups": 2,
+    "evaluation.every": 3, "evaluation.geneval": 12, "evaluation.dpg": 3, "evaluation.final_geneval": 12,
+    "evaluation.final_dpg": 3, "evaluation.diverse": 1, "evaluation.held_out": 8, "sampling.steps": 2,
 }  # fmt: skip
 LINEAR = {key: value for key, value in SMALL.items() if not key.startswith("head.")}  # of heads without settings
 

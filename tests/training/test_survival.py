@@ -39,11 +39,6 @@ CONFIG = configure("vae_flow", overrides=SMALL)  # 6 steps, a point every 3
 Step = Callable[[DesignModule, Any, int], torch.Tensor]
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
 def go(folder: Path, cache: Path, config: RunConfig = CONFIG) -> None:
     train(config, folder, cache, device="cpu", say=print)
 
@@ -60,10 +55,9 @@ def made(folder: Path) -> tuple[Any, ...]:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> tuple[Any, ...]:
-    folder = tmp_path_factory.mktemp("whole") / "run"
-    go(folder, cache)
-    return made(folder)
+def whole(finished: Path) -> tuple[Any, ...]:
+    """What the run leaves that never stopped."""
+    return made(finished)
 
 
 @contextmanager
@@ -191,10 +185,10 @@ def test_a_run_goes_on_as_itself_only(
         go(folder, cache)
     path = folder / "config.json"
     told = path.read_text()
-    path.write_text(told.replace('"lr": 0.003', '"lr": 0.004').replace('"batch": 16', '"batch": 8'))
+    path.write_text(told.replace('"lr": 0.003', '"lr": 0.004').replace('"batch": 8', '"batch": 4'))
     assert main([str(folder), "--cache", str(cache), "--device", "cpu"]) == 2
     said = capsys.readouterr().err.strip().splitlines()[-1]
-    assert "config.train.batch: 16 there, 8 here, config.train.lr: 0.003 there, 0.004 here" in said
+    assert "config.train.batch: 8 there, 4 here, config.train.lr: 0.003 there, 0.004 here" in said
     path.write_text(told)
     with monkeypatch.context() as patch:
         patch.setattr(TrainingData, "fingerprint", property(lambda self: "other data"))

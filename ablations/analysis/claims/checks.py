@@ -50,7 +50,8 @@ class Check(Protocol):
 
 def cell_of(cells: Sequence[Cell], design: str) -> Cell:
     """The cell with a design's axes, preferably without varied settings."""
-    same = [c for c in cells if c.axes == asdict(DESIGNS.find(design, "claim"))]
+    axes = asdict(DESIGNS.find(design, "claim"))
+    same = [c for c in cells if c.axes == axes]
     plain = [c for c in same if not c.varied]
     for found in ([c for c in plain if c.name == design], plain, same):
         if len(found) == 1:

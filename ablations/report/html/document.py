@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 HERE = Path(__file__).parent / "assets"
@@ -28,6 +29,13 @@ def page(template: str, data: Any, styles: tuple[str, ...], scripts: tuple[str, 
         "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; "
         f"style-src '{_hash(style)}'; script-src '{_hash(script)}'"
     )
+    return _compiled(template).render(
+        policy=Markup(policy), style=Markup(style), script=Markup(script), data=embedded(data), **shown
+    )
+
+
+@cache
+def _compiled(template: str) -> Template:
     made = Environment(
         loader=FileSystemLoader(HERE),
         autoescape=True,
@@ -35,9 +43,7 @@ def page(template: str, data: Any, styles: tuple[str, ...], scripts: tuple[str, 
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return made.get_template(template).render(
-        policy=Markup(policy), style=Markup(style), script=Markup(script), data=embedded(data), **shown
-    )
+    return made.get_template(template)
 
 
 def embedded(data: Any) -> Markup:

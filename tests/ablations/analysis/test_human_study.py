@@ -77,6 +77,7 @@ def test_pairs_are_of_one_prompt_and_seed(sweep: Path) -> None:
     assert sorted({p["prompt"] for p in key["pairs"].values()}) == sorted(PROMPTS)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_answers_stand_in_the_report(sweep: Path) -> None:
     for rater in ("Ann", "Bob", "Cy", "Di"):
         save(sweep, rater, 0.75)
@@ -124,6 +125,7 @@ def test_damaged_answers_are_one_line(key: str, value: Any, says: str, sweep: Pa
         read(path, keys(sweep))
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_what_cannot_be_counted_is_said_and_the_rest_counts(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
     save(sweep, "Ann", 0.75)
     shutil.copy(sweep / "answers" / "Ann.json", sweep / "answers" / "again.json")

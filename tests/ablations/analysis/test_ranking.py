@@ -205,6 +205,7 @@ def test_the_best_of_many_designs_needs_more_than_the_better_of_two() -> None:
     assert leaders([(METRICS["fid"], {"a": {0: 1.0, 1: 1.1}, "b": {2: 9.0, 3: 9.1}})]) == [""]  # no seed in common
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_report_of_one_design_begins_with_what_it_shows(tmp_path: Path) -> None:
     record(tmp_path / "s/clip_flow", 0.6, settings={**SETTINGS, "train": {"steps": 900, "batch": 64}})
     build.main([str(tmp_path / "s")])

@@ -14,6 +14,7 @@ from ablations.bench.parts import GROUPS
 
 def test_commands_are_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(commands, "SIZES", (commands.Size(2, 2, 2, 2),))
+    monkeypatch.setattr(commands, "ROUNDS", 2)
     monkeypatch.setattr(bench, "isolated", lambda work, *args: work(*args))  # where the smaller size is known
     assert bench.main(["commands", "--out", str(tmp_path), "--device", "cpu"]) == 0
     kept = json.loads((tmp_path / "commands-cpu.json").read_text())

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
+import forked
 import plugin_file
 import pytest
 
@@ -63,11 +61,8 @@ def test_names_are_separated_by_commas_or_spaces(given: list[str]) -> None:
 def test_helps_list_the_designs_of_plugins(module: str, by: str, tmp_path: Path) -> None:
     file = str(plugin_file.write_design(tmp_path))
     option, variable = (["--plugin", file], "") if by == "option" else ([], file)
-    done = subprocess.run(
-        [sys.executable, "-m", f"ablations.{module}", "--help", *option],
-        capture_output=True, text=True, check=False, env={**os.environ, "HEADTOHEAD_PLUGINS": variable},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    done = forked.run(f"ablations.{module}", ["--help", *option], tmp_path, {"HEADTOHEAD_PLUGINS": variable})
+    assert done.returncode == 0, done.stdout
     assert "vae_mse_dit, my_design" in " ".join(done.stdout.split())
 
 

@@ -23,6 +23,7 @@ from headtohead.training.run import train
 from headtohead.training.stages.clip_decoder import train as train_decoder
 
 pytestmark = [
+    pytest.mark.usefixtures("few_pixels"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::FutureWarning"),
     pytest.mark.filterwarnings("ignore::UserWarning"),
@@ -112,10 +113,8 @@ def test_features_kept_as_shards_train_the_same_run(place: dict[str, Any], tmp_p
     ],
 )
 def test_what_is_missing_is_one_line(
-    place: dict[str, Any], change: dict[str, Any], what: str, tmp_path: Path, capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)  # the variable is read on import
+    place: dict[str, Any], change: dict[str, Any], what: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     words = [f"{key}={value}" for key, value in {**place["settings"], **change}.items()]
     code = sweep_command.main(
         ["--design", "clip_flow", "--scale", "paper", "--set", *words, "--results", str(tmp_path / "results"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from made import record
 
 from ablations.report import build
@@ -13,6 +14,7 @@ from headtohead.records import sweep_folder
 DEMO = Path(__file__).parents[3] / "sweeps" / "demo.yaml"
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_demo_says_in_its_report_that_it_concludes_nothing(tmp_path: Path) -> None:
     note = sweep_file.read(DEMO).note
     assert "too short to conclude anything" in note

@@ -127,6 +127,7 @@ def test_the_report_is_one_page_with_tables_curves_and_pictures(results: Path) -
     assert "micro,clip_flow,geneval/overall,0,600,600000000000.0,0.4," in "\n".join(table)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_result_says_how_to_run_it_again(results: Path) -> None:
     for command in ("make sweep DESIGN=clip_flow", "make sweep NAME=reference", "make sweep DESIGN=clip_flow"):
         sweep_folder.remember(results / "micro", command)

@@ -113,6 +113,7 @@ def test_what_is_damaged_is_named_and_the_rest_is_used(
     assert all(f"{command}: {damaged}/{line}" in told.err for line in SAYS)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_report_names_what_is_damaged(damaged: Path) -> None:
     assert build.main([str(damaged)]) == 2
     page, text = (damaged / "report.html").read_text(), (damaged / "report.md").read_text()
@@ -123,6 +124,7 @@ def test_the_report_names_what_is_damaged(damaged: Path) -> None:
     assert "| vae_flow | 2 | 900 |" in text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_sweep_of_which_nothing_is_left_is_named_beside_the_others(damaged: Path) -> None:
     record(damaged.with_name("t") / "clip_flow", 0.5, seeds=(0,))
     (damaged.with_name("t") / "clip_flow-s0/config.json").write_text("{")
@@ -132,6 +134,7 @@ def test_a_sweep_of_which_nothing_is_left_is_named_beside_the_others(damaged: Pa
     assert page.count("Damaged: ") == len(SAYS) + 1
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_damaged_note_of_the_sweep_costs_its_commands_only(damaged: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (damaged / "sweep.json").write_text('{"commands": ["make sw')
     assert build.main([str(damaged)]) == 2

@@ -50,10 +50,10 @@ def test_runs_are_recorded_and_a_broken_one_is_said(place: Path) -> None:
     (folder,) = place.glob("micro-*")
     (exam,) = (folder / "exams").glob("*.json")
     asked = json.loads(exam.read_text())["prompts"]
-    assert len(asked) == 30
+    assert len(asked) == 15
     (first, last) = found["clip_flow-s0"].lines("prompts.jsonl")
     assert first["exam"] == last["exam"] == exam.stem
-    assert len(last["scores"]) == 30
+    assert len(last["scores"]) == 15
     assert not list((folder / "clip_flow-s0" / "checkpoints").iterdir())
 
 
@@ -69,10 +69,11 @@ def test_what_is_going_to_happen_is_said_first(
     assert "finished" in skipped
     assert "about" not in skipped
     (new,) = [line for line in told if line.startswith("  clip_flow-s1")]
-    assert "6 steps of 16, a point every 3, about" in new
+    assert "6 steps of 8, a point every 3, about" in new
     assert "in all" in told[-1]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_kept_weights_are_scored_again_and_only_once(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert guidance.main([str(place), "--scales", "1,2", "--device", "cpu"]) == 0
     told = capsys.readouterr()

@@ -33,6 +33,7 @@ def unequal(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_each_design_keeps_its_own_budget_and_a_report_says_that_they_differ(unequal: Path) -> None:
     assert {d: (t.trials, t.steps) for d, t in sweep_folder.tuned(unequal).items()} == {
         "clip_flow": (200, 400),

@@ -70,6 +70,7 @@ def test_every_design_has_the_same_budget_and_the_best_is_chosen(
     capsys.readouterr()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_report_says_what_the_search_was_allowed(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And settings that it chose for each design do not keep designs from being compared."""
     unreal(monkeypatch)

@@ -91,11 +91,11 @@ def test_one_file_is_on_the_curve(added: Path) -> None:
     day, night = point.values["brightness/day"], point.values["brightness/night"]
     assert point.values["brightness/overall"] == (day + night) / 2
     assert day in (0, 1 / 3, 2 / 3, 1)
-    assert (point.n["brightness"], point.n["brightness/day"], point.n["fid"]) == (6, 3, 30)  # it has no true pictures
+    assert (point.n["brightness"], point.n["brightness/day"], point.n["fid"]) == (6, 3, 15)  # it has no true pictures
     assert [row["task"] for row in measured.prompts[-6:]] == ["day"] * 3 + ["night"] * 3
-    assert len(point.scores) == 36
+    assert len(point.scores) == 21
     config = configure("clip_mse", overrides={**LINEAR, "evaluation.geneval": 24})
-    assert score.pictures(config.evaluation, last=True) == 36 + 2 * 4 * 2 + 12 + 16
+    assert score.pictures(config.evaluation, last=True) == 21 + 2 * 4 * 1 + 12 + 16
 
 
 @pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning", "ignore:.*does not have many workers")

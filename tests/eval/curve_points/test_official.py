@@ -18,7 +18,9 @@ from headtohead.records.kept_weights import kept
 from headtohead.records.read import runs
 from headtohead.training.run import train
 
-pytestmark = [  # what the packages say of themselves and of TorchScript, the format of the published Inception
+pytestmark = [
+    pytest.mark.usefixtures("few_pixels"),
+    # what the packages say of themselves and of TorchScript, the format of the published Inception
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::FutureWarning"),
     pytest.mark.filterwarnings("ignore::UserWarning"),

@@ -26,14 +26,14 @@ SEED = 7_000_000  # of the test scenes; training uses far smaller ones
 class PromptSet:
     """Prompts by benchmark, with true images of them.
 
-    parts     items by the name of their benchmark, one for each image
-    scenes    of the items that have one, in this order
-    pictures  (n, 3, H, W) renders of the scenes in [0, 1]
+    parts   items by the name of their benchmark, one for each image
+    seed    of the renders
+    device  of the renders
     """
 
     parts: dict[str, list[Item]]
-    scenes: Scenes
-    pictures: Tensor
+    seed: int
+    device: str
 
     @cached_property
     def items(self) -> list[Item]:
@@ -42,6 +42,18 @@ class PromptSet:
     @property
     def texts(self) -> list[str]:
         return [item.prompt for item in self.items]
+
+    @cached_property
+    def scenes(self) -> Scenes:
+        """Of the items that have one, in their order."""
+        requests = [item.request for item in self.items if item.request is not None]
+        return Scenes.cat([draw(self.seed, np.array([k]), request=r, held_out=True) for k, r in enumerate(requests)])
+
+    @cached_property
+    def pictures(self) -> Tensor:
+        """(n, 3, H, W) renders of the scenes in [0, 1]."""
+        parts = range(0, len(self.scenes), 512)
+        return torch.cat([render(self.scenes[k : k + 512], self.device) for k in parts])
 
     @property
     def rendered(self) -> NDArray[np.bool_]:
@@ -74,10 +86,7 @@ def prompt_set(
     """
     wanted = dict.fromkeys(BENCHMARKS, 0) if pictures is None else pictures
     parts = {name: BENCHMARKS.find(name).synthetic(split, number) for name, number in wanted.items()}
-    requests = [item.request for items in parts.values() for item in items if item.request is not None]
-    scenes = Scenes.cat([draw(seed, np.array([k]), request=r, held_out=True) for k, r in enumerate(requests)])
-    rendered = torch.cat([render(scenes[k : k + 512], device) for k in range(0, len(scenes), 512)])
-    return PromptSet({name: items for name, items in parts.items() if items}, scenes, rendered)
+    return PromptSet({name: items for name, items in parts.items() if items}, seed, device)
 
 
 def wanted(e: EvalConfig, last: bool) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from headtohead.models.build import Parts
 from headtohead.models.generator import Generator
 from headtohead.models.sampling import paint
 from headtohead.pretrained.loading import shipped
+from headtohead.synthetic.prompts.short_prompts import Split
 from headtohead.utils import distributed
 from headtohead.utils.compute import autocast
 
@@ -35,7 +37,6 @@ class SyntheticEvaluator:
     def __init__(self, config: RunConfig, parts: Parts, device: str, judge: Path | None = None) -> None:
         self.config, self.codec, self.device = config, parts.codec, device
         self.judge, self.net = judges.load(device, judge), shipped.feature_net(device)
-        self._prompts: dict[bool, tuple[PromptSet, Reference]] = {}
         self.held_out = held_out(config, parts, device)
 
     @property
@@ -53,12 +54,8 @@ class SyntheticEvaluator:
 
         last  whether it is the last point, which may have more prompts
         """
-        if last not in self._prompts:
-            e = self.config.evaluation
-            other = prompt_set(e.split, SEED + 1, pictures=wanted(e, last), device=self.device)
-            reference = Reference.of(score.features_of(other.pictures, self.net))
-            self._prompts[last] = prompt_set(e.split, pictures=wanted(e, last), device=self.device), reference
-        return self._prompts[last]
+        e = self.config.evaluation
+        return _prompts(e.split, tuple(wanted(e, last).items()), self.device)
 
     def paint(
         self,
@@ -128,6 +125,15 @@ class SyntheticEvaluator:
             return {}
         one, more = pictures.split([len(texts), len(often)])
         return {"prompts": make_grid(one, nrow=len(texts) // 2, padding=0), "often": make_grid(more, TIMES, padding=0)}
+
+
+@cache
+def _prompts(split: Split, pictures: tuple[tuple[str, int], ...], device: str) -> tuple[PromptSet, Reference]:
+    """The prompts of a split, so many by the name of a benchmark, and features of independent renders of them."""
+    net, number = shipped.feature_net(device), dict(pictures)
+    other = prompt_set(split, SEED + 1, pictures=number, device=device)
+    reference = Reference.of(score.features_of(other.pictures, net))
+    return prompt_set(split, pictures=number, device=device), reference
 
 
 def shown_prompts(config: EvalConfig) -> dict[str, list[str]]:
