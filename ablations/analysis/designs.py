@@ -11,8 +11,8 @@ from typing import Any
 from ablations.analysis.curves import FINISHED, SECONDS, STEPS, Curve, by_design, curves, order
 from ablations.analysis.equal_budget import Equal, Incomparable, equal
 from ablations.analysis.statistics import SMALLEST
-from headtohead.config.design import cell_of
-from headtohead.config.presets import CHOSEN, HEAD
+from headtohead.config.design import GROUPS, cell_of, group_of
+from headtohead.config.presets import CHOSEN
 from headtohead.records import ceilings, metrics
 from headtohead.records.read import Run
 from headtohead.records.sweep_folder import Tuned, tuned
@@ -93,12 +93,12 @@ def _cell(sweep: str, name: str, own: list[Run], known: list[Curve], search: Tun
 
 @cache
 def unlike(a: Cell, b: Cell) -> tuple[str, ...]:
-    """Settings in which two cells differ, without axes, tuned settings, and settings that only one of the heads has
-    (unless a variant changes them)."""
+    """Settings in which two cells differ, without axes, tuned settings, and settings that only one of the heads or
+    objectives has (unless a variant changes them)."""
     differing = {key for key, _ in a.given ^ b.given} - ((a.tuned | b.tuned) - a.varied - b.varied)
-    if a.axes.get("head") != b.axes.get("head"):
-        both, chosen = a.settings.keys() & b.settings.keys(), a.varied | b.varied
-        differing = {key for key in differing if not key.startswith(HEAD) or key in both | chosen}
+    other = {axis for axis in GROUPS if a.axes.get(axis) != b.axes.get(axis)}
+    kept = a.settings.keys() & b.settings.keys() | a.varied | b.varied
+    differing = {key for key in differing if group_of(key) not in other or key in kept}
     return tuple(sorted(differing))
 
 

@@ -15,3 +15,4 @@ from headtohead.config.heads import DenoiserConfig as DenoiserConfig
 from headtohead.config.heads import HeadConfig as HeadConfig
 from headtohead.config.heads import HeadSpec as HeadSpec
 from headtohead.config.heads import head as head
+from headtohead.config.objectives import ObjectiveConfig as ObjectiveConfig

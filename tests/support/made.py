@@ -9,7 +9,7 @@ from typing import Any
 from headtohead.config.design import DESIGNS
 from headtohead.records.recorder import Recorder, Spent
 
-SETTINGS = {"head": {"dim": 256, "layers": 4}, "train": {"steps": 900, "lr": 0.004}}
+SETTINGS = {"query": {"number": 16}, "head": {"dim": 256, "layers": 4}, "train": {"steps": 900, "lr": 0.004}}
 
 
 def record(

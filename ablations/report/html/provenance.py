@@ -9,19 +9,17 @@ from typing import Any
 from ablations.analysis.curves import FINISHED, design_of, order
 from ablations.analysis.designs import Cell
 from ablations.analysis.table import Table
-from headtohead.config.presets import HEAD
+from headtohead.config.design import group_of
 from headtohead.records import sweep_folder
 from headtohead.records.read import Run
 from headtohead.records.sweep_folder import alike, spent, tuned
 
 
 def compared(cells: Sequence[Cell]) -> Table:
-    """The designs' axes, and every setting in which they differ (a head's setting: among designs with that head)."""
+    """The designs' axes, and every setting in which designs that have it differ."""
     axes = list(dict.fromkeys(axis for c in cells for axis in c.axes))
     keys = sorted({key for c in cells for key in c.settings})
-    values = {
-        key: {str(c.settings.get(key)) for c in cells if key in c.settings or not key.startswith(HEAD)} for key in keys
-    }
+    values = {key: {str(c.settings.get(key)) for c in cells if key in c.settings or not group_of(key)} for key in keys}
     differing_keys = [key for key in keys if len(values[key]) > 1]
     rows = [
         [c.name, *(c.axes.get(axis, "–") for axis in axes), *(_value(c.settings.get(key)) for key in differing_keys)]

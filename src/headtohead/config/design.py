@@ -6,10 +6,11 @@ Classes that need torch are named as "module:name" and imported by `models/build
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Annotated, Any
 
-from headtohead.config.heads import HEADS
+from headtohead.config.heads import HEADS, HeadSpec
+from headtohead.config.objectives import FlowConfig, ObjectiveConfig
 from headtohead.config.parsing import OneOf
 from headtohead.config.registry import Registry
 from headtohead.utils.cli import names
@@ -32,12 +33,19 @@ class RepresentationSpec:
 class ObjectiveSpec:
     """How a network is trained and sampled.
 
-    objective  called as objective(network, settings, grid): an `Objective` of models/objectives/base.py
+    objective  called as objective(network, head, grid), and with its own settings as a fourth argument where it has
+               some; head are those of the head. Gives an `Objective` of models/objectives/base.py
     denoises   whether the network must read noisy tokens and a time, as flow matching needs
+    settings   dataclass of its own settings, derived from ObjectiveConfig
     """
 
     objective: Reference
     denoises: bool = False
+    settings: type[ObjectiveConfig] = ObjectiveConfig
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return tuple(f.name for f in fields(self.settings))
 
 
 _CLIP = RepresentationSpec("headtohead.pretrained.image_tokens:clip_tokens")
@@ -50,7 +58,7 @@ REPRESENTATIONS: Registry[RepresentationSpec] = Registry("representation", {
 })  # fmt: skip
 OBJECTIVES: Registry[ObjectiveSpec] = Registry("objective", {
     "mse": ObjectiveSpec("headtohead.models.objectives.regression:Regression"),
-    "flow": ObjectiveSpec("headtohead.models.objectives.flow_matching:FlowMatching", denoises=True),
+    "flow": ObjectiveSpec("headtohead.models.objectives.flow_matching:FlowMatching", True, FlowConfig),
 })  # fmt: skip
 BACKBONES = {"frozen": False, "trained": True}  # whether the language model learns with the head
 
@@ -76,6 +84,15 @@ class Design:
 AXES: dict[str, Mapping[str, Any]] = {
     "representation": REPRESENTATIONS, "objective": OBJECTIVES, "backbone": BACKBONES, "head": HEADS,
 }  # fmt: skip
+
+# Axes whose entries have settings of their own, the keys below the axis's name: head.dim.
+GROUPS: dict[str, Registry[HeadSpec] | Registry[ObjectiveSpec]] = {"head": HEADS, "objective": OBJECTIVES}
+
+
+def group_of(key: str) -> str:
+    """The axis to whose entries a dotted key belongs, `head` for head.dim; empty for settings that every design has."""
+    group = key.partition(".")[0]
+    return group if group in GROUPS and "." in key else ""
 
 
 def _design(representation: str, objective: str, backbone: str, head: str) -> Design:

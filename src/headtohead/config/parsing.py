@@ -89,6 +89,23 @@ def build(cls: type[T], given: Any, where: str = "", key: str = "", expected: st
         raise ConfigError(f"{at(where)}{error}") from None
 
 
+def completed(cls: type, given: Mapping[str, Any], decided: Mapping[str, type]) -> dict[str, Any]:
+    """Plain data of a dataclass, with its defaults where keys are missing.
+
+    cls      dataclass
+    given    what is there
+    decided  types of fields that depend on other values
+    """
+    out, hints = dict(given), {**typing.get_type_hints(cls), **decided}
+    for f in dataclasses.fields(cls):
+        inner = f.name in out or f.default_factory is not dataclasses.MISSING
+        if inner and dataclasses.is_dataclass(hints[f.name]) and isinstance(out.get(f.name, {}), Mapping):
+            out[f.name] = completed(typing.cast(type, hints[f.name]), out.get(f.name, {}), {})
+        elif f.default is not dataclasses.MISSING:
+            out.setdefault(f.name, f.default)
+    return out
+
+
 def known(name: str, names: Mapping[str, Any], what: str, where: str = "", prefix: str = "") -> str:
     """Return the name if it is one of these; else raise an error with the nearest one.
 

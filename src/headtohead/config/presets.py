@@ -7,12 +7,11 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from headtohead.config.design import AXIS, DESIGNS, variant
-from headtohead.config.heads import HEADS, HeadSpec
+from headtohead.config.design import AXIS, DESIGNS, GROUPS, group_of, variant
+from headtohead.config.heads import HEADS
 from headtohead.config.parsing import ConfigError, at, build, known
 from headtohead.config.run_config import DecoderConfig, RunConfig
 
-HEAD = "head."  # what keys of a head's settings begin with
 _PAPER_PROMPT = "Please generate an image based on the following caption: {caption}"
 
 _SYSTEM = "You are a helpful assistant."
@@ -114,38 +113,43 @@ def configure(
     given = {**chosen(design, scale, overrides or {}), **(overrides or {})}
     plain = json.loads(json.dumps({**preset, "design": axes, "scale": scale, "seed": seed}))
     _set(plain, {key: value for key, value in given.items() if key.startswith(AXIS)}, where)
-    name = f"{plain['design']['head']}"
-    head = HEADS.find(name, where, f"value of {AXIS}head")
-    plain["head"] = {**head.sizes.get(scale, {}), **preset["head"].get(name, {})}
+    for axis, table in GROUPS.items():
+        table.find(f"{plain['design'][axis]}", where, f"value of {AXIS}{axis}")
+    head = plain["design"]["head"]
+    plain |= {"head": {**HEADS[head].sizes.get(scale, {}), **preset["head"].get(head, {})}, "objective": {}}
     for key in given:
-        _has(design, name, head, key, where)
+        _has(design, plain["design"], key, where)
     return build(RunConfig, _set(plain, given, where), where)
 
 
-def _has(design: str, name: str, head: HeadSpec, key: str, where: str) -> None:
-    """Refuse a setting that only other heads have."""
-    own = key.removeprefix(HEAD)
-    if key.startswith(HEAD) and own not in head.keys and any(own in other.keys for other in HEADS.values()):
-        having = f"has {', '.join(head.keys)}" if head.keys else "has no settings"
-        raise ConfigError(f"{at(where)}{key}: {design} has no such setting: its head is {name}, which {having}")
+def _has(design: str, axes: Mapping[str, str], key: str, where: str) -> None:
+    """Refuse a setting that only other heads, or other objectives, have."""
+    if not (group := group_of(key)):
+        return
+    name, table, own = axes[group], GROUPS[group], key.partition(".")[2]
+    keys = table[name].keys
+    if own not in keys and any(own in other.keys for other in table.values()):
+        having = f"has {', '.join(keys)}" if keys else "has no settings"
+        raise ConfigError(f"{at(where)}{key}: {design} has no such setting: its {group} is {name}, which {having}")
 
 
 def applicable(design: str, designs: Sequence[str], overrides: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a sweep that apply to one of its designs.
 
-    A setting of a head applies to the designs whose head has it. Where no design of the sweep has it, `configure`
-    refuses it.
+    A setting of a head, or of an objective, applies to the designs whose head or objective has it. Where no design of
+    the sweep has it, `configure` refuses it.
 
     design     one of the designs
     designs    all of the sweep's
     overrides  values by dotted key
     """
-    declared = {d: DESIGNS[d].head for d in {*designs, design} if d in DESIGNS}
-    heads = {d: HEADS.get(str(overrides.get(f"{AXIS}head", head))) for d, head in declared.items()}
 
     def lacks(d: str, key: str) -> bool:
-        head = heads.get(d)  # none where a name is unknown, which `configure` refuses
-        return head is not None and key.startswith(HEAD) and key.removeprefix(HEAD) not in head.keys
+        group = group_of(key)
+        if not group or d not in DESIGNS:
+            return False
+        spec = GROUPS[group].get(str(overrides.get(f"{AXIS}{group}", getattr(DESIGNS[d], group))))
+        return spec is not None and key.partition(".")[2] not in spec.keys  # an unknown name `configure` refuses
 
     return {key: v for key, v in overrides.items() if not lacks(design, key) or all(lacks(d, key) for d in designs)}
 

@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from headtohead.config.design import OBJECTIVES, REPRESENTATIONS, Design
+from headtohead.config.design import GROUPS, OBJECTIVES, REPRESENTATIONS, Design
 from headtohead.config.heads import HEADS, DitConfig, HeadConfig
-from headtohead.config.parsing import ConfigError, Share, Zero, build
+from headtohead.config.objectives import ObjectiveConfig
+from headtohead.config.parsing import Share, Zero, build, completed
 from headtohead.config.published_models import ANSWERER, COLOURS, DETECTOR
 from headtohead.utils import plugins
 
@@ -164,6 +165,7 @@ class RunConfig:
     design: Design
     query: QueryConfig
     head: HeadConfig  # of the class that the design's head declares
+    objective: ObjectiveConfig  # likewise of its objective
     train: TrainConfig
     evaluation: EvalConfig
     data: DataConfig
@@ -186,10 +188,14 @@ class RunConfig:
 
     @classmethod
     def types_by_value(cls, given: Mapping[str, Any], where: str) -> dict[str, type]:
-        """The class of `head`, by `design.head`."""
+        """The classes of `head` and `objective`, by the design's."""
         design = given.get("design")
-        name = design.get("head") if isinstance(design, Mapping) else None
-        return {"head": HEADS.find(name, where, "value of design.head").settings} if isinstance(name, str) else {}
+        named = {axis: design.get(axis) for axis in GROUPS} if isinstance(design, Mapping) else {}
+        return {
+            axis: GROUPS[axis].find(name, where, f"value of design.{axis}").settings
+            for axis, name in named.items()
+            if isinstance(name, str)
+        }
 
     def plain(self) -> dict[str, Any]:
         """The configuration as JSON and YAML hold it."""
@@ -213,37 +219,26 @@ class RunConfig:
 
 
 def current(plain: Mapping[str, Any]) -> dict[str, Any]:
-    """A recorded configuration in today's keys: older records hold a transformer's sizes for linear heads, too."""
-    design, head = plain.get("design"), plain.get("head")
-    if not isinstance(design, Mapping) or design.get("head") != "linear" or not isinstance(head, Mapping):
-        return dict(plain)
-    former = {f.name for f in dataclasses.fields(DitConfig)}
-    return {**plain, "head": {key: value for key, value in head.items() if key not in former}}
+    """A recorded configuration in today's keys; settings that were added later have their defaults.
+
+    Older records hold a transformer's sizes for linear heads, too.
+    """
+    design, head, out = plain.get("design"), plain.get("head"), {"objective": {}, **plain}
+    if not isinstance(design, Mapping):
+        return out
+    if design.get("head") == "linear" and isinstance(head, Mapping):
+        former = {f.name for f in dataclasses.fields(DitConfig)}
+        out["head"] = {key: value for key, value in head.items() if key not in former}
+    specs = {axis: table.get(str(design.get(axis))) for axis, table in GROUPS.items()}
+    return completed(RunConfig, out, {axis: spec.settings for axis, spec in specs.items() if spec})
 
 
 def recorded(plain: Mapping[str, Any], where: str) -> RunConfig:
-    """The configuration that a run was begun with; settings that were added later have their defaults.
+    """The configuration that a run was begun with, as `current` reads it.
 
     plain  the contents of its config.json
     where  the file, for messages
     """
     own = {key: value for key, value in current(plain).items() if key not in ("hash", "plugins")}
-    same_plugins(plain.get("plugins", {}), where)
+    plugins.same(plain.get("plugins", {}), where)
     return build(RunConfig, own, where)
-
-
-def same_plugins(begun: Mapping[str, str], where: str) -> None:
-    """Refuse to go on with a run without its plugins, or with other versions of them.
-
-    begun  hashes by name, as the run's record holds them
-    where  the record
-    """
-    here = plugins.loaded()
-    if not isinstance(begun, Mapping):
-        raise ConfigError(f"{where}: plugins: expected hashes by name, got {begun!r:.80}")
-    for name, sha256 in begun.items():
-        if name not in here:
-            raise ConfigError(f"{where}: the run needs the plugin {name}; give it with --plugin")
-        if here[name] != sha256:
-            hashes = f"SHA-256 {sha256} there, {here[name]} here"
-            raise ConfigError(f"{where}: the plugin {name} has changed since the run was begun ({hashes}); restore it")

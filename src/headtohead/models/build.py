@@ -83,8 +83,9 @@ def network(config: RunConfig, grid: Grid, width: int) -> nn.Module:
 
 def objective(config: RunConfig, grid: Grid, width: int) -> nn.Module:
     """design.objective: loss and sampler around the head's network; arguments as of `network`."""
-    make = resolved(OBJECTIVES[config.design.objective].objective)
-    return cast(nn.Module, make(network(config, grid, width), config.head, grid))
+    spec = OBJECTIVES[config.design.objective]
+    own = [config.objective] if spec.keys else []
+    return cast(nn.Module, resolved(spec.objective)(network(config, grid, width), config.head, grid, *own))
 
 
 def blocks(module: nn.Module) -> list[nn.Module]:

@@ -11,7 +11,7 @@ import importlib.util
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -93,6 +93,22 @@ def _importing(name: str, where: str) -> Iterator[None]:
 
 def _hash(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
+def same(begun: Mapping[str, str], where: str) -> None:
+    """Refuse to go on with a run without its plugins, or with other versions of them.
+
+    begun  hashes by name, as the run's record holds them
+    where  the record
+    """
+    if not isinstance(begun, Mapping):
+        raise InputError(f"{where}: plugins: expected hashes by name, got {begun!r:.80}")
+    for name, sha256 in begun.items():
+        if name not in _loaded:
+            raise InputError(f"{where}: the run needs the plugin {name}; give it with --plugin")
+        if _loaded[name] != sha256:
+            hashes = f"SHA-256 {sha256} there, {_loaded[name]} here"
+            raise InputError(f"{where}: the plugin {name} has changed since the run was begun ({hashes}); restore it")
 
 
 def resolved(reference: Reference) -> Callable[..., Any]:

@@ -169,7 +169,7 @@ def test_seeds_are_paired_by_their_number(tmp_path: Path) -> None:
         ({"judge": "mplug"}, "judge of geneval/overall is judge and mplug"),
         ({"pictures": 500}, "n of geneval/overall is 500 and 744"),
         ({"exam": "bb"}, "exam at step 300 is aa300 and bb300"),
-        ({"settings": {**SETTINGS, "query": {"number": 9}}}, "query.number is None for clip_flow and 9 for vae_flow"),
+        ({"settings": {**SETTINGS, "query": {"number": 9}}}, "query.number is 16 for clip_flow and 9 for vae_flow"),
         ({"seeds": (5, 6)}, "seed: clip_flow and vae_flow share none"),
     ],
 )

@@ -130,6 +130,19 @@ def test_few_layers_tell_of_many() -> None:
     assert (told["parameters"], told["flops"]) == (whole["parameters"], whole["flops"])
 
 
+def test_settings_of_flow_and_standardised_tokens_cost_nothing() -> None:
+    plain = planned(configure("clip_flow"))
+    changed = {
+        "objective.times": "logit_normal", "objective.shift": "dimension", "objective.predict": "x",
+        "codec.standardise": "position",
+    }  # fmt: skip
+    other = planned(configure("clip_flow", overrides=changed))
+    assert (other.head.train, other.head.sample, other.head.parameters) == (
+        plain.head.train, plain.head.sample, plain.head.parameters
+    )  # fmt: skip
+    assert (other.frozen, other.reading) == (plain.frozen, plain.reading)
+
+
 def test_points_ask_a_subset_on_the_way_and_everything_at_the_end() -> None:
     own = point_pictures.of(configure("clip_flow", "paper"))
     assert own.the_last == 2212 + 4260 + 30_000

@@ -1,7 +1,8 @@
 """The protocol of objectives: loss, held-out loss and sampler side by side, on a target of the objective's own type.
 
-An objective wraps a head's network. It is made as `objective(network, settings, grid)`: the network, the head's
-settings, and the grid of image tokens. It alone knows the target's type and precision, and draws its own noise.
+An objective wraps a head's network. It is made as `objective(network, head, grid)`: the network, the head's settings,
+and the grid of image tokens; an objective whose ObjectiveSpec declares settings of its own gets them as a fourth
+argument. It alone knows the target's type and precision, and draws its own noise.
 """
 
 from __future__ import annotations
@@ -23,14 +24,14 @@ class Objective(Protocol[T]):
     def loss(self, target: T, condition: Condition, draws: Draws) -> Tensor:
         """Mean training loss of a batch, a scalar.
 
-        target     what the batch's pictures are as tokens, B rows
+        target     image tokens of the batch's pictures, B rows
         condition  states (B, Q, W) of the prompts
         draws      random numbers for these rows
         """
         ...
 
     def held_out(self, target: T, condition: Condition, draws: Draws) -> dict[str, float]:
-        """Loss on data that is not trained on, by part (a flow's by t); arguments as of `loss`."""
+        """Loss on data that is not trained on, by part (a flow's: by t); arguments as of `loss`."""
         ...
 
     def sample(self, condition: Condition, draws: Draws, how: Sampling) -> T:

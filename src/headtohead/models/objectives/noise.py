@@ -57,7 +57,7 @@ class StepDraws:
 
 
 class PictureDraws:
-    """Draws of samples: picture k gets the same numbers in every batch and on every device."""
+    """Draws of samples: picture k has the same numbers in every batch and on every device."""
 
     def __init__(self, seed: int, numbers: Sequence[int] | np.ndarray, device: torch.device | str) -> None:
         """
@@ -78,5 +78,5 @@ class PictureDraws:
 
 
 def fresh(number: int, device: torch.device | str, seed: int = 0) -> StepDraws:
-    """Draws for a batch of so many rows that is no part of a larger one."""
+    """Draws for a whole batch of so many rows."""
     return StepDraws(seed, Rows(0, number, number), device)

@@ -16,7 +16,7 @@ from headtohead.utils.tensor_shapes import Condition, ContinuousTokens, Grid
 
 
 class FixedInput(nn.Module):
-    """A denoising network as a regressor: learned tokens instead of noise, at time 0."""
+    """A denoising network as a regressor: it reads learned tokens instead of noisy ones, at time 0."""
 
     def __init__(self, net: nn.Module, grid: Grid) -> None:
         """
@@ -35,14 +35,14 @@ class FixedInput(nn.Module):
 class Regression(nn.Module):
     stochastic = False
 
-    def __init__(self, net: nn.Module, settings: HeadConfig, grid: Grid) -> None:
+    def __init__(self, net: nn.Module, head: HeadConfig, grid: Grid) -> None:
         """
-        net       condition -> x_1 (B, N, D), or a denoising network
-        settings  of the head; their class says which of the two
-        grid      N tokens of D channels
+        net   condition -> x_1 (B, N, D), or a denoising network
+        head  settings of the head; their class says which of the two the network is
+        grid  N tokens of D channels
         """
         super().__init__()
-        self.predict = FixedInput(net, grid) if isinstance(settings, DenoiserConfig) else net
+        self.predict = FixedInput(net, grid) if isinstance(head, DenoiserConfig) else net
 
     def loss(self, target: ContinuousTokens, condition: Condition, draws: Draws) -> Tensor:
         return F.mse_loss(self.predict(condition).float(), target.tokens.float())
