@@ -52,6 +52,9 @@ class QueryConfig:
 @dataclass(frozen=True, kw_only=True)
 class CodecConfig:
     patch: int = 2  # VAE latents are gathered patch x patch into an image token; CLIP's tokens stay as they are
+    # By mean and deviation of each channel, or of each position and channel, over training pictures; `model`: as the
+    # pretrained model has it, which is by channel for CLIP and by one scale for a VAE.
+    standardise: Literal["model", "channel", "position"] = "model"
 
 
 @dataclass(frozen=True, kw_only=True)

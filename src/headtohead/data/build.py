@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,14 @@ def build(
     if config.data.mix == WORLD:
         return _world(config, portion, codec, cache, device, say)
     return from_shards(training_mix(config, codec), config.data, config.train, config.seed, portion)
+
+
+def first(config: RunConfig, codec: Codec, number: int, cache: Path, device: str) -> Iterator[Tensor]:
+    """Pictures or image tokens of at least `number` training samples, by batch: the same for every seed and rank."""
+    batch = config.train.batch
+    alike = replace(config, seed=0, train=replace(config.train, steps=-(-number // batch)))
+    for some in build(alike, Portion.of(batch), codec, cache, device, lambda line: None).batches(0):
+        yield some.x_1
 
 
 def training_mix(config: RunConfig, codec: Codec) -> Mix:

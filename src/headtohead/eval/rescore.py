@@ -47,7 +47,7 @@ def rescore(
     other = replace(config, evaluation=replace(config.evaluation, split=split or config.evaluation.split))
     weights = kept(run.folder)
     steps = list(weights) if every else list(weights)[-1:]
-    parts = assemble(other, device)
+    parts = assemble(other, device, run.folder)
     evaluator, recorder = SyntheticEvaluator(other, parts, device, judge), Recorder(run.folder)
     stochastic = parts.generator.objective.stochastic  # other objectives ignore sampling settings: no part of a label
     judged = {"judge": evaluator.judge.name, "split": other.evaluation.split}
@@ -87,7 +87,7 @@ def painted(
     seed     of the noise, which depends on an image's position only: designs of one representation share it
     device   cpu or cuda
     """
-    parts = assemble(config, device)
+    parts = assemble(config, device, run)
     restore(parts.generator, list(kept(run).values())[-1])
     repeated = [prompt for prompt in prompts for _ in range(times)]
     with autocast(config.compute.precision, device):

@@ -7,6 +7,7 @@ so that no other module branches on an axis.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -14,13 +15,16 @@ from torch import Tensor, nn
 
 from headtohead.config.design import BACKBONES, OBJECTIVES, REPRESENTATIONS
 from headtohead.config.heads import HEADS
+from headtohead.config.parsing import ConfigError
 from headtohead.config.run_config import RunConfig
 from headtohead.models.generator import PICTURES, Generator, pixels
 from headtohead.models.query_encoder import QueryEncoder
+from headtohead.models.standard import Standard
 from headtohead.pretrained import language_model
 from headtohead.pretrained.image_tokens import Codec, Source
+from headtohead.records import layout
 from headtohead.utils.plugins import resolved
-from headtohead.utils.tensor_shapes import Grid, Target
+from headtohead.utils.tensor_shapes import CodeGrid, Grid, Target
 
 
 @dataclass(frozen=True)
@@ -35,24 +39,39 @@ class Parts:
         return self.codec.grid.target(self.codec.encode(pixels(batch)) if batch.dim() == PICTURES else batch)
 
 
-def assemble(config: RunConfig, device: str) -> Parts:
+def assemble(config: RunConfig, device: str, folder: Path | None = None) -> Parts:
     """Build a run's modules; the first weights follow from the seed.
 
     config  of the run
     device  cpu or cuda
+    folder  of a run that has trained, to standardise image tokens as it did
     """
     codec = image_tokens(config).load(device)
     model, encode = language_model.build(config.foundations, config.query, device)
     torch.manual_seed(config.seed)
     query = replace(config.query, number=queries(config, codec.grid))
     encoder = QueryEncoder(model, encode, query, trained=trains_backbone(config))
-    return Parts(codec, Generator(encoder, objective(config, codec.grid, encoder.width)).to(device))
+    own = standard(config, codec.grid)
+    if own and folder:
+        own.read(folder / layout.STANDARD)
+    return Parts(codec, Generator(encoder, objective(config, codec.grid, encoder.width), own).to(device))
 
 
 def image_tokens(config: RunConfig) -> Source:
     """design.representation: the pretrained models that turn pictures into image tokens and back, not yet loaded."""
     make = resolved(REPRESENTATIONS[config.design.representation].source)
     return cast(Source, make(config.design.representation, config.foundations, config.codec))
+
+
+def standard(config: RunConfig, grid: Grid) -> Standard | None:
+    """codec.standardise: statistics by which a grid's tokens are standardised; None where the codec's own do."""
+    how = config.codec.standardise
+    if how == "model":
+        return None
+    if isinstance(grid, CodeGrid):
+        name = config.design.representation
+        raise ConfigError(f"codec.standardise={how}: image tokens of {name} are codes, which have no mean")
+    return Standard(grid.tokens if how == "position" else 1, grid.channels)
 
 
 def trains_backbone(config: RunConfig) -> bool:

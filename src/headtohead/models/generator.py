@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from headtohead.models.objectives.base import Objective
 from headtohead.models.query_encoder import QueryEncoder
+from headtohead.models.standard import Standard, Standardised
 from headtohead.utils.tensor_shapes import Condition
 
 PICTURES = 4  # dimensions of a batch of them; image tokens have one less
@@ -22,13 +23,14 @@ def pixels(pictures: Tensor) -> Tensor:
 class Generator(nn.Module):
     """Prompts to image tokens. Its trainable weights are what a run trains, averages and saves."""
 
-    def __init__(self, queries: QueryEncoder, head: nn.Module) -> None:
+    def __init__(self, queries: QueryEncoder, head: nn.Module, standard: Standard | None = None) -> None:
         """
-        queries  prompts -> condition
-        head     an objective around a head's network
+        queries   prompts -> condition
+        head      an objective around a head's network
+        standard  mean and deviation by which the objective's tokens are standardised; None: they are the codec's
         """
         super().__init__()
-        self.queries, self.head = queries, head
+        self.queries, self.head, self.standard = queries, head, standard
 
     def condition(self, prompts: list[str]) -> Condition:
         condition: Condition = self.queries(prompts)
@@ -36,7 +38,8 @@ class Generator(nn.Module):
 
     @property
     def objective(self) -> Objective[Any]:
-        return self.head  # type: ignore[return-value]
+        own: Objective[Any] = self.head  # type: ignore[assignment]
+        return Standardised(own, self.standard) if self.standard else own
 
     def units(self) -> list[nn.Module]:
         """The modules that are sharded one by one, inner ones first: equal layers, then encoder and networks."""

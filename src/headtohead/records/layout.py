@@ -7,6 +7,7 @@
     rescored.jsonl   numbers of the kept weights under other sampling or another judge, as in curve.jsonl with `how`
     kept/            averaged weights, to be scored again
     grids/           pictures of an evaluation: one of many prompts each, several of few
+    standard.safetensors  mean and deviation by which image tokens are standardised, where they are not in a config
     status.json      queued, running, paused, stopped, finished, or failed and why; what the run was made of and cost
     progress.json    while it runs: step, speed, time left
     claims/          leases: which process works on it
@@ -18,4 +19,4 @@ and beside the runs `<sweep>/exams/<id>.json`, the prompts of evaluations. Readi
 CURVE, PROMPTS, RESCORED = "curve.jsonl", "prompts.jsonl", "rescored.jsonl"
 CONFIG, STATUS, GRIDS, EXAMS, KEPT = "config.json", "status.json", "grids", "exams", "kept"
 PROGRESS, POINTS, CHECKPOINTS = "progress.json", "points", "checkpoints"
-TRACEBACK = "error.txt"
+TRACEBACK, STANDARD = "error.txt", "standard.safetensors"

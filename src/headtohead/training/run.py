@@ -21,7 +21,7 @@ from headtohead.config import flop_accounting
 from headtohead.config.run_config import RunConfig, recorded
 from headtohead.data import build as training_data
 from headtohead.eval.curve_points import build as curve_points
-from headtohead.models.build import assemble
+from headtohead.models.build import Parts, assemble
 from headtohead.records import json_files, layout, leases
 from headtohead.training import checkpoints, devices, run_context
 from headtohead.training.callbacks import loggers
@@ -31,11 +31,12 @@ from headtohead.training.flop_counts import flops_a_picture, flops_of_everything
 from headtohead.training.lightning_module import DesignModule
 from headtohead.training.resume import Training
 from headtohead.training.run_context import RunContext
-from headtohead.utils import cli, compute, files, plugins
-from headtohead.utils.compute import describe
+from headtohead.utils import cli, compute, distributed, files, plugins
+from headtohead.utils.compute import autocast, describe
 from headtohead.utils.errors import Diverged, GivenUp, InputError, Stopped, one_line
 
-STANDARD = "standard.safetensors"  # mean and deviation of CLIP's channels
+AT_ONCE = 64  # pictures encoded together to measure statistics
+MEASURED = 4096  # pictures over which image tokens are standardised
 
 
 def train(
@@ -97,14 +98,12 @@ def _train(run: RunContext, config: RunConfig, cache: Path, log: loggers.Loggers
         run.say(f"warning: {config.warning}")
     own = training.device
     parts = assemble(config, own)
-    if run.lease and parts.codec.statistics:
-        statistics = {k: v.contiguous() for k, v in parts.codec.statistics.items()}
-        run.write(lambda: _save(statistics, run.folder / STANDARD))
     data = training_data.build(config, training.portion, parts.codec, cache, own, run.say)
     module = DesignModule(parts.generator, config, parts.target)
     flops = flops_a_picture(parts, next(iter(data.batches(0))), own)
     everything = flops_of_everything(config, parts, flops, data.about()["data"]["samples"], own)
     devices.meet(training.trainer, module)
+    _standardise(run, config, parts, cache, own)
     evaluator = curve_points.build(config, parts, own, run.folder)
     curves = Curves(config, evaluator, (flops, everything), training, progress)
     identity = {"config": config.plain(), "data": data.fingerprint}
@@ -131,6 +130,29 @@ def _train(run: RunContext, config: RunConfig, cache: Path, log: loggers.Loggers
     }
     run.write(lambda: recorder.status("finished", **about))
     checkpoints.clear(run.folder)
+
+
+def _standardise(run: RunContext, config: RunConfig, parts: Parts, cache: Path, device: str) -> None:
+    """Standardise image tokens as the run was begun, or by its first pictures; rank 0 measures and records."""
+    path, standard = run.folder / layout.STANDARD, parts.generator.standard
+    if standard and run.lease:
+        if path.exists():
+            standard.read(path)
+        else:
+            standard.use(standard.measured(_tokens(config, parts, cache, device)))
+    if standard:
+        standard.use(distributed.broadcast({k: v.cpu() for k, v in standard.statistics.items()}))
+    if run.lease and (statistics := {**parts.codec.statistics, **(standard.statistics if standard else {})}):
+        run.write(lambda: _save({k: v.contiguous() for k, v in statistics.items()}, path))
+
+
+def _tokens(config: RunConfig, parts: Parts, cache: Path, device: str) -> Iterator[Tensor]:
+    """Image tokens (B, N, D) of the first training samples."""
+    for batch in training_data.first(config, parts.codec, MEASURED, cache, device):
+        for part in batch.split(AT_ONCE):
+            with autocast(config.compute.precision, device):
+                tokens = parts.target(part.to(device)).tokens
+            yield tokens
 
 
 def _save(statistics: dict[str, Tensor], path: Path) -> None:

@@ -33,7 +33,7 @@ def measure(config: RunConfig, folder: Path, *, device: str, say: Callable[[str]
     say     prints a line
     """
     recorder, done = Recorder(folder), 0
-    parts, evaluator = assemble(config, device), None
+    parts, evaluator = assemble(config, device, folder), None
     for step in recorder.open_points():
         try:
             with leases.acquire(folder / POINTS / f"{step:07d}"):
