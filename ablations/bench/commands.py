@@ -18,6 +18,7 @@ from PIL import Image
 from headtohead.config.design import DESIGNS, variant
 from headtohead.config.presets import configure
 from headtohead.records.layout import CURVE, PROMPTS
+from headtohead.records.metrics import GAIN, GAIN_NONE, GAIN_SHARE
 from headtohead.records.recorder import Recorder
 from headtohead.synthetic.prompts.short_prompts import TASKS
 from headtohead.utils import compute
@@ -32,7 +33,8 @@ METRICS = (
     *(f"geneval/{task}" for task in (*TASKS, "overall", "seen", "unseen")),
     *(f"dpg/{kind}" for kind in ("attribute", "entity", "global", "other", "relation", "overall", "seen", "unseen")),
     *("fid", *(f"diversity/{way}" for way in ("fixed", "fixed_all", "drawn", "drawn_all", "renders"))),
-    *(f"loss/t={t}" for t in (0.1, 0.3, 0.5, 0.7, 0.9)),
+    *(f"{kind}/t={t}" for kind in ("loss", GAIN, GAIN_NONE) for t in (0.1, 0.3, 0.5, 0.7, 0.9)),
+    *(GAIN, GAIN_NONE, GAIN_SHARE),
 )
 SHOWN = {"prompts": 12, "often": 4}  # prompts in a grid
 GRID = (768, 64)  # pixels

@@ -12,9 +12,11 @@ from typing import Literal
 from headtohead.config.registry import Registry
 from headtohead.synthetic.prompts.short_prompts import TASKS
 
-Group = Literal["score", "task", "diversity", "loss", "other"]
+Group = Literal["score", "task", "diversity", "gain", "loss", "other"]
 Scale = Literal["share", "log", "linear"]
 LOSS_BY_TIME = "loss/t="  # and the time, from 0 (noise) to 1 (data)
+GAIN, GAIN_NONE = "gain/shuffled", "gain/none"  # over another caption and over none; by part with "/" and its name
+GAIN_SHARE = "gain/share"  # of the loss with another caption, which compares designs and objectives
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,9 @@ for _metric in (
     _diversity("drawn", "decoder noise drawn"),
     _diversity("renders", "true renders"),
     _diversity("fixed_all", "fixed, wrong ones too"),
+    Metric(GAIN_SHARE, "gain", "Conditioning gain, share of the loss", scale="linear", group="gain"),
+    Metric(GAIN, "gain over shuffled captions", digits=4, scale="linear", group="gain"),
+    Metric(GAIN_NONE, "gain over no caption", digits=4, scale="linear", group="gain"),
     Metric(LOSS_BY_TIME, "loss", "Held-out flow loss by time", higher=False, scale="linear", group="loss"),
 ):
     register(_metric)
@@ -84,6 +89,8 @@ def of(key: str) -> Metric:
     part = key.rpartition("/")[2]
     if key.startswith(LOSS_BY_TIME):
         return replace(METRICS[LOSS_BY_TIME], key=key)
+    if (gain := key.rpartition("/")[0]) in (GAIN, GAIN_NONE):
+        return replace(METRICS[gain], key=key, name=f"{METRICS[gain].name}, {part}", group="other")
     if whole := METRICS.get(f"{key.split('/')[0]}/overall"):
         return replace(whole, key=key, name=part.replace("_", " "), group="other", headline=False, alignment=False)
     if key.startswith("diversity/"):

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 
@@ -23,6 +25,10 @@ class Condition:
     def dropped(self, keep: Tensor) -> Condition:
         """Zeros instead of the states where `keep` (B,) is false, as classifier-free guidance needs."""
         return Condition(self.states * keep[:, None, None].to(self.states))
+
+    def rows(self, order: NDArray[np.int64]) -> Condition:
+        """The states of other rows (B,), in this order."""
+        return Condition(self.states[torch.from_numpy(order).to(self.states.device)])
 
 
 @dataclass(frozen=True)

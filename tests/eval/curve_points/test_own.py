@@ -46,7 +46,10 @@ def test_own_prompts_reference_and_loss(mine: dict[str, object], tmp_path: Path)
     assert not any(WARNED in line for line in said)
     (run,) = runs(tmp_path / "sweep" / "run")
     last = {line["metric"]: line for line in run.curve() if line["step"] == 6}
-    assert set(last) == {"fid", *(f"loss/t={t}" for t in (0.1, 0.3, 0.5, 0.7, 0.9))}
+    parts = [f"t={t}" for t in (0.1, 0.3, 0.5, 0.7, 0.9)]
+    gains = {f"gain/{over}/{part}" for over in ("shuffled", "none") for part in parts}
+    assert set(last) == {"fid", *(f"loss/{p}" for p in parts), *gains, "gain/shuffled", "gain/none", "gain/share"}
+    assert {last[name]["n"] for name in last if name != "fid"} == {last["loss/t=0.1"]["n"]}
     assert (last["fid"]["n"], last["fid"]["mode"]) == (4, "own")
     assert last["fid"]["judge"].startswith("features shipped@")
     assert len(list((run.folder / "pictures" / "0000006").glob("own/0000[01]/000[01].png"))) == 4

@@ -11,7 +11,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from headtohead.config.presets import configure
 from headtohead.config.run_config import QueryConfig, Sampling
 from headtohead.data.synthetic_batches import StepBatch
-from headtohead.eval.curve_points.base import HeldOut, losses
+from headtohead.eval.curve_points.held_out_loss import HeldOut, losses
 from headtohead.models.generator import Generator
 from headtohead.models.objectives.noise import Draws
 from headtohead.models.query_encoder import QueryEncoder
@@ -102,8 +102,11 @@ def test_codes_and_answers_go_through_the_training_step_and_the_held_out_loss(
         values.append(float(loss.detach()))
     assert values[-1] < 0.6 * values[0]
     held = losses(config, net, HeldOut(captions, TARGETS[kind](tokens)), "cpu")
-    assert list(held) == [f"loss/{'codes' if kind is MaskedCodes else 'answers'}"]
-    assert 0 < next(iter(held.values())) < 2 * values[0]
+    part = "codes" if kind is MaskedCodes else "answers"
+    gains = [f"gain/{way}" for over in ("shuffled", "none") for way in (over, f"{over}/{part}")]
+    assert list(held) == [f"loss/{part}", *gains, "gain/share"]
+    assert 0 < held[f"loss/{part}"] < 2 * values[0]
+    assert held["gain/shuffled"] == held[f"gain/shuffled/{part}"]
     drawn = sample(net, captions[:2], Sampling(), seed=1, numbers=[5, 6])
     assert (drawn.shape, drawn.dtype) == ((2, GRID.tokens), torch.long)
     assert torch.equal(sample(net, captions[1:2], Sampling(), seed=1, numbers=[6])[0], drawn[1])

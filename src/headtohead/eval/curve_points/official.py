@@ -20,7 +20,8 @@ from torchvision.utils import make_grid
 from headtohead.config.parsing import ConfigError
 from headtohead.config.run_config import RunConfig
 from headtohead.eval.benchmarks.base import Benchmark, Item, Listed, PictureFile, from_files
-from headtohead.eval.curve_points.base import TRIED, Measured, held_out, losses
+from headtohead.eval.curve_points.base import TRIED, Measured
+from headtohead.eval.curve_points.held_out_loss import held_out, losses
 from headtohead.eval.curve_points.score import Point
 from headtohead.eval.folders import images
 from headtohead.eval.folders.images import Troubles
@@ -100,7 +101,7 @@ class Official:
                 values[key], n[key] = value, result.n.get(name, next(iter(result.n.values())))
         scores = tuple(round(float(row["score"]), 4) for row in rows)
         prompts = [{"prompt": row["prompt"], "task": row.get("task", "dpg"), "seen": True} for row in rows]
-        values, n = {**values, **loss}, {**n, "loss": len(self.held_out.prompts)}
+        values, n = {**values, **loss}, {**n, **self.held_out.n}
         return Measured(Point(values, n, scores), prompts, self._grids(place))
 
     def _paint(self, generator: Generator, place: Path, missing: Sequence[PictureFile]) -> None:

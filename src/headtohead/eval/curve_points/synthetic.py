@@ -13,7 +13,8 @@ from torchvision.utils import make_grid
 from headtohead.config.run_config import EvalConfig, RunConfig, Sampling
 from headtohead.eval.benchmarks.base import BENCHMARKS
 from headtohead.eval.curve_points import score
-from headtohead.eval.curve_points.base import TRIED, Measured, held_out, losses
+from headtohead.eval.curve_points.base import TRIED, Measured
+from headtohead.eval.curve_points.held_out_loss import held_out, losses
 from headtohead.eval.curve_points.prompts import SEED, PromptSet, prompt_set, shown, wanted
 from headtohead.eval.curve_points.score import A_TASK, OFTEN, TIMES
 from headtohead.eval.judges import pixels as judges
@@ -109,7 +110,7 @@ class SyntheticEvaluator:
         point = score.score(test, pictures, self.judge, self.net, reference)
         diverse = score.diversity(items, {"fixed": many[:, 0], "drawn": many[:, 1]}, self.judge, self.net)
         values = {**point.values, **diverse.values, **losses}
-        n = {**point.n, **diverse.n, "loss": len(self.held_out.prompts)}
+        n = {**point.n, **diverse.n, **self.held_out.n}
         return Measured(replace(point, values=values, n=n), test.rows, grids)
 
     def grids(self, generator: Generator, how: Sampling) -> dict[str, Tensor]:
