@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ablations.analysis.curves import design_of, order, read
 from ablations.cli.damage import conclude
-from ablations.report.figures import drawn, folder, save
+from ablations.report.figures.drawn import drawn, folder, save
 from headtohead.config.parsing import known
 from headtohead.records.json_files import Damage
 from headtohead.utils.cli import Parser

@@ -52,9 +52,9 @@ def pixel_judge() -> PixelJudge:
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reports without figures beside them, which take longer to draw than the page to write."""
-    from ablations.report import figures
+    from ablations.report.figures import drawn
 
-    monkeypatch.setattr(figures, "drawn", lambda *_: {})
+    monkeypatch.setattr(drawn, "drawn", lambda *_: {})
 
 
 @pytest.fixture

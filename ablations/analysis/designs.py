@@ -13,7 +13,7 @@ from ablations.analysis.equal_budget import Equal, Incomparable, equal
 from ablations.analysis.statistics import SMALLEST
 from headtohead.config.design import GROUPS, cell_of, group_of
 from headtohead.config.presets import CHOSEN
-from headtohead.records import ceilings, metrics
+from headtohead.records import ceilings
 from headtohead.records.read import Run
 from headtohead.records.sweep_folder import Tuned, tuned
 
@@ -139,14 +139,20 @@ def compared(
 
 
 def near_floor(curve: Curve, mean: float) -> float | None:
-    """The floor of a metric if a mean exceeds it by less than the smallest effect of interest, otherwise None.
+    """The prompt-blind floor of a metric if a mean exceeds it by less than the smallest effect of interest; else None.
 
     curve  of the metric; only the synthetic dataset's judge has a known floor
     mean   over seeds, at a point of the curve
     """
-    floor = ceilings.floor().get(curve.metric) if metrics.of(curve.metric).higher else None
+    floor = floor_of(curve)
+    return floor if floor is not None and mean < floor + SMALLEST else None
+
+
+def floor_of(curve: Curve) -> float | None:
+    """The prompt-blind floor of a curve's metric; None for metrics without one, and for other judges than the
+    synthetic dataset's."""
     known = all(terms.mode == "world" for row in curve.terms for terms in row if terms)
-    return floor if floor is not None and known and mean < floor + SMALLEST else None
+    return ceilings.blind_floor(curve.metric) if known else None
 
 
 @dataclass(frozen=True)

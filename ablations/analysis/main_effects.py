@@ -135,8 +135,8 @@ def table(designs: Sequence[Cell]) -> Table | None:
         "nothing else but what a search chose for each, with 95 % t intervals over seeds; Holm over the effects of one "
         "metric. A fall in FID is a gain. In single pairs: the least and the largest effect; where they differ in "
         "sign, the mean says little."
-        f" Near the floor: pairs in which both designs score less than {SMALLEST:g} above what pictures of other "
-        "prompts do, so that their difference says little."
+        f" Near the floor: pairs in which both designs score less than {SMALLEST:g} above what pictures that ignore "
+        "their prompts do, so that their difference says little."
     ) + "".join(f" Left out, for they do not compare: {'; '.join(refused)}." if refused else "")
     note += f" Searched rather than varied: {', '.join(searched)}." if searched else ""
     head = [

@@ -32,6 +32,9 @@ CONSTANT = "same in every seed"  # in place of an interval without width and of 
 class Verdict(StrEnum):
     SUPPORTED = "supported"
     CONTRADICTED = "contradicted"
+    EQUIVALENT = "equivalent"  # the difference is smaller than a declared margin
+    BY_CONSTRUCTION = "by construction"  # the design makes it so: nothing is tested
+    NOT_ASSESSABLE = "not assessable"  # a design did not learn what the claim compares
     UNDECIDED = "undecided"
     NO_RECORDS = "no records"
 
@@ -123,6 +126,16 @@ def paired(a: ArrayLike, b: ArrayLike) -> Difference:
 
 def _unbiased(df: int) -> float:
     return float(np.exp(special.gammaln(df / 2) - special.gammaln((df - 1) / 2)) / (df / 2) ** 0.5)
+
+
+def equivalence(d: Difference, margin: float) -> float:
+    """p-value of the two one-sided t tests that a true difference lies within ±margin (TOST); NaN for one seed."""
+    if d.n < 2:
+        return float("nan")
+    error = d.sd / d.n**0.5
+    if error == 0:
+        return 0.0 if abs(d.effect) < margin else 1.0
+    return float(special.stdtr(d.n - 1, -(margin - abs(d.effect)) / error))
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 
 from ablations.analysis.curves import design_of, order
 from ablations.posthoc.rescore import add_options, scorable, scored
-from ablations.report import figures
-from ablations.report.figures import named, save
+from ablations.report.figures import layout
+from ablations.report.figures.drawn import named, save
 from ablations.report.styles import looks
 from headtohead.records.metrics import METRICS
 from headtohead.utils.cli import Parser
@@ -63,17 +63,17 @@ def figure(found: list[Front]) -> Figure:
     ax = out.subplots()
     for f in found:
         x, y = f.fid.mean(0), f.geneval.mean(0)
-        spread = [np.transpose([figures.whiskers(column) for column in t.T]) for t in (f.fid, f.geneval)]
-        ax.errorbar(x, y, xerr=spread[0], yerr=spread[1], **figures.line(look[f.design]), ms=4,
+        spread = [np.transpose([layout.whiskers(column) for column in t.T]) for t in (f.fid, f.geneval)]
+        ax.errorbar(x, y, xerr=spread[0], yerr=spread[1], **layout.line(look[f.design]), ms=4,
                     lw=1.4, elinewidth=0.6, label=f.design)  # fmt: skip
         for g, a, b in zip(f.guidance, x, y, strict=True):
             if g is not None:
-                ax.annotate(f"{g:g}", (a, b), textcoords="offset points", xytext=(5, 4), fontsize=7, color=figures.GREY)
+                ax.annotate(f"{g:g}", (a, b), textcoords="offset points", xytext=(5, 4), fontsize=7, color=layout.GREY)
     ax.set_xlabel(FID.title, fontsize=9)
     ax.set_ylabel(GENEVAL.name, fontsize=9)
     ax.set_title("Guidance: FID against alignment, numbers are scales", fontsize=10.5, loc="left")
     ax.legend(fontsize=8, frameon=False)
-    figures.plain(ax)
+    layout.plain(ax)
     out.tight_layout()
     return out
 

@@ -14,7 +14,7 @@ from typing import Any
 from ablations.analysis import sample_grids
 from ablations.analysis.curves import design_of, order
 from ablations.posthoc.rescore import sampling, scorable
-from ablations.report.figures import folder, save
+from ablations.report.figures.drawn import folder, save
 from headtohead.config.parsing import known
 from headtohead.config.run_config import WORLD, RunConfig, Sampling
 from headtohead.records.json_files import RecordError

@@ -1,4 +1,8 @@
-"""Train the pretrained models that are out of date, measure their quality, print and keep the tables."""
+"""Train the pretrained models that are out of date; measure what they allow, print and keep the tables.
+
+Measured are ceilings and floors of scores, what a regression that reads perfectly would score (oracle mean), what is
+left when tokens carry noise, what the towers know, and what the language model's states tell of a caption.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +10,13 @@ import difflib
 import json
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from headtohead.eval import ceilings, clip_probes
-from headtohead.eval.curve_points.prompts import prompt_set
+from headtohead.eval.foundations import ceilings, clip_probes, floors, readability
 from headtohead.pretrained.loading import shipped, weight_files
 from headtohead.pretrained.making.recipes import RECIPES, TOWERS, recipe_hash
 from headtohead.pretrained.making.stages import current, make
@@ -23,6 +27,15 @@ from headtohead.utils.cli import RESUMABLE, Parser
 
 PAGE = Path(__file__).parents[2] / "docs" / "embedded-world.md"
 BEGIN, END = "<!-- ceilings: written by `make foundations` -->", "<!-- end of ceilings -->"
+PARTS = {
+    "ceilings": "ceilings of the representations",
+    "oracle means": "means of the tokens of many renders of a prompt",
+    "token noise": "tokens with noise",
+    "floors": "floors",
+    "towers": "what the towers know",
+    "readability": "what the language model's states tell",
+}
+CONTROLS = ("clip_blind", "clip_untrained")  # for which ceilings alone are measured: no regression predicts them
 LABELS = {
     "renders": "true renders",
     "vae": "VAE round trip",
@@ -38,20 +51,29 @@ def identity() -> dict[str, str]:
 
 
 def measured_now() -> bool:
-    """Whether the kept figures belong to the present recipes."""
-    return kept_ceilings.measured().get("recipes") == identity()
+    """Whether the kept figures are all there and belong to the present recipes."""
+    kept = kept_ceilings.measured()
+    return kept.get("recipes") == identity() and set(PARTS) <= set(kept)
 
 
 def measure(device: str, say: Any) -> dict[str, Any]:
-    """Ceilings and floors on the test prompts, and probes of the towers; `say` is called with progress lines."""
-    towers = tuple(t for t in TOWERS if current(f"decoder_{t}"))
-    say("measuring ceilings and floors on the test prompts")
-    started = time.monotonic()
-    test = prompt_set(device=device)
-    out: dict[str, Any] = {"ceilings": ceilings.ceilings(test, device, towers), "floors": ceilings.floors(test, device)}
-    say("measuring what the towers know")
+    """Everything that the shipped models allow; `say` is called with progress lines."""
+    started, out = time.monotonic(), dict[str, Any]()
+    of = ceilings.codecs(device, tuple(t for t in TOWERS if current(f"decoder_{t}")))
+    studied = {name: codec for name, codec in of.items() if name not in CONTROLS}
+    scorer, fewer = ceilings.Scorer(device), ceilings.Scorer(device, ceilings.WITH_NOISE)
     made = [t for t in TOWERS if current(t)]
-    out["towers"] = {t: clip_probes.quality(shipped.tower(t, device), device) for t in made}
+    work: dict[str, Callable[[], Any]] = {
+        "ceilings": lambda: ceilings.ceilings(scorer, of),
+        "oracle means": lambda: ceilings.oracle_means(scorer, studied),
+        "token noise": lambda: ceilings.token_noise(fewer, studied),
+        "floors": lambda: floors.floors(scorer),
+        "towers": lambda: {t: clip_probes.quality(shipped.tower(t, device), device) for t in made},
+        "readability": lambda: readability.readability(device),
+    }
+    for part in PARTS:
+        say(f"measuring {PARTS[part]} ({time.monotonic() - started:.0f} s so far)")
+        out[part] = work[part]()
     return {"recipes": identity(), "seconds": round(time.monotonic() - started), **out}
 
 
@@ -62,19 +84,32 @@ def _table(rows: list[list[str]]) -> str:
 
 
 def tables(measured: dict[str, Any]) -> str:
-    """The figures as Markdown: ceilings and floors, the towers, the parts."""
+    """The figures as Markdown: ceilings, oracle means and floors, token noise, towers, language model, parts."""
     columns = [*TASKS, "overall", "seen", "unseen"]
     rows = [["", *columns, "DPG", "FID", "PSNR"]]
-    for name, row in {**measured["ceilings"], **measured["floors"]}.items():
+    named = {name: LABELS[name] for name in measured["ceilings"]}
+    means = {f"mean {name}": f"oracle mean: {named[name]}" for name in measured["oracle means"]}
+    labels = {**named, **means, **{name: f"floor: {name}" for name in measured["floors"]}}
+    scored = {**measured["ceilings"], **dict(zip(means, measured["oracle means"].values(), strict=True))}
+    for name, row in {**scored, **measured["floors"]}.items():
         shares = [*(row[f"geneval/{c}"] for c in columns), row["dpg/overall"]]
         psnr = f"{row['psnr']:.1f}" if row.get("psnr", 99) < 99 else ""  # a picture is not its own round trip
-        rows.append([LABELS.get(name, f"floor: {name}"), *(f"{v:.3f}" for v in shares), f"{row['fid']:.1f}", psnr])
+        rows.append([labels[name], *(f"{v:.3f}" for v in shares), f"{row['fid']:.1f}", psnr])
     n = measured["ceilings"]["renders"]["n"]
+    noisy = next(iter(measured["token noise"].values()))
+    noise = [["token noise", *noisy]]
+    for key, metric in (("geneval/overall", "GenEval"), ("dpg/overall", "DPG"), ("fid", "FID")):
+        noise += [
+            [f"{named[name]}: {metric}", *(f"{row[key]:.{1 if key == 'fid' else 3}f}" for row in own.values())]
+            for name, own in measured["token noise"].items()
+        ]
     keys = list(next(iter(measured["towers"].values())))
     quality = [["", *keys]]
     quality += [
         [LABELS[t].removesuffix(", decoded"), *(f"{q[k]:.2f}" for k in keys)] for t, q in measured["towers"].items()
     ]
+    read = [["", *(key for key in next(iter(measured["readability"].values())) if key != "n")]]
+    read += [[name, *(f"{own[key]:.2f}" for key in read[0][1:])] for name, own in measured["readability"].items()]
     parts = [["part", "parameters", "trained in", "on"]]
     for name in RECIPES:
         if current(name):
@@ -83,7 +118,10 @@ def tables(measured: dict[str, Any]) -> str:
             parts.append([name, f"{card['parameters'] / 1e6:.2f} M", spent, card["device"]])
     return (
         f"{n} test pictures a row; GenEval's rules, the synthetic dataset's judge, FID against as many other renders:"
-        f"\n\n{_table(rows)}\n\nWhat the towers know:\n\n{_table(quality)}\n\nThe parts:\n\n{_table(parts)}"
+        f"\n\n{_table(rows)}\n\nScores of true renders whose tokens carry noise, by its size relative to the tokens' "
+        f"deviation ({next(iter(noisy.values()))['n']} pictures each):\n\n{_table(noise)}\n\nWhat the towers know:\n\n"
+        f"{_table(quality)}\n\nWhat a linear probe reads from the language model's states of long captions, as the "
+        f"share of right answers:\n\n{_table(read)}\n\nThe parts:\n\n{_table(parts)}"
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from ablations.analysis.curves import Curve, frame, read
 from ablations.analysis.designs import cells
 from ablations.cli.damage import conclude
-from ablations.report import figures
+from ablations.report.figures import drawn as figures
 from ablations.report.html.document import page
 from ablations.report.markdown import CAPTIONS, markdown
 from ablations.report.section import Section, section

@@ -17,20 +17,23 @@ from ablations.analysis.human_study.answers import Answered, answered
 from ablations.analysis.leaders import leaders
 from ablations.analysis.statistics import SMALLEST, Verdict
 from ablations.analysis.table import Table
-from ablations.report import tables, tables_equal_cost
 from ablations.report.html import pictures, provenance
 from ablations.report.html.chart import chart
 from ablations.report.styles import Look, looks
+from ablations.report.tables import bounds, equal_cost
+from ablations.report.tables import scores as tables
 from headtohead.records import metrics
-from headtohead.records.ceilings import ceiling, floor
+from headtohead.records.ceilings import blind_floor, ceiling
 from headtohead.records.read import Run
 from headtohead.records.sweep_folder import notes
 
-MARKS = {Verdict.SUPPORTED: "✓", Verdict.CONTRADICTED: "✗", Verdict.UNDECIDED: "?", Verdict.NO_RECORDS: "–"}
+MARKS = {Verdict.SUPPORTED: "✓", Verdict.CONTRADICTED: "✗", Verdict.EQUIVALENT: "=", Verdict.BY_CONSTRUCTION: "≡",
+         Verdict.NOT_ASSESSABLE: "∅", Verdict.UNDECIDED: "?", Verdict.NO_RECORDS: "–"}  # fmt: skip
+WORDS = {Verdict.NO_RECORDS: "without records", Verdict.BY_CONSTRUCTION: "true by construction"}
 MOST_POINTS = 1500
 LIMITS = (
-    "The floor is what pictures of other prompts score, the ceiling what true renders score after a round trip through "
-    "the representation."
+    "The floor is the most that pictures score which ignore their prompt, the ceiling what true renders score after a "
+    "round trip through the representation."
 )
 REACH = 100.0  # half of the width of an interval's drawing, in its own unit
 
@@ -71,6 +74,7 @@ class Section:
     cost: Table
     diversity: Table | None
     bounds: Table | None
+    noise: Table | None
     effects: Table | None
     tasks: dict[str, list[Bar]]
     grids: list[pictures.Grid]
@@ -106,6 +110,10 @@ class Section:
         return ""
 
     @property
+    def gain_recorded(self) -> bool:
+        return any(p["name"] == metrics.METRICS[metrics.GAIN_SHARE].name for p in self.chart["panels"])
+
+    @property
     def task_names(self) -> list[str]:
         return [m.name for m in metrics.group("task")]
 
@@ -126,11 +134,12 @@ def section(
         looks=look,
         chart=chart([c for c in curves if c.sweep == sweep], look),
         final=tables.final(own, ranking),
-        equal_cost=tables_equal_cost.table(cells),
+        equal_cost=equal_cost.table(cells),
         details=[tables.last(own, ranking), tables.best(own, ranking)],
         cost=tables.cost(own),
         diversity=tables.diversity(own),
-        bounds=tables.bounds(own),
+        bounds=bounds.bounds(own),
+        noise=bounds.token_noise(own),
         effects=main_effects.table(cells),
         tasks=_bars(own),
         grids=pictures.of(found, sweep),
@@ -174,9 +183,9 @@ def headline(own: tables.Sweep, ranking: Ranking) -> str:
 
 
 def _tested(judged: list[Finding]) -> str:
-    """How many findings are supported, contradicted and undecided."""
+    """How many findings have each verdict."""
     count = Counter(f.verdict for f in judged if f.n)
-    said = [f"{count[v]} {'is' if count[v] == 1 else 'are'} {v}" for v in Verdict if count[v]]
+    said = [f"{count[v]} {'is' if count[v] == 1 else 'are'} {WORDS.get(v, v)}" for v in Verdict if count[v]]
     return f"Of {count.total()} findings of the paper that these runs test, {', '.join(said)}." if said else ""
 
 
@@ -192,8 +201,8 @@ def alone(own: tables.Sweep) -> str:
     reached, shown = [], tables.texts(tables.at_end(own.of([m.key for m in metrics.headline()])))
     for m in metrics.headline():
         if curve := own.curves.get((design, m.key)):
-            low, top = floor().get(m.key), ceiling(curve.representation).get(m.key)
-            around = [f"floor {m.text(low)}"] if low is not None and m.higher else []
+            low, top = blind_floor(m.key), ceiling(curve.representation).get(m.key)
+            around = [f"floor {m.text(low)}"] if low is not None else []
             around += [f"ceiling {m.text(top)}"] if top is not None else []
             reached.append(f"{m.name} {shown[design, m.key]}" + (f" ({', '.join(around)})" if around else ""))
     if not reached:
@@ -205,9 +214,7 @@ def alone(own: tables.Sweep) -> str:
 
 def _counted(judged: list[Finding]) -> str:
     count = Counter(f.verdict for f in judged)
-    return ", ".join(
-        f"{count[v]} {v if v is not Verdict.NO_RECORDS else 'without records'}" for v in Verdict if count[v]
-    )
+    return ", ".join(f"{count[v]} {WORDS.get(v, v)}" for v in Verdict if count[v])
 
 
 def _shown(judged: list[Finding]) -> list[Shown]:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from headtohead.eval import ceilings
 from headtohead.eval.curve_points.prompts import PromptSet, prompt_set
 from headtohead.eval.curve_points.score import features_of, score
+from headtohead.eval.foundations import ceilings
 from headtohead.eval.judges.pixels import PixelJudge
 from headtohead.eval.metrics.fid import Reference
 from headtohead.pretrained.loading import shipped, weight_files
@@ -68,13 +68,9 @@ def test_ceilings(asked: PromptSet, pixel_judge: PixelJudge) -> None:
     """A sample of what the table in docs/embedded-world.md holds in full."""
     net = shipped.feature_net()
     reference = Reference.of(features_of(asked.pictures, net))
-    vae, tower, decoder = shipped.vae(), shipped.tower("clip"), shipped.clip_decoder("clip")
-    for route, least in (
-        (lambda x: x, 0.99),
-        (lambda x: vae.decode(vae.encode(x)), 0.97),
-        (lambda x: decoder.decode(tower.encode(x)), 0.85),
-    ):
-        pictures = ceilings.through(asked.pictures, route)
+    codecs = ceilings.codecs(towers=("clip",))
+    for name, least in (("renders", 0.99), ("vae", 0.97), ("clip", 0.85)):
+        pictures = ceilings.through(codecs[name], asked.pictures) if name in codecs else asked.pictures
         point = score(asked, pictures, pixel_judge, net, reference)
         assert point.values["geneval/overall"] >= least
         assert len(point.scores) == len(asked.rows) == point.n["fid"]

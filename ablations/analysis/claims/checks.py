@@ -1,8 +1,7 @@
 """Kinds of checks of a claim: each computes a difference over seeds between designs of a sweep, and its p-value.
 
-Differences are positive if they agree with the claim. FID, a positive distance without a natural unit, is compared by
-its logarithm. A check that requires several comparisons to agree uses the weakest of them (an intersection-union test),
-which needs no correction for their number.
+A check that requires several comparisons to agree uses the weakest of them (an intersection-union test), which needs no
+correction for their number.
 """
 
 from __future__ import annotations
@@ -14,95 +13,17 @@ from typing import Protocol
 
 import numpy as np
 
-from ablations.analysis.curves import STEPS, Numbers
-from ablations.analysis.designs import Cell, comparable, compared, near_floor, unlike
-from ablations.analysis.equal_budget import Equal, Incomparable, equal
-from ablations.analysis.statistics import SMALLEST, Difference, difference
+from ablations.analysis.claims.evidence import SHARE, Evidence, Missing, Score, Unmeasured, better, cell_of, weakest
+from ablations.analysis.curves import STEPS
+from ablations.analysis.designs import Cell, comparable, unlike
+from ablations.analysis.equal_budget import Incomparable, equal
+from ablations.analysis.statistics import difference
 from headtohead.config.design import DESIGNS
 from headtohead.records import metrics
-
-POINTS, LOG, SHARE = "points", "log", "share"
-
-
-class Missing(Exception):
-    """Raised if a sweep has no runs for a check."""
-
-
-class Unmeasured(Exception):
-    """Raised if runs exist but the quantity cannot be computed from them."""
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """The result of a check, before correction for multiple comparisons."""
-
-    difference: Difference
-    unit: str
-    detail: str
-    used: tuple[Cell, ...]
-    margin: float = SMALLEST
-    because: str = ""  # why it must be so, if it is the same in every seed
 
 
 class Check(Protocol):
     def evidence(self, cells: Sequence[Cell]) -> Evidence: ...
-
-
-def cell_of(cells: Sequence[Cell], design: str) -> Cell:
-    """The cell with a design's axes, preferably without varied settings."""
-    axes = asdict(DESIGNS.find(design, "claim"))
-    same = [c for c in cells if c.axes == axes]
-    plain = [c for c in same if not c.varied]
-    for found in ([c for c in plain if c.name == design], plain, same):
-        if len(found) == 1:
-            return _finished(found[0])
-    raise Missing(f"{len(same)} variants of {design} and none of them plain" if same else f"no runs of {design}")
-
-
-def _finished(cell: Cell) -> Cell:
-    if not cell.curves:
-        raise Missing(f"no finished run of {cell.name}")
-    return cell
-
-
-def _better(a: Cell, b: Cell, metric: str, by: str = STEPS, share: float = 1.0, may_differ: str = "") -> Evidence:
-    """By how much a is better than b, over the seeds that both have finished."""
-    for cell in (a, b):
-        if metric not in cell.curves:
-            raise Missing(f"no {metric} of {cell.name}")
-    at = compared([a, b], metric, by, share, may_differ)
-    rows = at.scores
-    if not (seeds := sorted(rows[0].keys() & rows[1])):
-        raise Incomparable("seed", f": {a.name} and {b.name} share none")
-    one, other = (np.array([row[s] for s in seeds]) for row in rows)
-    logarithmic = metrics.of(metric).scale == "log"
-    signed = (np.log(one) - np.log(other) if logarithmic else one - other) * (1 if metrics.of(metric).higher else -1)
-    return Evidence(
-        difference(signed), LOG if logarithmic else POINTS, _described(a, b, one, other, metric, at), (a, b)
-    )
-
-
-def _described(a: Cell, b: Cell, one: Numbers, other: Numbers, metric: str, at: Equal) -> str:
-    of = metrics.of(metric)
-    means = f"{a.name} {of.text(one.mean())}, {b.name} {of.text(other.mean())}"
-    return "; ".join(filter(None, (f"{of.name}: {means} {at}", at.note, _floored((a, b), (one, other), metric))))
-
-
-def _floored(cells: Sequence[Cell], scores: Sequence[Numbers], metric: str) -> str:
-    """Which of two designs are near the floor, in words."""
-    found = [near_floor(c.curves[metric], float(v.mean())) for c, v in zip(cells, scores, strict=True)]
-    low = [(c.name, metrics.of(metric).text(floor)) for c, floor in zip(cells, found, strict=True) if floor is not None]
-    if not low:
-        return ""
-    below = all(v.mean() < floor for v, floor in zip(scores, found, strict=True) if floor is not None)
-    near = f"{'below' if below else 'near'} the floor of {low[0][1]}, the score of pictures of other prompts"
-    return f"{low[0][0]} is {near}" if len(low) == 1 else f"both are {near}, so that their difference says little"
-
-
-def _weakest(parts: Sequence[Evidence]) -> Evidence:
-    """The weakest part: one below the margin, otherwise the one with the largest p-value."""
-    small = [e for e in parts if abs(e.difference.effect) < e.margin]
-    return min(small, key=lambda e: abs(e.difference.effect)) if small else max(parts, key=lambda e: e.difference.p)
 
 
 @dataclass(frozen=True)
@@ -116,7 +37,7 @@ class Beats:
     share: float = 1.0  # of the largest budget that both have reached
 
     def evidence(self, cells: Sequence[Cell]) -> Evidence:
-        return _better(cell_of(cells, self.better), cell_of(cells, self.worse), self.metric, self.by, self.share)
+        return better(cell_of(cells, self.better), cell_of(cells, self.worse), self.metric, self.by, self.share)
 
 
 @dataclass(frozen=True)
@@ -129,17 +50,22 @@ class Best:
 
     def evidence(self, cells: Sequence[Cell]) -> Evidence:
         own = cell_of(cells, self.best)
-        parts = [_better(own, cell_of(cells, other), self.metric) for other in self.others]
+        parts = [better(own, cell_of(cells, other), self.metric) for other in self.others]
         against = [e for e in parts if e.difference.effect < 0]
         used = tuple({c.name: c for e in parts for c in e.used}.values())
         if not against:
-            weakest = _weakest(parts)
+            least = weakest(parts)
             p = float(np.max([e.difference.p for e in parts]))
-            return replace(weakest, difference=replace(weakest.difference, p=p), used=used)
+            return replace(least, difference=replace(least.difference, p=p), used=used, scores=_every(parts))
         matters = [e for e in against if abs(e.difference.effect) >= e.margin] or against
         worst = min(matters, key=lambda e: float(np.nan_to_num(e.difference.p, nan=2.0)))
         p = float(np.minimum(1.0, worst.difference.p * len(parts)))  # the worst of several was chosen
-        return replace(worst, difference=replace(worst.difference, p=p), used=used)
+        return replace(worst, difference=replace(worst.difference, p=p), used=used, scores=_every(parts))
+
+
+def _every(parts: Sequence[Evidence]) -> tuple[Score, ...]:
+    """The scores of all comparisons, each design's of a metric once."""
+    return tuple({(s.cell.name, s.metric): s for e in parts for s in e.scores}.values())
 
 
 @dataclass(frozen=True)
@@ -154,7 +80,7 @@ class LargerIsBetter:
         sizes = sorted((c for c in same if all(k.startswith("head.") for k in c.varied)), key=_size)
         if len(sizes) < 2 or _size(sizes[0]) == _size(sizes[-1]):
             raise Missing(f"fewer than two sizes of {self.design}'s head")
-        return _better(sizes[-1], sizes[0], self.metric, may_differ="head.")
+        return better(sizes[-1], sizes[0], self.metric, may_differ="head.")
 
 
 def _size(cell: Cell) -> float:
@@ -202,21 +128,21 @@ class Disagree:
     def evidence(self, cells: Sequence[Cell]) -> Evidence:
         a, b = cell_of(cells, self.one), cell_of(cells, self.other)
         against = [m for m in self.against if m in {*a.curves, *b.curves}]
-        parts = [_better(a, b, m) for m in (self.metric, *(against or self.against))]
+        parts = [better(a, b, m) for m in (self.metric, *(against or self.against))]
         first, *others = (float(np.sign(e.difference.effect)) for e in parts)
-        weakest, p = _weakest(parts), float(np.max([e.difference.p for e in parts]))
-        effect = abs(weakest.difference.effect)
+        least, p = weakest(parts), float(np.max([e.difference.p for e in parts]))
+        effect = abs(least.difference.effect)
         sign = 1.0
         if len(set(others)) > 1 or 0 in (first, *others):
             p = p if np.isnan(p) else 1.0  # the other metrics disagree with each other
         elif others[0] == first:
             sign = -1.0
-        d = weakest.difference
+        d = least.difference
         if sign * d.effect < 0:
             d = replace(d, low=-d.high, high=-d.low, size=-d.size)
         shown = replace(d, effect=sign * effect, p=p)
         detail = "; ".join(e.detail for e in parts) + _disorder(cells, self.metric, against)
-        return replace(weakest, difference=shown, detail=detail)
+        return replace(least, difference=shown, detail=detail, scores=_every(parts))
 
 
 def _disorder(cells: Sequence[Cell], metric: str, against: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ablations.analysis.claims.declared import Finding, evaluate
-from ablations.analysis.statistics import ALPHA, CONSTANT, POWER, SMALLEST
+from ablations.analysis.statistics import ALPHA, CONSTANT, POWER, SMALLEST, Verdict
 from ablations.cli.damage import conclude
 from headtohead.records.json_files import Damage
 from headtohead.records.read import runs
@@ -37,11 +37,34 @@ def legend(found: Sequence[Finding]) -> tuple[str, ...]:
         f"Detectable: the true effect that a comparison with as many seeds and as much spread finds with a probability "
         f"of {POWER:.0%}, at a level of {ALPHA:g} / {max(tested, 1)}.",
         "g: the effect in standard deviations over seeds (Hedges'); it needs three seeds that differ.",
+        *_of_verdicts(found),
         *(
             ["A number that is the same in every seed leaves nothing to test: its sign decides, and there is no p."]
             * any(f.constant for f in found)
         ),
     )
+
+
+def _of_verdicts(found: Sequence[Finding]) -> list[str]:
+    """Explanation of the less common verdicts that occur, and of gains that were not recorded."""
+    given, out = {f.verdict for f in found}, list[str]()
+    if Verdict.EQUIVALENT in given:
+        out.append(
+            "Equivalent: two one-sided tests put the true difference within the claim's margin; they are a family of "
+            f"their own, Holm-corrected at {ALPHA:g}."
+        )
+    if Verdict.BY_CONSTRUCTION in given:
+        out.append("By construction: the design makes it so; it is not tested, nor counted among the comparisons.")
+    if Verdict.NOT_ASSESSABLE in given:
+        out.append(
+            "Not assessable: by its 95 % interval a design's conditioning gain does not exceed 0, or its score not "
+            "that of pictures that ignore their prompts. Its comparisons say nothing of the claim, but count."
+        )
+    if lacking := list(dict.fromkeys(name for f in found for name in f.without_gain)):
+        out.append(
+            f"Conditioning gain is not recorded for {', '.join(lacking)}: only scores are held against the floor."
+        )
+    return out
 
 
 def row(f: Finding) -> tuple[str, ...]:

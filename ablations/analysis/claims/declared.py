@@ -8,25 +8,17 @@ that were tested. Decide on the number of seeds before training: verdicts on unf
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from ablations.analysis.claims.checks import (
-    Beats,
-    Best,
-    Check,
-    Disagree,
-    Evidence,
-    LargerIsBetter,
-    Missing,
-    NotBuilt,
-    Share,
-    Unmeasured,
-)
+from ablations.analysis.claims.assessable import unassessable, without_gain
+from ablations.analysis.claims.checks import Beats, Best, Check, Disagree, LargerIsBetter, NotBuilt, Share
+from ablations.analysis.claims.evidence import Evidence, Missing, Unmeasured
 from ablations.analysis.curves import FLOPS, Curve
 from ablations.analysis.designs import Cell, cells
 from ablations.analysis.equal_budget import Incomparable
-from ablations.analysis.statistics import Verdict, judge
+from ablations.analysis.statistics import ALPHA, Judged, Verdict, equivalence, holm, judge
 from headtohead.config.parsing import ConfigError
 from headtohead.config.registry import Registry
 from headtohead.records import metrics
@@ -46,6 +38,7 @@ class Claim:
     section: str  # of the paper
     sentence: str  # the finding in our words
     check: Check
+    equivalent: float | None = None  # margin within which a difference counts as none; None: that is not tested
 
 
 def _aligned(name: str, section: str, sentence: str, checks: dict[str, Check]) -> list[Claim]:
@@ -146,6 +139,7 @@ class Finding:
     detail: str = ""
     why: str = ""
     constant: bool = False  # the same in every seed: the sign decides, without a test
+    without_gain: tuple[str, ...] = ()  # designs whose records hold no conditioning gain
 
 
 ADDED: Registry[Claim] = Registry("claim")  # by plugins
@@ -166,21 +160,36 @@ def findings(designs: Sequence[Cell], claims: Sequence[Claim] = ()) -> list[Find
     """
     claims = claims or (*of_the_paper(), *ADDED.values())
     found: list[Evidence | tuple[Verdict, str]] = [_evidence(claim, designs) for claim in claims]
-    family = [e for e in found if isinstance(e, Evidence)]
-    judged = iter(judge([e.difference for e in family], [e.margin for e in family]))
-    out = []
-    for claim, e in zip(claims, found, strict=True):
-        head = (claim.id, claim.section, claim.sentence)
-        if not isinstance(e, Evidence):
-            out.append(Finding(*head, verdict=e[0], why=e[1]))
-            continue
-        d, j = e.difference, next(judged)
-        same = f"the same number in all {d.n} seeds, which leaves nothing to test" if d.constant else ""
-        because = f"holds by construction: {e.because}" if same and e.because and d.effect > 0 else ""
-        why = "; ".join(filter(None, (j.why, because, same, _left(e.used))))
-        tested = (d.effect, d.low, d.high, d.p, j.p_holm)
-        out.append(Finding(*head, j.verdict, *tested, d.n, j.mdd, d.size, e.unit, e.detail, why, d.constant))
-    return out
+    tested = [(c, e) for c, e in zip(claims, found, strict=True) if isinstance(e, Evidence) and not e.constructed]
+    judged = iter(judge([e.difference for _, e in tested], [e.margin for _, e in tested]))
+    same = iter(holm([float("nan") if c.equivalent is None else equivalence(e.difference, c.equivalent)
+                      for c, e in tested]))  # fmt: skip
+    return [_finding(c, e, judged, same) for c, e in zip(claims, found, strict=True)]
+
+
+def _finding(
+    claim: Claim, e: Evidence | tuple[Verdict, str], judged: Iterator[Judged], same: Iterator[float]
+) -> Finding:
+    """A claim's finding; takes the next of each of the corrected results if it was tested."""
+    head = (claim.id, claim.section, claim.sentence)
+    if not isinstance(e, Evidence):
+        return Finding(*head, verdict=e[0], why=e[1])
+    d = e.difference
+    about: dict[str, Any] = {"n": d.n, "size": d.size, "unit": e.unit, "detail": e.detail, "constant": d.constant,
+             "without_gain": without_gain(e.used)}  # fmt: skip
+    constant = f"the same number in all {d.n} seeds, which leaves nothing to test" if d.constant else ""
+    if e.constructed:
+        why = "; ".join(filter(None, (f"holds by construction: {e.because}", constant, _left(e.used))))
+        return Finding(*head, Verdict.BY_CONSTRUCTION, d.effect, d.low, d.high, why=why, **about)
+    j, p_same = next(judged), float(next(same))
+    verdict, why = j.verdict, j.why
+    if verdict is Verdict.UNDECIDED and p_same <= ALPHA:
+        verdict = Verdict.EQUIVALENT
+        why = f"the true difference lies within ±{claim.equivalent:g} (two one-sided tests, Holm p {p_same:.2g}); {why}"
+    if d.n > 1 and (reason := unassessable(e)):
+        verdict, why = Verdict.NOT_ASSESSABLE, reason
+    why = "; ".join(filter(None, (why, constant, _left(e.used))))
+    return Finding(*head, verdict, d.effect, d.low, d.high, d.p, j.p_holm, mdd=j.mdd, why=why, **about)
 
 
 def _evidence(claim: Claim, designs: Sequence[Cell]) -> Evidence | tuple[Verdict, str]:

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from ablations.analysis.curves import FLOPS, FLOPS_TOTAL, PREFIXES, SECONDS, STEPS, Curve, Numbers
+from ablations.report.by_time import ByTime, gains_by_time, losses_by_time
 from ablations.report.styles import Look
 from headtohead.records import ceilings, metrics
-from headtohead.records.metrics import LOSS_BY_TIME, Metric
+from headtohead.records.metrics import GAIN_SHARE, LOSS_BY_TIME, Metric
 
 TITLES = {
     STEPS: "training steps",
@@ -28,17 +29,22 @@ def chart(own: list[Curve], looks: dict[str, Look]) -> dict[str, Any]:
     own    curves of the sweep
     looks  colour, marker and dash by design
     """
-    wanted = metrics.headline()
+    wanted, loss, gain = metrics.headline(), metrics.METRICS[LOSS_BY_TIME], metrics.METRICS[GAIN_SHARE]
+    wanted = [*wanted, gain]
     shown = [c for c in own if c.metric in {m.key for m in wanted}]
     accounts = [a for a in TITLES if shown and all(a in c.spent for c in shown)]
     panels = [_panel(metric, shown, accounts) for metric in wanted]
+    by_time = [
+        _by_time(gains_by_time(own), gain, "Conditioning gain by time; a regression at t = 0"),
+        _by_time(losses_by_time(own), loss, loss.title),
+    ]
     return {
         "axes": [_axis(a, shown) for a in accounts],
         "designs": [
             {"name": d, "shade": look.shade, "path": look.path, "dash": " ".join(map(str, look.dash))}
             for d, look in looks.items()
         ],
-        "panels": [p for p in [*panels, _losses(own)] if p and p["series"]],
+        "panels": [p for p in [*panels, *by_time] if p["series"]],
     }
 
 
@@ -58,7 +64,7 @@ def _panel(metric: Metric, shown: list[Curve], accounts: list[str]) -> dict[str,
         "name": metric.name,
         "digits": metric.digits,
         "log": metric.scale == "log",
-        "lines": [{"name": n, "value": _short(v), "floor": floor} for n, v, floor in bounds],
+        "lines": [{"name": b.name, "value": _short(b.value), "kind": b.kind} for b in bounds],
         "series": [_series(c, accounts) for c in own],
     }
 
@@ -76,32 +82,24 @@ def _series(c: Curve, accounts: Iterable[str]) -> dict[str, Any]:
     }
 
 
-def _losses(own: list[Curve]) -> dict[str, Any] | None:
-    """The held-out loss of the last point by time, for objectives that have times; None without any."""
-    by: dict[str, list[tuple[float, Curve]]] = {}
-    for c in own:
-        if c.metric.startswith(LOSS_BY_TIME):
-            by.setdefault(c.design, []).append((float(c.metric.removeprefix(LOSS_BY_TIME)), c))
-    series = []
-    for design, points in by.items():
-        times, found = zip(*sorted(points, key=lambda p: p[0]), strict=True)
-        last = np.array([c.values[:, -1] for c in found]).T
-        series.append(
-            {
-                "design": design,
-                "seeds": len(found[0].seeds),
-                "x": {"t": list(times)},
-                "y": _list(last.mean(0)),
-                "low": _list(last.min(0)),
-                "high": _list(last.max(0)),
-                "n": [int(c.n[-1]) for c in found],
-                "steps": [int(c.steps[-1]) for c in found],
-            }
-        )
+def _by_time(found: dict[str, ByTime], metric: Metric, title: str) -> dict[str, Any]:
+    """A panel of values of the last point by time."""
+    series = [
+        {
+            "design": design,
+            "seeds": len(own.values),
+            "x": {"t": list(own.t)},
+            "y": _list(own.values.mean(0)),
+            "low": _list(own.values.min(0)),
+            "high": _list(own.values.max(0)),
+            "n": [own.n] * len(own.t),
+            "steps": [own.step] * len(own.t),
+        }
+        for design, own in found.items()
+    ]
     axis = {"key": "t", "name": "t", "title": "t, from noise (0) to data (1)", "unit": 1.0}
-    loss = metrics.METRICS[LOSS_BY_TIME]
-    names = {"title": loss.title, "name": loss.name, "digits": loss.digits}
-    return {**names, "log": False, "axis": axis, "lines": [], "series": series} if by else None
+    names = {"title": title, "name": metric.name, "digits": metric.digits}
+    return {**names, "log": False, "axis": axis, "lines": [], "series": series}
 
 
 def _list(values: Numbers) -> list[float | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -58,10 +59,10 @@ def test_the_paper_is_found_right_and_wrong_where_it_is(sweep: Path) -> None:
         "flow-beats-mse-alone/geneval": "contradicted",
         "flow-beats-mse-alone/dpg": "contradicted",
         "mse-is-deterministic": "undecided",
-        "mse-is-deterministic-alone": "supported",
+        "mse-is-deterministic-alone": "by construction",
         "flow-is-diverse": "undecided",
-        "larger-dit-helps/geneval": "undecided",
-        "larger-dit-helps/dpg": "undecided",
+        "larger-dit-helps/geneval": "equivalent",
+        "larger-dit-helps/dpg": "equivalent",
         "vae-flow-has-best-fid": "supported",
         "fid-and-alignment-disagree": "supported",
         "sequential-beats-joint": "no records",
@@ -94,7 +95,7 @@ def test_what_is_the_same_in_every_seed_has_words_instead_of_a_p_value(
 ) -> None:
     found = verdicts(sweep)
     same = found["mse-is-deterministic-alone"]
-    assert (same.verdict, same.constant) == (Verdict.SUPPORTED, True)
+    assert (same.verdict, same.constant) == (Verdict.BY_CONSTRUCTION, True)
     assert same.why.startswith("holds by construction: a regression draws no noise; the same number in all 3 seeds")
     assert not found["larger-dit-helps/dpg"].why.startswith("holds by construction")
     scattered = found["vae-flow-has-best-fid"]
@@ -110,13 +111,13 @@ def test_what_is_the_same_in_every_seed_has_words_instead_of_a_p_value(
 
 
 def test_a_verdict_says_which_designs_are_near_the_floor(tmp_path: Path) -> None:
-    floor = ceilings.floor()["geneval/overall"]
+    floor = ceilings.blind_floor("geneval/overall")
     record(tmp_path / "made/clip_flow", 0.6)
     record(tmp_path / "made/vae_flow", 0.01)
     record(tmp_path / "made/clip_mse", floor + 0.005)
     record(tmp_path / "made/clip_mse_dit", floor + SMALLEST)
     found = verdicts(tmp_path)
-    scored = f"the floor of {floor:.3f}, the score of pictures of other prompts"
+    scored = f"the floor of {floor:.3f}, the score of pictures that ignore their prompts"
     assert found["clip-beats-vae/geneval"].detail.endswith(f"at step 900; vae_flow is below {scored}")
     assert found["flow-beats-mse/geneval"].detail.endswith(f"; clip_mse is near {scored}")
     assert "floor" not in found["flow-beats-mse-alone/geneval"].detail
@@ -198,8 +199,8 @@ def test_a_grid_over_learning_rates_has_no_design_to_judge(tmp_path: Path) -> No
 def test_the_command_prints_a_table_and_json(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main([str(sweep)]) == 0
     text = capsys.readouterr().out
-    assert "contradicted  flow-beats-mse-alone/geneval" in text
-    assert "over 14 comparisons" in text
+    assert re.search("contradicted +flow-beats-mse-alone/geneval", text)
+    assert "over 13 comparisons" in text
     assert command.main([str(sweep), "--json"]) == 0
     (found,) = json.loads(capsys.readouterr().out).values()
     assert [f["id"] for f in found] == [c.id for c in of_the_paper()]

@@ -15,6 +15,7 @@ from ablations.analysis.statistics import Verdict
 from headtohead.config.design import DESIGNS
 
 STUDIES = 1000
+HIGH = 10.0  # above every floor, so that differences alone decide
 NAMES = ("clip_mse", "clip_flow", "vae_flow", "clip_mse_dit")
 SMALLER = "clip_flow+head.dim=128"
 ALIGNMENT = ("geneval/overall", "dpg/overall")
@@ -41,7 +42,7 @@ def study(rng: np.random.Generator, n: int, truth: dict[str, float], sd: float) 
     shared = {metric: rng.normal(0, sd / 2, n) for metric in (*ALIGNMENT, "fid")}
     designs = []
     for name in (*NAMES, SMALLER):
-        scores = {m: truth[name] + shared[m] + rng.normal(0, sd, n) for m in ALIGNMENT}
+        scores = {m: HIGH + truth[name] + shared[m] + rng.normal(0, sd, n) for m in ALIGNMENT}
         scores["fid"] = 50 * np.exp(shared["fid"] + rng.normal(0, sd, n) - truth.get(f"{name} fid", 0.0))
         fixed = rng.normal(10, 1, n)
         scores |= {"diversity/fixed": fixed, "diversity/fixed_all": fixed, "diversity/renders": np.full(n, 20.0)}

@@ -15,7 +15,7 @@ from ablations.analysis.equal_budget import Incomparable, equal
 from ablations.analysis.main_effects import main_effects
 from ablations.report.html.chart import chart
 from ablations.report.styles import looks
-from ablations.report.tables import cost, measured
+from ablations.report.tables.scores import cost, measured
 from headtohead.records.read import runs
 from headtohead.records.recorder import Recorder
 

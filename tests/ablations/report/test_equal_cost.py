@@ -9,7 +9,7 @@ from made import record
 
 from ablations.analysis.designs import cells
 from ablations.report.build import make
-from ablations.report.tables_equal_cost import table
+from ablations.report.tables.equal_cost import table
 from headtohead.records.read import runs
 from headtohead.records.recorder import Recorder
 

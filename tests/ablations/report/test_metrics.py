@@ -12,7 +12,8 @@ from made import record
 from ablations.analysis.claims.declared import evaluate
 from ablations.analysis.curves import read
 from ablations.analysis.statistics import Verdict
-from ablations.report import build, figures
+from ablations.report import build
+from ablations.report.figures import scores
 from ablations.sweep import status
 from ablations.tune import best_of_grid
 from headtohead.records import metrics
@@ -41,7 +42,7 @@ def test_one_declaration_is_shown_everywhere(sweep: Path) -> None:
     assert "Appeal" in own.final.head
     assert [row[own.final.head.index("Appeal")] for row in own.final.rows] == ["7.25 ± 0.00"] * 2
     assert [p["name"] for p in own.chart["panels"]] == ["GenEval", "DPG", "FID", "Appeal"]
-    assert [ax.get_title("left") for ax in figures.curves(curves, "steps").axes][-1] == "Appeal"
+    assert [ax.get_title("left") for ax in scores.curves(curves, "steps").axes][-1] == "Appeal"
     head, _, *rows = status.look(sweep)
     assert "Appeal" in head
     assert all("7.25" in row for row in rows)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ablations.analysis.curves import read
 from ablations.analysis.designs import cells, rank
-from ablations.report import tables
+from ablations.report.tables import scores as tables
 from headtohead.records import metrics
 
 README = Path(__file__).parents[3] / "README.md"

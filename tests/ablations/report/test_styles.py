@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from ablations.analysis.curves import curves
 from ablations.analysis.sample_grids import broken
-from ablations.report import figures
+from ablations.report.figures import layout, scores
 from ablations.report.styles import Look, looks
 from headtohead.config.design import DESIGNS
 from headtohead.records.read import runs
@@ -33,7 +33,7 @@ def test_few_variants_share_their_designs_colour_and_nothing_else() -> None:
 
 @pytest.mark.parametrize("number", [1, 3, 4, 9])
 def test_as_many_designs_as_a_figure_shows_all_look_different(number: int) -> None:
-    names = [*DESIGNS, *(f"clip_flow+head.dim={64 * k}" for k in range(1, number + 1))][: figures.MOST]
+    names = [*DESIGNS, *(f"clip_flow+head.dim={64 * k}" for k in range(1, number + 1))][: layout.MOST]
     assert len({seen(look) for look in looks(names).values()}) == len(names)
 
 
@@ -49,7 +49,7 @@ def test_the_names_of_many_designs_stay_inside_the_figure(sweeps: int, tmp_path:
         for name in ("clip_mse", "clip_flow", "vae_flow", "clip_mse_dit", "vae_mse_dit"):
             record(tmp_path / f"sweep{sweep}" / name, 0.5)
             record(tmp_path / f"sweep{sweep}" / f"{name}+{TRAINED}", 0.4)
-    figure = figures.curves(curves(runs(tmp_path)), "steps")
+    figure = scores.curves(curves(runs(tmp_path)), "steps")
     FigureCanvasAgg(figure).draw()
     legends = [ax.get_legend() for ax in figure.axes if ax.get_legend()]
     assert len(legends) == sweeps

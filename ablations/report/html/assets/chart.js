@@ -72,7 +72,7 @@ class Panel {
     }
     svgElement("text", { x: (MARGIN.left + this.width) / 2, y: this.height - 4, "text-anchor": "middle" }, this.svg, axis.title);
     for (const line of panel.lines) {
-      const name = { class: `bound ${line.floor ? "floor" : ""}`, d: `M${MARGIN.left},${y(line.value)}H${this.width - MARGIN.right}` };
+      const name = { class: `bound ${line.kind}`, d: `M${MARGIN.left},${y(line.value)}H${this.width - MARGIN.right}` };
       svgElement("path", name, this.svg);
     }
     for (const { series, at } of this.points) this.line(series, at, y);

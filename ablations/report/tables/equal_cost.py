@@ -13,7 +13,7 @@ from ablations.analysis.designs import Cell, compared, together, varied
 from ablations.analysis.equal_budget import Incomparable, amount
 from ablations.analysis.leaders import leaders
 from ablations.analysis.table import Table, interval
-from ablations.report.tables import BOLD
+from ablations.report.tables.scores import BOLD
 from headtohead.records import metrics
 from headtohead.records.metrics import Metric
 

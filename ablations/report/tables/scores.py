@@ -25,6 +25,7 @@ BOLD = (
     "among designs and for the columns; where no cell of a column is bold, its winner is not decided."
 )
 TARGET = 0.3  # of GenEval: about a quarter above what shuffled prompts score
+GAIN, NOT_RECORDED = metrics.METRICS[metrics.GAIN_SHARE], "not recorded"
 OVERALL, ACCEPTED = "geneval/overall", "diversity/fixed"
 EACH = ["design", "metric", "seed"]
 
@@ -113,14 +114,15 @@ def ranked(own: Sweep, ranking: Ranking, columns: Sequence[Metric], pick: Pick =
 def _scores(own: Sweep, ranking: Ranking, title: str, pick: Pick, note: str) -> Table:
     columns, overall = metrics.group("score"), own.of([OVERALL])
     cells = texts(pick(own.of([m.key for m in columns])))
+    gains = texts(pick(own.of([GAIN.key])))
     shares = texts(pick(overall.assign(value=overall.relative)), 2)
     designs, steps = [*own.seeds], own.end.groupby("design", observed=True).step.max()
     rows = [
         [d, str(len(own.seeds[d])), f"{steps[d]:,}", *(cells.get((d, m.key), "–") for m in columns),
-         shares.get((d, OVERALL), "–")]
+         gains.get((d, GAIN.key), NOT_RECORDED), shares.get((d, OVERALL), "–")]
         for d in designs
     ]  # fmt: skip
-    head = ["design", "seeds", "steps", *(m.name for m in columns), "GenEval / ceiling"]
+    head = ["design", "seeds", "steps", *(m.name for m in columns), GAIN.name, "GenEval / ceiling"]
     best = leaders(ranked(own, ranking, columns, pick))
     return Table(title, head, rows, note, frozenset((designs.index(d), 3 + k) for k, d in enumerate(best) if d))
 
@@ -133,9 +135,25 @@ def final(own: Sweep, ranking: Ranking) -> Table:
     against = {(f["renders"], f["dimensions"]) for runs in own.runs.values() for r in runs if (f := r.state.get("fid"))}
     fid = "".join(f" It compares with {n} independent renders in {d} dimensions." for n, d in sorted(against))
     note = f"Mean over seeds ± the half-width of the 95 % t interval over seeds; {images} a seed. FID: lower is better."
-    note += fid + (f" {BOLD}" if len(own.seeds) > 1 else "") + (f" {ranking}" if str(ranking) else "")
+    note += (
+        f" {explained(own)}"
+        + fid
+        + (f" {BOLD}" if len(own.seeds) > 1 else "")
+        + (f" {ranking}" if str(ranking) else "")
+    )
     note += f" Left out: {', '.join(f'{r.design} seed {r.seed} {why[r]}' for r in left)}." if left else ""
     return _scores(own, ranking, "Final point", at_end, note + _floored(own))
+
+
+def explained(own: Sweep) -> str:
+    """What the column of the conditioning gain says."""
+    recorded = {design for design, metric in own.curves if metric == GAIN.key}
+    if not recorded:
+        return "Gain, the conditioning gain, is not recorded in these runs."
+    return (
+        "Gain: the share of the held-out loss with another sample's caption that the right caption saves, near pure "
+        "noise; about 0 where a design has not learned to read its prompt."
+    )
 
 
 def _floored(own: Sweep) -> str:
@@ -146,7 +164,7 @@ def _floored(own: Sweep) -> str:
         if near_floor(own.curves[key[::-1]], mean) is not None:
             low.setdefault(key[0], []).append(key[1])
     for metric, designs in low.items():
-        floor = metrics.of(metric).text(ceilings.floor()[metric])
+        floor = metrics.of(metric).text(ceilings.blind_floor(metric) or 0.0)
         out += f" Near the floor of {metrics.of(metric).name}, {floor}, or below it: {', '.join(designs)}."
     return out
 
@@ -210,21 +228,3 @@ def diversity(own: Sweep) -> Table | None:
         "wrong: 0 where a design gives one picture a prompt."
     )
     return Table("Diversity", ["design", *kinds.values(), "accepted pictures"], rows, note) if rows else None
-
-
-def bounds(own: Sweep) -> Table | None:
-    """Ceilings and floors of the metrics."""
-    wanted = sorted({c.representation for c in own.curves.values() if c.representation})
-    named = {
-        "true renders": ceilings.ceiling("renders"),
-        **{f"{r.upper()} ceiling": ceilings.ceiling(r) for r in wanted},
-        "floor: shuffled prompts": ceilings.floor(),
-    }
-    rows = [
-        [name, *(m.text(row[m.key]) if m.key in row else "–" for m in metrics.group("score"))]
-        for name, row in named.items()
-        if row
-    ]
-    head = ["", *(m.name for m in metrics.group("score"))]
-    note = "A ceiling: true renders sent through the representation and back. A floor: pictures of other prompts."
-    return Table("Ceilings and floors", head, rows, note) if rows else None

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
+from headtohead.eval.foundations.linear_probe import accuracy
 from headtohead.pretrained.making.train_clip import SHORT, phrases, swapped
 from headtohead.pretrained.networks.image_encoders import ClipTower
 from headtohead.synthetic.captions import captions
@@ -87,7 +87,7 @@ def probes(tower: ClipTower, device: str = "cpu", number: int = 4000) -> dict[st
     half = number // 2
     out = {}
     for name, label in (("shape", scenes.shape[:, 0]), ("colour", scenes.colour[:, 0])):
-        out[name] = _classify(x[:half], torch.as_tensor(label[:half]), x[half:], torch.as_tensor(label[half:]))
+        out[name] = accuracy(x[:half], torch.as_tensor(label[:half]), x[half:], torch.as_tensor(label[half:]))
     place = torch.as_tensor(scenes.centre[:, 0] - (grid + 0.5) * cell, dtype=torch.float32)
     one = torch.ones(number, 1)
     a = torch.cat([x.cpu(), one], 1)
@@ -95,22 +95,6 @@ def probes(tower: ClipTower, device: str = "cpu", number: int = 4000) -> dict[st
     predicted = a[half:] @ torch.linalg.solve(ridge, a[:half].T @ place[:half])
     out["place error px"] = float((predicted - place[half:]).norm(dim=1).mean())
     return out
-
-
-def _classify(x: Tensor, y: Tensor, x_test: Tensor, y_test: Tensor) -> float:
-    x, x_test = x.cpu(), x_test.cpu()
-    weight = torch.zeros(x.shape[1], int(y.max()) + 1, requires_grad=True)
-    bias = torch.zeros(int(y.max()) + 1, requires_grad=True)
-    optimizer = torch.optim.LBFGS([weight, bias], max_iter=150, line_search_fn="strong_wolfe")
-
-    def closure() -> Tensor:
-        optimizer.zero_grad()
-        loss = F.cross_entropy(x @ weight + bias, y) + 1e-3 * weight.pow(2).sum() / 2
-        loss.backward()
-        return loss
-
-    optimizer.step(closure)
-    return float(((x_test @ weight + bias).argmax(1) == y_test).float().mean())
 
 
 def quality(tower: ClipTower, device: str = "cpu") -> dict[str, float]:
