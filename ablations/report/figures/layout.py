@@ -16,7 +16,7 @@ from headtohead.records import ceilings
 
 BOUND_DASHES = {"ceiling": "--", "oracle": "-.", "retrieval": (0, (1, 1)), "blind": ":"}
 NEAR = 0.045  # of a panel's height: names of two bounds closer than this would overlap
-NAME_WIDE = 0.014  # of a panel's width: a letter of a bound's name
+NAME_WIDE, GAP = 0.0155, 0.02  # of a panel's width: a letter of a bound's name, and the space after it
 
 HEADING: dict[str, Any] = {"fontsize": 10.5, "loc": "left", "y": 1.0}  # a fixed y saves a tenth of the drawing time
 GREY = "#777777"
@@ -111,6 +111,6 @@ def bounds(ax: Axes, metric: str, representations: Iterable[str]) -> None:
         crowded = any(abs(other - above) < NEAR for other, _ in set_)
         at = below if crowded and below > NEAR / 2 else above
         x = max([0.01, *(end for other, end in set_ if abs(other - at) < NEAR)])
-        set_.append((at, x + NAME_WIDE * len(bound.name)))
+        set_.append((at, x + NAME_WIDE * len(bound.name) + GAP))
         ax.text(x, at, bound.name, transform=ax.transAxes, va="center", fontsize=6.5, color=GREY, zorder=4,
                 path_effects=[withStroke(linewidth=2, foreground="w")])  # fmt: skip

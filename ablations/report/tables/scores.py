@@ -117,12 +117,13 @@ def _scores(own: Sweep, ranking: Ranking, title: str, pick: Pick, note: str) -> 
     gains = texts(pick(own.of([GAIN.key])))
     shares = texts(pick(overall.assign(value=overall.relative)), 2)
     designs, steps = [*own.seeds], own.end.groupby("design", observed=True).step.max()
+    gained = [GAIN.name] * bool(gains)  # no column where no design has it
     rows = [
         [d, str(len(own.seeds[d])), f"{steps[d]:,}", *(cells.get((d, m.key), "–") for m in columns),
-         gains.get((d, GAIN.key), NOT_RECORDED), shares.get((d, OVERALL), "–")]
+         *(gains.get((d, GAIN.key), NOT_RECORDED) for _ in gained), shares.get((d, OVERALL), "–")]
         for d in designs
     ]  # fmt: skip
-    head = ["design", "seeds", "steps", *(m.name for m in columns), GAIN.name, "GenEval / ceiling"]
+    head = ["design", "seeds", "steps", *(m.name for m in columns), *gained, "GenEval / ceiling"]
     best = leaders(ranked(own, ranking, columns, pick))
     return Table(title, head, rows, note, frozenset((designs.index(d), 3 + k) for k, d in enumerate(best) if d))
 
@@ -135,12 +136,8 @@ def final(own: Sweep, ranking: Ranking) -> Table:
     against = {(f["renders"], f["dimensions"]) for runs in own.runs.values() for r in runs if (f := r.state.get("fid"))}
     fid = "".join(f" It compares with {n} independent renders in {d} dimensions." for n, d in sorted(against))
     note = f"Mean over seeds ± the half-width of the 95 % t interval over seeds; {images} a seed. FID: lower is better."
-    note += (
-        f" {explained(own)}"
-        + fid
-        + (f" {BOLD}" if len(own.seeds) > 1 else "")
-        + (f" {ranking}" if str(ranking) else "")
-    )
+    note += f"{fid} {explained(own)}" + (f" {BOLD}" if len(own.seeds) > 1 else "")
+    note += f" {ranking}" if str(ranking) else ""
     note += f" Left out: {', '.join(f'{r.design} seed {r.seed} {why[r]}' for r in left)}." if left else ""
     return _scores(own, ranking, "Final point", at_end, note + _floored(own))
 
