@@ -35,7 +35,7 @@ def single() -> PromptSet:
     whole = prompt_set("dev", pictures={"geneval": 24})
     items = [i for i in whole.items if i.task == "single_object"]
     doubled = [item for item in items for _ in range(2)]
-    return PromptSet({"geneval": doubled}, whole.scenes, whole.pictures[: len(doubled)])
+    return PromptSet({"geneval": doubled}, whole.seed, whole.device)
 
 
 def right(items: list[Item], pictures: Tensor, judge: PixelJudge) -> float:
