@@ -10,10 +10,12 @@ import pytest
 from PIL import Image
 from small import SMALL
 
+from ablations.plan import timing
 from ablations.posthoc import guidance, paint, rescore
 from ablations.report import build
 from ablations.sweep import command as sweep
 from ablations.sweep import time_estimate
+from headtohead.eval.curve_points import synthetic
 from headtohead.records.layout import RESCORED
 from headtohead.records.read import runs
 
@@ -62,6 +64,9 @@ def test_what_is_going_to_happen_is_said_first(
 ) -> None:
     monkeypatch.setattr(sweep.Worker, "work", lambda self, runs: {})
     monkeypatch.setattr(time_estimate, "SMALL", 0)  # runs as short as these are else not timed
+    monkeypatch.setattr(time_estimate, "isolated", lambda work, *given: work(*given))
+    for part in (timing, synthetic):
+        monkeypatch.setattr(part, "TRIED", 6)
     asked = ["--results", str(place), "--design", "clip_flow", "clip_mse", "--seeds", "0,1", *SETTINGS]
     assert sweep.main([*asked, "--device", "cpu"]) == 0
     told = capsys.readouterr().err.splitlines()
