@@ -24,7 +24,7 @@ from headtohead.training.run import train
 
 SET = {
     **SMALL, "codec.standardise": "position", "objective.times": "logit_normal", "objective.shift": 2.0,
-    "objective.predict": "x",
+    "objective.predict": "x", "data.pictures": 64, "train.batch": 16,
 }  # fmt: skip
 
 
