@@ -94,7 +94,7 @@ def about(device: str, folder: Path) -> dict[str, Any]:
     config = own.config_of(device)
     return {
         "scale": config.scale,
-        "precision": config.compute.precision,
+        "precision": compute.computed_in(config.compute.precision, device),
         "queries": own.QUERIES,
         "weights": "random; ours at micro scale are the shipped ones",
         "reference": checkout.about(folder),

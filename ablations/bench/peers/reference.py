@@ -17,6 +17,7 @@ from ablations.bench.peers.checkout import Modules, PeerError
 from ablations.bench.peers.own import QUERIES, Own, Vision, count
 from headtohead.config.heads import DitConfig
 from headtohead.data.synthetic_batches import StepBatch
+from headtohead.utils.compute import computed_in
 
 TOWER = "eva-of-this-benchmark"  # its builder tells kinds of towers apart by their names
 FEED_FORWARD = 2 / 3  # of 4 x the width, as in every SwiGLU; today's diffusers leaves it to the caller
@@ -86,7 +87,8 @@ class Reference:
                     pretrain_gen_mlp_adapter=None, n_query=QUERIES, gen_pooling=f"early_pool2d_{stride}",
                 )
             )  # fmt: skip
-        model.to(self.device, torch.bfloat16 if own.config.compute.precision == "bf16" else torch.float32)
+        precision = computed_in(own.config.compute.precision, self.device)  # as ours computes on this device
+        model.to(self.device, torch.bfloat16 if precision == "bf16" else torch.float32)
         return model.train()
 
     def inputs(self, batch: StepBatch) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from tests.support.peer_package import written
 
 TINY = {
     "query.number": own.QUERIES, "train.batch": 4, "head.dim": 32, "head.layers": 1, "head.heads": 2,
-    "head.kv_heads": 1, "head.multiple_of": 32,
+    "head.kv_heads": 1, "head.multiple_of": 32, "compute.precision": "float32",
 }  # fmt: skip
 
 
