@@ -115,8 +115,8 @@ cache: $(READY)  ## Encode a design's corpora once: DESIGN=clip_flow SCALE=paper
 	@$(PY) -m ablations.prepare.cache_features --design="$$DESIGN" $(call opt,scale,SCALE) $(call opt,set,SET) \
 		$(call opt,folder,FOLDER)
 
-bench: $(READY)  ## Measure speed: foundations, designs, metrics, commands -> results/bench; [PEER=folder of BLIP3o]
-	@$(PY) -m ablations.bench $(call opt,peer,PEER)
+bench: $(READY)  ## Measure speed: foundations, designs, metrics, commands -> results/bench; [ONLY=designs] [AGAINST=commit] [PEER=folder of BLIP3o]
+	@$(PY) -m ablations.bench $(if $(value ONLY),$$ONLY) $(call opt,against,AGAINST) $(call opt,peer,PEER)
 
 bench-gpu: $(READY)  ## Measure one GPU at the paper's sizes, offline: [BUDGET=540] [ONLY="training judges"] [TABLE=1] [OUT=folder] -> results/bench, README
 	@$(PY) -m ablations.bench.gpu $(if $(value ONLY),$$ONLY) $(call opt,budget,BUDGET) $(call opt,out,OUT) \

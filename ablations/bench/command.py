@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ablations.bench import commands, measures, paper_scale, parts
+from ablations.bench import against, commands, measures, paper_scale, parts
 from ablations.bench.peers import compare
 from ablations.bench.peers.checkout import SOURCE, PeerError, checked
 from headtohead.config.parsing import known
@@ -67,6 +67,7 @@ GROUPS = {
         commands.parts, commands.measure, "  seconds  peak MB", "{row[seconds]:9.2f} {row[peak MB]:8.0f}"
     ),
 }
+AGAINST = "before"  # what a file is called whose rates stand beside an earlier commit's
 PEERS = "peers"  # measured where the folder of the reference implementation is given
 
 
@@ -82,16 +83,40 @@ def _peers(folder: Path) -> Group:
     )
 
 
+def _against(group: Group, before: Path, commit: str) -> Group:
+    return Group(
+        group.parts,
+        partial(against.measure, before=before),
+        "     now /s   before /s     faster",
+        "{row[pictures/s]:11.1f} {row[before/s]:11.1f} {row[times faster]:9.2f}x",
+        lambda device: {"before": commit},
+    )
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = Parser("ablations.bench", __doc__)
     names = f"some of: {', '.join((*GROUPS, PEERS))}; when none given, {PEERS} with --peer and all others without"
     parser.add_argument("groups", nargs="*", metavar="GROUP", help=names)
     parser.add_argument("--peer", type=Path, metavar="FOLDER", help=f"{PEERS}: a checkout of {SOURCE}")
+    both = f"measure {', '.join(parts.GROUPS)} here and at an earlier commit, in turns"
+    parser.add_argument("--against", metavar="REVISION", help=both)
     parser.add_folder("--out", Path("results/bench"), "folder for the JSON")
     parser.add_device()
     parser.add_argument("--seconds", type=seconds, default=4.0, help="how long each part is measured")
     options = parser.parse_args(arguments)
-    return parser.concluded(lambda: _measure(options), "stopped")
+    return parser.concluded(lambda: _all(options), "stopped")
+
+
+def _all(options: argparse.Namespace) -> None:
+    if not options.against:
+        return _measure(_groups(options), options, isolated)
+    names = options.groups or ["designs"]
+    for name in names:
+        known(name, parts.GROUPS, "group of --against")
+    with against.checkout(options.against) as (folder, commit):
+        groups = {f"{name}-{AGAINST}": _against(GROUPS[name], folder, commit) for name in names}
+        _measure(groups, options, lambda work, *given: work(*given))  # its parts have processes of their own
+    return None
 
 
 def _groups(options: argparse.Namespace) -> dict[str, Group]:
@@ -103,15 +128,14 @@ def _groups(options: argparse.Namespace) -> dict[str, Group]:
     return {name: _peers(checked(options.peer)) if name == PEERS else GROUPS[name] for name in names}
 
 
-def _measure(options: argparse.Namespace) -> None:
-    groups = _groups(options)
+def _measure(groups: dict[str, Group], options: argparse.Namespace, run: Callable[..., dict[str, Any]]) -> None:
     device = options.device or compute.best_device()
     options.out.mkdir(parents=True, exist_ok=True)
     for name, group in groups.items():
         print(f"\n{name:34} {group.heading}")
         rows = []
         for part in group.parts():
-            rows.append(row := isolated(group.measure, part, device, options.seconds))
+            rows.append(row := run(group.measure, part, device, options.seconds))
             print(f"{part:34} {group.line.format(row=row)}", flush=True)
         path = options.out / f"{name}-{device}.json"
         path.write_text(json.dumps({**compute.describe(device), **group.about(device), "rows": rows}, indent=1) + "\n")

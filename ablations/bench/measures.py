@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ablations.bench import parts
+from ablations.bench import parts, timing
 from headtohead.eval.metrics import fid
 from headtohead.utils import compute, processes
 from headtohead.utils.processes import isolated
@@ -28,8 +28,23 @@ def rate(name: str, device: str, seconds: float) -> dict[str, Any]:
     """
     with torch.no_grad():
         work, pictures = parts.PARTS[name](device)
-        times = parts.rounds(work, device, seconds)
-    return {"part": name, **parts.rate_of(pictures, times), "peak MB": compute.peak_mb(device)}
+        times = timing.rounds(work, device, seconds)
+    row = {"part": name, **timing.rate_of(pictures, times), "peak MB": compute.peak_mb(device)}
+    return row | _share(name, row["pictures/s"], device, seconds) if name.endswith(parts.STEP) else row
+
+
+def _share(name: str, pictures: float, device: str, seconds: float) -> dict[str, Any]:
+    """How much of what the machine reaches with one large product a training step uses, in the same precision.
+
+    name      of a training step
+    pictures  a second
+    device    cpu or cuda
+    seconds   of which a quarter is spent on the peak
+    """
+    flops, precision = parts.cost(name.split(":")[0], device)
+    peak = timing.peak(parts.SQUARE, precision, device, seconds / 4)
+    reached = {"TFLOP/s": pictures * flops / 1e12, "share of peak": pictures * flops / peak}
+    return {"GFLOP a picture": flops / 1e9, **reached, "peak TFLOP/s": peak / 1e12, "precision": precision}
 
 
 def page_sizes(name: str, device: str, seconds: float) -> dict[str, Any]:

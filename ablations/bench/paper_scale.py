@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from ablations.bench.parts import rounds
+from ablations.bench.timing import peak, rounds
 from ablations.plan.one_design import architectures
 from headtohead.config.heads import DitConfig
 from headtohead.config.presets import configure
@@ -100,13 +100,6 @@ def prompts(words: int, dense: float, texts: list[str]) -> tuple[Tensor, Tensor]
     return torch.from_numpy(rng.integers(0, words, mask.shape)), mask.long()
 
 
-def peak(size: Size, device: str, seconds: float) -> float:
-    """FLOP/s of a large matrix product, in the fastest round of so many seconds."""
-    dtype = torch.bfloat16 if size.precision == "bf16" else torch.float32
-    a, b = (torch.randn(size.square, size.square, device=device, dtype=dtype) for _ in range(2))
-    return 2 * size.square**3 / min(rounds(lambda: a @ b, device, seconds))
-
-
 def measure(name: str, device: str, seconds: float) -> dict[str, Any]:
     """A training step on features that were encoded before: condition, loss, gradients, weights, their average.
 
@@ -139,7 +132,7 @@ def measure(name: str, device: str, seconds: float) -> dict[str, Any]:
     with FlopCounterMode(display=False) as counter, torch.compiler.set_stance("force_eager"):
         backward()
     optimizer.zero_grad()
-    flops, most = float(counter.get_total_flops()), peak(size, device, seconds / 4)
+    flops, most = float(counter.get_total_flops()), peak(size.square, size.precision, device, seconds / 4)
     for _ in range(2):  # compiled and warm
         step()
     low, middle, high = np.quantile(rounds(step, device, seconds), (0.1, 0.5, 0.9))

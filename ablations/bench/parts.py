@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import itertools
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -20,15 +20,18 @@ from headtohead.eval.curve_points.prompts import prompt_set
 from headtohead.eval.judges import pixels
 from headtohead.eval.metrics import fid
 from headtohead.models.build import Parts, assemble
-from headtohead.models.objectives.noise import fresh
 from headtohead.models.sampling import paint, sample
 from headtohead.pretrained.loading import shipped
 from headtohead.synthetic.render import render
 from headtohead.synthetic.scenes import draw
+from headtohead.training.flop_counts import flops_a_picture
 from headtohead.training.lightning_module import DesignModule
+from headtohead.utils import compute
 from headtohead.utils.errors import Diverged
 
 BATCH = 128
+STEP = "training step"
+SQUARE = 2048  # side of the matrices by which a machine's peak is measured
 Work = Callable[[], Any]
 BatchWork = Callable[[StepBatch], None]
 Part = Callable[[str], tuple[Work, int]]  # takes the device; returns the work of a round, and its pictures
@@ -83,39 +86,51 @@ def _made(design: str, device: str) -> tuple[RunConfig, Parts]:
     return config, assemble(config, device)
 
 
+def batches_of(config: RunConfig, parts: Parts, device: str, many: int = 8) -> list[StepBatch]:
+    """Batches of training with random tokens, on the device."""
+    size, grid = config.train.batch, parts.codec.grid
+    tokens = torch.randn(size * many, grid.tokens, grid.channels, device=device)
+    return list(Steps(tokens, seed=0, batch=size, start=0, stop=many, dense=config.data.dense))
+
+
 def _step(design: str, device: str) -> tuple[Work, int]:
-    """One optimizer step on random tokens: condition, loss, gradients, weights and their average."""
+    """One optimizer step on random tokens, in the precision of the default scale on this device."""
     config, parts = _made(design, device)
-    module = DesignModule(parts.generator, config, parts.target)
-    optimizer = module.configure_optimizers()["optimizer"]
-    size, grid, many = config.train.batch, parts.codec.grid, 8
-    tokens = torch.randn(size * many, grid.tokens, grid.channels)
-    batches = list(Steps(tokens, seed=0, batch=size, start=0, stop=many, dense=config.data.dense))
+    _, step = trainer_step(parts, config, device)
+    batches = itertools.cycle(batches_of(config, parts, device))
+    return torch.enable_grad()(lambda: step(next(batches))), config.train.batch
 
-    def work() -> None:
-        batches.append(batch := batches.pop(0))
-        condition, draws = parts.generator.condition(batch.captions), fresh(size, device)
-        with torch.enable_grad():
-            parts.generator.objective.loss(parts.target(batch.x_1.to(device)), condition, draws).backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        module.average.step(1)
 
-    return torch.enable_grad()(work), size
+def cost(design: str, device: str) -> tuple[float, str]:
+    """FLOPs of a picture in a training step of a design, and the precision in which the device computes it."""
+    config, parts = _made(design, device)
+    with torch.enable_grad():
+        flops = flops_a_picture(parts, batches_of(config, parts, device, 1)[0], device)
+    return flops, compute.computed_in(config.compute.precision, device)
 
 
 def _sample(design: str, device: str) -> tuple[Work, int]:
     """Prompts to image tokens, sampled as in a run."""
     config, parts = _made(design, device)
     texts = prompt_set("dev", pictures={"geneval": BATCH}, device=device).texts
-    return lambda: sample(parts.generator, texts, config.sampling, seed=0), len(texts)
+
+    def work() -> torch.Tensor:
+        with compute.autocast(config.compute.precision, device):
+            return sample(parts.generator, texts, config.sampling, seed=0)
+
+    return work, len(texts)
 
 
 def _paint(design: str, device: str) -> tuple[Work, int]:
     """Prompts to pictures."""
     config, parts = _made(design, device)
     texts = prompt_set("dev", pictures={"geneval": BATCH}, device=device).texts
-    return lambda: paint(parts.generator, parts.codec, texts, config.sampling, seed=0), len(texts)
+
+    def work() -> torch.Tensor:
+        with compute.autocast(config.compute.precision, device):
+            return paint(parts.generator, parts.codec, texts, config.sampling, seed=0)
+
+    return work, len(texts)
 
 
 def _benchmark(name: str, device: str) -> tuple[Work, int]:
@@ -157,7 +172,7 @@ FOUNDATIONS: dict[str, Part] = {
 DESIGN_PARTS: dict[str, Part] = {
     f"{design}: {name}": partial(part, design)
     for design in DESIGNS
-    for name, part in (("training step", _step), ("sampling", _sample), ("prompts to pictures", _paint))
+    for name, part in ((STEP, _step), ("sampling", _sample), ("prompts to pictures", _paint))
 }
 METRICS: dict[str, Part] = {
     "GenEval": partial(_benchmark, "geneval"), "DPG": partial(_benchmark, "dpg"), "FID": _fid, "diversity": _diversity,
@@ -192,39 +207,3 @@ def trainer_step(parts: Parts, config: RunConfig, device: str) -> tuple[BatchWor
         module.average.step(1)
 
     return backward, step
-
-
-def rounds(work: Callable[[], Any], device: str, seconds: float, least: int = 3) -> list[float]:
-    """Seconds of each round, after one to warm up.
-
-    work     one round
-    device   cpu or cuda, which is waited for
-    seconds  for which rounds are repeated
-    least    number of rounds
-    """
-    out: list[float] = []
-    work()
-    wait(device)
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end or len(out) < least:
-        start = time.perf_counter()
-        work()
-        wait(device)
-        out.append(time.perf_counter() - start)
-    return out
-
-
-def rate_of(pictures: int, times: list[float]) -> dict[str, Any]:
-    """Pictures a second, of the median round and of the slow and fast ones.
-
-    pictures  of a round
-    times     seconds of each round
-    """
-    low, middle, high = np.quantile(times, (0.1, 0.5, 0.9))
-    rates = {"pictures/s": pictures / middle, "10 % to 90 %": [pictures / high, pictures / low]}
-    return {"batch": pictures, "rounds": len(times), **rates}
-
-
-def wait(device: str) -> None:
-    if device == "cuda":
-        torch.cuda.synchronize()

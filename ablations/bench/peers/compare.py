@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from ablations.bench.parts import trainer_step, wait
+from ablations.bench.parts import trainer_step
 from ablations.bench.peers import checkout, own
 from ablations.bench.peers.reference import Reference
+from ablations.bench.timing import wait
 from headtohead.utils import compute
 
 PARTS = {"cached features": False, "live encoders": True}  # whether pictures are encoded in the step

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from ablations.bench import against, commands
 from ablations.bench import command as bench
-from ablations.bench import commands
 from ablations.bench.parts import GROUPS
 
 
@@ -29,6 +29,41 @@ def test_an_unknown_group_is_refused(capsys: pytest.CaptureFixture[str]) -> None
     typo, other = capsys.readouterr().err.splitlines()
     assert "unknown group desings; did you mean designs?" in typo
     assert "there are foundations, designs, metrics, pages, paper, frechet, commands" in other
+
+
+def test_an_earlier_commit_is_measured_in_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With made rates; that both sides are measured by processes of their own, the slow test below shows."""
+    asked: list[tuple[bool, str]] = []
+    times = iter([200.0, 100.0, 210.0, 70.0, 220.0, 110.0])
+
+    def rate(tree: Path, name: str, device: str, seconds: float) -> dict[str, object]:
+        assert (tree / "ablations/bench/measures.py").exists()
+        asked.append((tree == against.ROOT, name))
+        return {"part": name, "pictures/s": next(times), "10 % to 90 %": [1.0, 2.0], "peak MB": 5.0}
+
+    monkeypatch.setattr(against, "_rate", rate)
+    monkeypatch.setitem(GROUPS, "metrics", {"FID": GROUPS["metrics"]["FID"]})
+    assert bench.main(["metrics", "--against", "HEAD", "--out", str(tmp_path), "--device", "cpu"]) == 0
+    kept = json.loads((tmp_path / "metrics-before-cpu.json").read_text())
+    assert asked == 3 * [(True, "FID"), (False, "FID")]
+    (row,) = kept["rows"]
+    assert (row["pictures/s"], row["before/s"], row["ratios"], row["times faster"]) == (210, 100, [2, 3, 2], 2)
+    assert len(kept["before"]) == 12
+
+
+def test_a_revision_that_does_not_exist_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert bench.main(["--against", "nonsense"]) == 2
+    assert "--against nonsense: " in capsys.readouterr().err
+    assert bench.main(["commands", "--against", "HEAD"]) == 2
+    assert "unknown group of --against commands; there are foundations, designs, metrics" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_same_code_is_about_as_fast_as_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(GROUPS, "foundations", {"draw scenes": GROUPS["foundations"]["draw scenes"]})
+    assert bench.main(["foundations", "--against", "HEAD", "--out", str(tmp_path), "--device", "cpu"]) == 0
+    (row,) = json.loads((tmp_path / "foundations-before-cpu.json").read_text())["rows"]
+    assert 0.3 < row["times faster"] < 3
 
 
 @pytest.mark.slow

@@ -40,7 +40,7 @@ from transformers import (
 from ablations.bench.gpu.lines import Line
 from ablations.bench.gpu.measured.training import forget_peak
 from ablations.bench.gpu.sizes import CLIP, Sizes
-from ablations.bench.parts import rate_of, rounds
+from ablations.bench.timing import rate_of, rounds
 from headtohead.eval.judges import features
 from headtohead.eval.judges.colours import ClipColours
 from headtohead.eval.judges.mask2former import SHORT, Mask2Former

@@ -12,7 +12,7 @@ from ablations.bench.gpu import models
 from ablations.bench.gpu.lines import Line
 from ablations.bench.gpu.measured.training import forget_peak
 from ablations.bench.gpu.sizes import Sizes
-from ablations.bench.parts import rate_of, rounds
+from ablations.bench.timing import rate_of, rounds
 from headtohead.eval.metrics.fid import Reference
 from headtohead.models import build
 from headtohead.models.sampling import sample

@@ -17,7 +17,7 @@ from ablations.bench.gpu import models
 from ablations.bench.gpu.lines import Line
 from ablations.bench.gpu.measured.training import cleared, forget_peak
 from ablations.bench.gpu.sizes import Sizes
-from ablations.bench.parts import rate_of, wait
+from ablations.bench.timing import rate_of, wait
 from headtohead.config.run_config import RunConfig
 from headtohead.data.synthetic_batches import StepBatch
 from headtohead.models.build import Parts

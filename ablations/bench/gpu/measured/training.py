@@ -13,7 +13,8 @@ from torch.profiler import ProfilerActivity, profile
 from ablations.bench.gpu import models
 from ablations.bench.gpu.lines import AIMS, FAILED, LIVE_AIM, Line
 from ablations.bench.gpu.sizes import Sizes
-from ablations.bench.parts import rate_of, rounds, trainer_step, wait
+from ablations.bench.parts import trainer_step
+from ablations.bench.timing import rate_of, rounds, wait
 from headtohead.config.run_config import RunConfig
 from headtohead.models.build import Parts
 from headtohead.utils import compute
