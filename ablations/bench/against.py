@@ -1,14 +1,16 @@
 """The speed of this code beside that of an earlier commit: parts in turns, each in a process of its own, as ratios.
 
-The earlier commit is checked out into a temporary folder; its own benchmark measures the same parts there.
+The earlier commit is unpacked into a temporary folder; its own benchmark measures the same parts there.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
+import tarfile
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +22,7 @@ import numpy as np
 from headtohead.utils.errors import InputError
 
 ROOT = Path(__file__).parents[2]
+NEEDED = ("src", "ablations", "sweeps")
 TURNS = 3
 _MEASURE = """
 import json, sys
@@ -36,13 +39,10 @@ class RevisionError(InputError):
 def checkout(revision: str) -> Iterator[tuple[Path, str]]:
     """A temporary folder with the files of a revision, and the revision's hash."""
     with tempfile.TemporaryDirectory(prefix="headtohead-") as folder:
-        commit = _git("rev-parse", "--short=12", "--verify", f"{revision}^{{commit}}", of=revision).strip()
-        place = Path(folder, "tree")
-        _git("worktree", "add", "--detach", str(place), commit, of=revision)
-        try:
-            yield place, commit
-        finally:
-            _git("worktree", "remove", "--force", str(place), of=revision)
+        commit = _git("rev-parse", "--short=12", "--verify", f"{revision}^{{commit}}", of=revision).decode().strip()
+        with tarfile.open(fileobj=io.BytesIO(_git("archive", commit, *NEEDED, of=revision))) as files:
+            files.extractall(folder, filter="data")
+        yield Path(folder), commit
 
 
 def measure(name: str, device: str, seconds: float, before: Path) -> dict[str, Any]:
@@ -68,15 +68,15 @@ def _rate(tree: Path, name: str, device: str, seconds: float) -> dict[str, Any]:
     done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True)
     if done.returncode:
         reason = done.stderr.strip().splitlines()[-1:] or ["no reason given"]
-        raise RevisionError(f"{tree.name} cannot measure {name}: {reason[0]:.200}")
+        raise RevisionError(f"{tree}: cannot measure {name}: {reason[0]:.200}")
     row: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return row
 
 
-def _git(*words: str, of: str) -> str:
+def _git(*words: str, of: str) -> bytes:
     try:
-        return subprocess.run(["git", "-C", ROOT, *words], check=True, capture_output=True, text=True).stdout
+        return subprocess.run(["git", "-C", ROOT, *words], check=True, capture_output=True).stdout
     except FileNotFoundError as error:
         raise RevisionError("--against needs git and a checkout of this repository") from error
     except subprocess.CalledProcessError as error:
-        raise RevisionError(f"--against {of}: {' '.join(error.stderr.split()):.200}") from error
+        raise RevisionError(f"--against {of}: {' '.join(error.stderr.decode().split()):.200}") from error
