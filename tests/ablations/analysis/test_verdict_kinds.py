@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made import record
+from made import SETTINGS, record
 from test_claims_truth import NAMES, SMALLER, STUDIES, study
 
 from ablations.analysis.claims import command
@@ -97,7 +97,7 @@ def test_what_holds_by_construction_is_not_tested(tmp_path: Path) -> None:
 
 def test_the_report_shows_every_kind(ignoring: Path) -> None:
     record(ignoring / "made/clip_flow+head.dim=384", 0.61, gain=0.2, fid=60, settings={
-        "head": {"dim": 384, "layers": 4}, "train": {"steps": 900, "lr": 0.004}})  # fmt: skip
+        **SETTINGS, "head": {**SETTINGS["head"], "dim": 384}})  # fmt: skip
     for run in runs(ignoring):
         if run.design == "clip_mse":
             (run.folder / "curve.jsonl").unlink()
