@@ -18,7 +18,7 @@ from headtohead.config.parsing import ConfigError
 from headtohead.config.run_config import Sampling
 from headtohead.models.objectives.base import Objective
 from headtohead.models.objectives.noise import Draws
-from headtohead.utils.tensor_shapes import Condition, ContinuousTokens
+from headtohead.utils.tensor_shapes import Condition, ContinuousTokens, mean_and_std
 
 LEAST = 1e-4  # variance: what hardly varies over pictures is not blown up into noise
 MEAN, STD = "tokens.mean", "tokens.std"  # keys in a run's standard.safetensors
@@ -49,13 +49,9 @@ class Standard(nn.Module):
 
     def measured(self, parts: Iterable[Tensor]) -> dict[str, Tensor]:
         """Statistics over batches of tokens (B, N, D), summed in double precision."""
-        n, total, squares = 0, self.mean.double() * 0, self.mean.double() * 0
-        for part in parts:
-            tokens = part.to(total)
-            rows = tokens if len(self.mean) > 1 else tokens.flatten(0, 1)[:, None]  # (rows, positions, D)
-            n, total, squares = n + len(rows), total + rows.sum(0), squares + rows.square().sum(0)
-        mean = total / n
-        return {MEAN: mean.float(), STD: (squares / n - mean.square()).clamp(min=LEAST).sqrt().float()}
+        rows = (part if len(self.mean) > 1 else part.flatten(0, 1)[:, None] for part in parts)  # (rows, positions, D)
+        mean, std = mean_and_std(rows, LEAST)
+        return {MEAN: mean, STD: std}
 
     def read(self, path: Path) -> None:
         """Use the statistics in a run's standard.safetensors."""

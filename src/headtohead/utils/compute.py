@@ -142,9 +142,8 @@ def autocast(precision: str, device: torch.device | str) -> AbstractContextManag
     kind, own = torch.device(device).type, contextlib.ExitStack()
     bf16 = computed_in(precision, device) == "bf16"
     own.enter_context(products(precision, device))
-    if (
-        bf16 and kind == "cpu" and torch.is_grad_enabled()
-    ):  # the fused kernel's gradient is slower in bf16 than in float32
+    if bf16 and kind == "cpu" and torch.is_grad_enabled():
+        # The fused kernel's gradient is slower in bf16 than in single precision.
         own.enter_context(sdpa_kernel(SDPBackend.MATH))
     own.enter_context(torch.autocast(kind, torch.bfloat16, enabled=bf16))
     return own

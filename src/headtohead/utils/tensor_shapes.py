@@ -8,12 +8,27 @@ x_1 (B, N, D) image tokens, standardised;  x_0 noise;  x_t between them;  t (B,)
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+
+def mean_and_std(parts: Iterable[Tensor], least: float) -> tuple[Tensor, Tensor]:
+    """Mean and deviation (...) over the rows of all parts, summed in double precision.
+
+    parts  (B, ...) each
+    least  variance
+    """
+    n, total, squares = 0, torch.zeros(()), torch.zeros(())
+    for part in parts:
+        rows = part.double()
+        n, total, squares = n + len(rows), rows.sum(0) + total, rows.square().sum(0) + squares
+    mean = total / n
+    return mean.float(), (squares / n - mean.square()).clamp(min=least).sqrt().float()
 
 
 @dataclass(frozen=True)

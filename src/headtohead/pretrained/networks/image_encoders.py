@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from headtohead.pretrained.loading import open_clip_models
 from headtohead.pretrained.loading.by_name import ModelError, weights_hash
 from headtohead.pretrained.networks import small_llama
+from headtohead.utils.tensor_shapes import mean_and_std
 
 
 class Stem(nn.Sequential):
@@ -145,13 +146,9 @@ class OpenTower(nn.Module):
 
     def measured(self, pictures: Iterable[Tensor]) -> dict[str, Tensor]:
         """Mean and deviation of each channel over batches of pictures, summed in double precision."""
-        n, total, squares = 0, self.mean.double() * 0, self.mean.double() * 0
         with torch.no_grad():
-            for part in pictures:
-                tokens = self.raw_tokens(part).flatten(0, 1).double()
-                n, total, squares = n + len(tokens), total + tokens.sum(0), squares + tokens.square().sum(0)
-        mean = total / n
-        return {"mean": mean.float(), "std": (squares / n - mean.square()).clamp(min=1e-8).sqrt().float()}
+            mean, std = mean_and_std((self.raw_tokens(part).flatten(0, 1) for part in pictures), least=1e-8)
+        return {"mean": mean, "std": std}
 
     def standardise(self, statistics: dict[str, Tensor]) -> None:
         self.mean.copy_(statistics["mean"])
