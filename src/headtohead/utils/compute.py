@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
 
@@ -120,6 +119,11 @@ def computed_in(precision: str, device: torch.device | str) -> str:
     return "bf16" if precision == "bf16" and (fast_bf16(device) or exact_bf16(device)) else "float32"
 
 
+def dtype(precision: str, device: torch.device | str) -> torch.dtype:
+    """Of matrices in a precision as set, on a device."""
+    return torch.bfloat16 if computed_in(precision, device) == "bf16" else torch.float32
+
+
 def fast_bf16(device: torch.device | str) -> bool:
     kind = torch.device(device).type
     if kind == "cuda":
@@ -142,9 +146,6 @@ def autocast(precision: str, device: torch.device | str) -> AbstractContextManag
     kind, own = torch.device(device).type, contextlib.ExitStack()
     bf16 = computed_in(precision, device) == "bf16"
     own.enter_context(products(precision, device))
-    if bf16 and kind == "cpu" and torch.is_grad_enabled():
-        # The fused kernel's gradient is slower in bf16 than in single precision.
-        own.enter_context(sdpa_kernel(SDPBackend.MATH))
     own.enter_context(torch.autocast(kind, torch.bfloat16, enabled=bf16))
     return own
 
