@@ -132,6 +132,15 @@ def test_attention_on_a_cpu_is_computed_in_single_precision_and_given_in_its_own
     assert torch.equal(attend(*halves, causal=True), exact.bfloat16())
 
 
+def test_attention_of_other_packages_has_the_gradient_that_is_fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(compute.BF16, "exact")
+    q, k, v = (torch.randn(2, 2, 5, 8, requires_grad=True) for _ in range(3))
+    for precision, fused in (("float32", True), ("bf16", False)):
+        with compute.autocast(precision, "cpu"), compute.attention(precision, "cpu"):
+            out = F.scaled_dot_product_attention(q, k, v)
+        assert ("FlashAttention" in type(out.grad_fn).__name__) == fused
+
+
 def test_a_frozen_language_model_is_kept_in_the_type_in_which_it_is_computed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(compute.BF16, "exact")
     states = {}

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
 
@@ -148,6 +149,16 @@ def autocast(precision: str, device: torch.device | str) -> AbstractContextManag
     own.enter_context(products(precision, device))
     own.enter_context(torch.autocast(kind, torch.bfloat16, enabled=bf16))
     return own
+
+
+def attention(precision: str, device: torch.device | str) -> AbstractContextManager[Any]:
+    """Attention of other packages' networks in a training under `autocast`; arguments as there.
+
+    Ours computes in single precision on a CPU (`pretrained/networks/attention.py`), where the fused kernel's gradient
+    is ten times slower in bf16. Theirs takes the general kernel, which is slower than that and faster than the fused.
+    """
+    slow = torch.device(device).type == "cpu" and computed_in(precision, device) == "bf16"
+    return sdpa_kernel(SDPBackend.MATH) if slow else contextlib.nullcontext()
 
 
 def products(precision: str, device: torch.device | str) -> AbstractContextManager[Any]:
