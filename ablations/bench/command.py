@@ -83,10 +83,10 @@ def _peers(folder: Path) -> Group:
     )
 
 
-def _against(group: Group, before: Path, commit: str) -> Group:
+def _against(group: Group, now: against.Side, before: against.Side, commit: str) -> Group:
     return Group(
         group.parts,
-        partial(against.measure, before=before),
+        partial(against.measure, now=now, before=before),
         "     now /s   before /s     faster",
         "{row[pictures/s]:11.1f} {row[before/s]:11.1f} {row[times faster]:9.2f}x",
         lambda device: {"before": commit},
@@ -113,8 +113,8 @@ def _all(options: argparse.Namespace) -> None:
     names = options.groups or ["designs"]
     for name in names:
         known(name, parts.GROUPS, "group of --against")
-    with against.checkout(options.against) as (folder, commit):
-        groups = {f"{name}-{AGAINST}": _against(GROUPS[name], folder, commit) for name in names}
+    with against.sides(options.against) as (now, before, commit):
+        groups = {f"{name}-{AGAINST}": _against(GROUPS[name], now, before, commit) for name in names}
         _measure(groups, options, lambda work, *given: work(*given))  # its parts have processes of their own
     return None
 

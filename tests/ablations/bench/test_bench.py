@@ -33,16 +33,16 @@ def test_an_unknown_group_is_refused(capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_an_earlier_commit_is_measured_in_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With made rates; that both sides are measured by processes of their own, the slow test below shows."""
+    """With made rates; that both sides measure in processes of their own, the slow test below shows."""
     asked: list[tuple[bool, str]] = []
     times = iter([200.0, 100.0, 210.0, 70.0, 220.0, 110.0])
 
-    def rate(tree: Path, name: str, device: str, seconds: float) -> dict[str, object]:
-        assert (tree / "ablations/bench/measures.py").exists()
-        asked.append((tree == against.ROOT, name))
+    def rate(side: against.Side, name: str, device: str, seconds: float) -> dict[str, object]:
+        assert (side.tree / "ablations/bench/measures.py").exists()
+        asked.append((side.tree == against.ROOT, name))
         return {"part": name, "pictures/s": next(times), "10 % to 90 %": [1.0, 2.0], "peak MB": 5.0}
 
-    monkeypatch.setattr(against, "_rate", rate)
+    monkeypatch.setattr(against.Side, "rate", rate)
     monkeypatch.setitem(bench.GROUPS, "metrics", replace(bench.GROUPS["metrics"], parts=lambda: ["FID"]))
     assert bench.main(["metrics", "--against", "HEAD", "--out", str(tmp_path), "--device", "cpu"]) == 0
     kept = json.loads((tmp_path / "metrics-before-cpu.json").read_text())
@@ -50,6 +50,14 @@ def test_an_earlier_commit_is_measured_in_turns(tmp_path: Path, monkeypatch: pyt
     (row,) = kept["rows"]
     assert (row["pictures/s"], row["before/s"], row["ratios"], row["times faster"]) == (210, 100, [2, 3, 2], 2)
     assert len(kept["before"]) == 12
+    assert "peak MB" not in row, "of a process that has measured other parts before"
+
+
+def test_a_side_says_why_it_cannot_measure_a_part() -> None:
+    with against.side(against.ROOT) as own:
+        for asked in ("nothing", "render"):
+            with pytest.raises(against.RevisionError, match=rf"cannot measure {asked}: KeyError: 'nothing'"):
+                own.rate(asked, "cpu", 0.1)
 
 
 def test_a_revision_that_does_not_exist_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

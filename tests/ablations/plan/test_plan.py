@@ -170,7 +170,7 @@ def test_points_are_planned_as_they_paint(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(SyntheticEvaluator, "paint", paint)
     monkeypatch.setattr(distributed, "first", lambda: False)  # which alone judges what all have painted
-    config = configure("clip_flow")
+    config = configure("clip_flow", overrides={"evaluation.held_out": 8})
     parts = assemble(config, "cpu")
     meter, own = SyntheticEvaluator(config, parts, "cpu"), point_pictures.of(config)
     for last, planned in ((False, own.a_point), (True, own.the_last)):
