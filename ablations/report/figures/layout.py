@@ -46,7 +46,7 @@ def _sweeps(found: list[Curve]) -> list[str]:
 def plain(ax: Axes) -> None:
     """Remove the upper and right border, and draw a light grid."""
     ax.spines[["top", "right"]].set_visible(False)
-    ax.tick_params(labelsize=8)
+    ax.tick_params(which="both", labelsize=8)
     ax.grid(alpha=0.2, lw=0.5)
 
 

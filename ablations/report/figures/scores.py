@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter
 
 from ablations.analysis.curves import PREFIXES, Curve, order
 from ablations.report.figures.layout import HEADING, Rows, bounds, legible, line, named_by_sweep, plain, whiskers
@@ -42,6 +43,8 @@ def curves(found: list[Curve], x: str) -> Figure:
             ax.set_xlim(left=0)
             if metric.scale == "log":
                 ax.set_yscale("log")
+                for axis in (ax.yaxis.set_major_formatter, ax.yaxis.set_minor_formatter):
+                    axis(LogFormatter(labelOnlyBase=False, minor_thresholds=(2, 0.5)))  # 60, not 6 x 10^1
             elif metric.scale == "share":
                 ax.set_ylim(0, 1.04)
             bounds(ax, metric.key, (c.representation for c in shown))
