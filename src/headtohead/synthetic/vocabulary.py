@@ -28,8 +28,9 @@ SIZE_NAMES = tuple(SIZES)
 
 COUNT_WORDS = ("zero", "one", "two", "three", "four", "five")
 
-# Where an object's centre lies, in thirds of the picture, row by row.
-PLACES = ("upper left", "top", "upper right", "left", "center", "right", "lower left", "bottom", "lower right")
+# Where an object's centre lies: beyond the middle line by at least so many pixels. Nothing is said of one nearer to it.
+HALVES = ("left half", "right half", "upper half", "lower half")
+HALF_MARGIN = 4.0
 
 # Backgrounds stay in the middle of the luminance range and pale, so that no object colour hides in one.
 BACKGROUNDS = {
