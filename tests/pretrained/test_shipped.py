@@ -15,7 +15,8 @@ from headtohead.eval.foundations import ceilings
 from headtohead.eval.judges.pixels import PixelJudge
 from headtohead.eval.metrics.fid import Reference
 from headtohead.pretrained.loading import shipped, weight_files
-from headtohead.pretrained.making.recipes import RECIPES, TOWERS, recipe_hash
+from headtohead.pretrained.making import recipes
+from headtohead.pretrained.making.recipes import READERS, RECIPES, TOWERS, recipe_hash
 from headtohead.pretrained.making.stages import STAGES, current
 from headtohead.pretrained.networks import small_llama
 from headtohead.synthetic.dataset import pictures_of_step
@@ -37,6 +38,19 @@ def test_a_changed_recipe_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not current("vae")
     assert not current("decoder_clip")  # it stands on the VAE
     assert current("judge")
+
+
+def test_other_captions_make_only_the_models_out_of_date_that_read_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {name: recipe_hash(name) for name in RECIPES}
+    monkeypatch.setattr(recipes, "captions_hash", lambda: "other captions")
+    changed = {name for name in RECIPES if recipe_hash(name) != before[name]}
+    assert changed == {*READERS, "decoder_clip"}
+
+
+def test_other_pictures_make_every_model_out_of_date(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {name: recipe_hash(name) for name in RECIPES}
+    monkeypatch.setattr(recipes, "pictures_hash", lambda held: "other pictures")
+    assert {name for name in RECIPES if recipe_hash(name) == before[name]} == {"tokenizer", "language"}
 
 
 def test_every_recipe_has_its_stage() -> None:

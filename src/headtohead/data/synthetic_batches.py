@@ -1,4 +1,4 @@
-"""Training batches of the synthetic dataset: pictures are encoded once and cached, captions differ in every epoch.
+"""Training batches of the synthetic dataset: pictures are encoded once and cached; each has two captions.
 
 The samples of step k are a function of the seed and k, so a run can resume at any step.
 """
@@ -18,10 +18,11 @@ from torch import Tensor
 from torch.utils.data import IterableDataset
 
 from headtohead.data.order import Portion
-from headtohead.synthetic.captions import captions
-from headtohead.synthetic.dataset import dataset_hash
+from headtohead.synthetic.captions.write import of_training
+from headtohead.synthetic.dataset import pictures_hash
 from headtohead.synthetic.render import render
 from headtohead.synthetic.scenes import draw
+from headtohead.synthetic.splits import CAPTIONED
 from headtohead.utils import files
 from headtohead.utils.files import fingerprint
 
@@ -45,7 +46,7 @@ class Source:
 
     @property
     def key(self) -> str:
-        return fingerprint([self.encoder, dataset_hash(), STREAM, self.pictures, str(self.dtype)])
+        return fingerprint([self.encoder, pictures_hash(CAPTIONED), STREAM, self.pictures, str(self.dtype)])
 
 
 def encoded(source: Source, encode: Encode, folder: Path, device: str, say: Callable[[str], None]) -> Tensor:
@@ -86,7 +87,7 @@ class Steps(IterableDataset[StepBatch]):
     tokens       (pictures, N, D)
     batch        samples of a step, over all devices
     start, stop  first step and the step after the last
-    dense        share of dense captions; the others are short
+    dense        share of captions of several sentences
     portion      the device's rows of each step's batch; all of them when None
     """
 
@@ -105,7 +106,7 @@ class Steps(IterableDataset[StepBatch]):
             raise ValueError(f"train.batch={batch} is more than data.pictures={len(tokens)}")
         self.tokens, self.seed, self.batch, self.start, self.stop = tokens, seed, batch, start, stop
         self.portion = portion or Portion.of(batch)
-        self.shares = (1 - dense, 0.0, dense)
+        self.dense = dense
         self.scenes = draw(STREAM, np.arange(len(tokens)))
 
     def rows(self, step: int) -> tuple[int, np.ndarray]:
@@ -119,7 +120,7 @@ class Steps(IterableDataset[StepBatch]):
         """The part of a step's batch that begins at row `first`."""
         epoch, rows = self.rows(step)
         rows = rows[first : first + self.portion.at_once]
-        texts = captions(self.scenes[rows], self.seed * 100_003 + epoch, rows, self.shares)
+        texts = of_training(self.scenes[rows], STREAM, rows, epoch, self.dense)
         return StepBatch(texts, self.tokens[torch.from_numpy(rows)], first)
 
     def __iter__(self) -> Iterator[StepBatch]:

@@ -8,7 +8,8 @@ from typing import Any
 from headtohead.pretrained.making import train_clip, train_judge
 from headtohead.pretrained.making.loop import Budget
 from headtohead.pretrained.networks import fid_features, small_llama, vae
-from headtohead.synthetic.dataset import dataset_hash
+from headtohead.synthetic.dataset import captions_hash, pictures_hash
+from headtohead.synthetic.splits import PICTURES
 from headtohead.synthetic.vocabulary import PICTURE_SIDE
 from headtohead.utils.files import fingerprint
 
@@ -78,6 +79,9 @@ _CAPTIONS = {
     "pool": train_clip.POOL,
 }
 _DECODING = Budget(steps=3500, batch=64, lr=2e-3, warmup=200, weight_decay=0.0, ema=0.998, bf16=True)
+
+# What is trained on captions. All others see pictures alone, so that no change of captions makes them out of date.
+READERS = ("tokenizer", "language", "clip")
 
 # The towers a representation can be: CLIP, and its two controls.
 TOWERS = ("clip", "clip_blind", "clip_untrained")
@@ -150,6 +154,7 @@ RECIPES: dict[str, Recipe] = {
 
 
 def recipe_hash(name: str) -> str:
-    """Changes when the recipe, a recipe that it needs, or the synthetic dataset changes."""
+    """Changes when the recipe, a recipe that it needs, or what its model is trained on changes."""
     recipe = RECIPES[name]
-    return fingerprint([asdict(recipe), [recipe_hash(need) for need in recipe.needs], dataset_hash()])
+    data = captions_hash() if name in READERS else pictures_hash(PICTURES)
+    return fingerprint([asdict(recipe), [recipe_hash(need) for need in recipe.needs], data])

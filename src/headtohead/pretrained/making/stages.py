@@ -21,6 +21,7 @@ from headtohead.pretrained.networks import clip_decoder, fid_features, image_enc
 from headtohead.synthetic.dataset import pictures_of_step
 from headtohead.synthetic.render import render
 from headtohead.synthetic.scenes import draw
+from headtohead.synthetic.splits import PICTURES
 
 MEASURED = 2048  # pictures from which statistics of latents and tokens are taken
 ENCODED = 256  # pictures encoded at a time
@@ -172,7 +173,8 @@ def _cached(stage: Stage, name: str, number: int, encode: Callable[[Tensor], Ten
     stage.say(f"{stage.name}: encoding {number:,} pictures with {name}")
     parts = []
     for start in range(0, number, ENCODED):
-        pictures = render(draw(stage.recipe.stream, np.arange(start, min(start + ENCODED, number))), stage.device)
+        index = np.arange(start, min(start + ENCODED, number))
+        pictures = render(draw(stage.recipe.stream, index, held=PICTURES), stage.device)
         parts.append(encode(pictures).half().cpu())
     out = torch.cat(parts)
     torch.save(out, path)
