@@ -120,18 +120,24 @@ RECIPES: dict[str, Recipe] = {
     "language": Recipe(
         {
             "vocab_size": VOCABULARY,
-            "hidden_size": 192,
+            "hidden_size": 256,
             "intermediate_size": 512,
-            "num_hidden_layers": 3,
-            "num_attention_heads": 6,
+            "num_hidden_layers": 4,
+            "num_attention_heads": 8,
             "num_key_value_heads": 2,
             "max_position_embeddings": 256,
             "tie_word_embeddings": True,
         },
-        Budget(steps=900, batch=64, lr=3e-3),
+        Budget(steps=1500, batch=64, lr=2e-3, bf16=True),
         seed=4,
         stream=29,
         needs=("tokenizer",),
+        terms={
+            "examined": small_llama.EXAMINED,
+            "questions": small_llama.QUESTIONS,
+            "answer_weight": small_llama.ANSWER_WEIGHT,
+            "styles": small_llama.STYLE_SHARES,
+        },
     ),
     "clip_blind": Recipe(
         _TOWER,
