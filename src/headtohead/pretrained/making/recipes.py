@@ -75,7 +75,8 @@ _CAPTIONS = {
     **_PICTURES,
     "caption_weight": train_clip.CAPTION_WEIGHT,
     "picture_weight": train_clip.PICTURE_WEIGHT,
-    "styles": [train_clip.SHORT, train_clip.LISTS],
+    "styles": [train_clip.SHORT, train_clip.TOLD],
+    "tries": train_clip.TRIES,
     "pool": train_clip.POOL,
 }
 _DECODING = Budget(steps=3500, batch=64, lr=2e-3, warmup=200, weight_decay=0.0, ema=0.998, bf16=True)
