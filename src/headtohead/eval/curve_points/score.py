@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from headtohead.config.run_config import EvalConfig
 from headtohead.eval.benchmarks.base import BENCHMARKS, Item, Judges, spread
 from headtohead.eval.curve_points.prompts import PromptSet, wanted
 from headtohead.eval.judges.pixels import PixelJudge
+from headtohead.eval.judges.scenes import SceneJudge
 from headtohead.eval.metrics.diversity import Diversity
 from headtohead.eval.metrics.fid import FrechetDistance, Reference
 from headtohead.synthetic.render import render
@@ -68,14 +70,9 @@ def score(test: PromptSet, pictures: Tensor, judge: PixelJudge, net: nn.Module, 
     for name, items in test.parts.items():
         benchmark, own = BENCHMARKS[name], pictures[len(marks) : len(marks) + len(items)]
         judged = benchmark.judge(items, own, judges(judge))
-        values |= {f"{name}/{key}": value for key, value in benchmark.scores(items, judged).items()}
+        values |= by_group(name, items, judged)
         n |= {name: len(items), **Counter(f"{name}/{item.task}" for item in items)}
-        for group, seen in GROUPS:
-            rows = [k for k, item in enumerate(items) if item.seen == seen]
-            n[f"{name}/{group}"] = len(rows)
-            if rows:
-                part = benchmark.scores([items[k] for k in rows], [judged[k] for k in rows])
-                values[f"{name}/{group}"] = part["overall"]
+        n |= {f"{name}/{group}": sum(item.seen == seen for item in items) for group, seen in GROUPS}
         marks += judged
     distance = FrechetDistance(reference, sync_on_compute=False)
     distance.update(features_of(pictures[torch.from_numpy(test.rendered).to(pictures.device)], net))
@@ -85,7 +82,28 @@ def score(test: PromptSet, pictures: Tensor, judge: PixelJudge, net: nn.Module, 
     return Point(values, n, scores, reasons)
 
 
-def judges(judge: PixelJudge) -> Judges:
+def by_group(name: str, items: Sequence[Item], judged: Sequence[Any]) -> dict[str, float]:
+    """Scores of a benchmark, and `overall` of seen and unseen combinations, by their names on a curve."""
+    values = {f"{name}/{key}": value for key, value in BENCHMARKS[name].scores(items, judged).items()}
+    for group, seen in GROUPS:
+        rows = [k for k, item in enumerate(items) if item.seen == seen]
+        if rows:
+            part = BENCHMARKS[name].scores([items[k] for k in rows], [judged[k] for k in rows])
+            values[f"{name}/{group}"] = part["overall"]
+    return values
+
+
+def of_scenes(test: PromptSet, scenes: Scenes) -> dict[str, float]:
+    """Scores of scenes, one for each item, as they are: no judge has to recognise them in a picture."""
+    values, at = dict[str, float](), 0
+    for name, items in test.parts.items():
+        judge = SceneJudge(scenes[at : at + len(items)])
+        values |= by_group(name, items, BENCHMARKS[name].judge(items, torch.empty(0), judges(judge)))
+        at += len(items)
+    return values
+
+
+def judges(judge: PixelJudge | SceneJudge) -> Judges:
     """The embedded dataset's judge in every role."""
     return dict.fromkeys(("detector", "colours", "answerer"), judge)
 
