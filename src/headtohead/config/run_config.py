@@ -142,7 +142,7 @@ class DataConfig:
     features: str = ""  # the folder in which `make cache` wrote the corpora's features; encoded on the way when empty
     workers: Zero = 4  # processes that read ahead from shards
     pictures: int  # of the embedded world, whose encodings are computed once and kept
-    dense: Share = 0.5  # share of dense captions; the others are short
+    dense: Share = 0.5  # share of captions of several sentences; the others are one sentence, or tags
 
 
 @dataclass(frozen=True, kw_only=True)
