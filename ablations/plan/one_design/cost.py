@@ -108,14 +108,13 @@ def _reading(name: str, query: QueryConfig, trained: bool, prompt: int, bf16: bo
     def measured(layers: int) -> dict[str, float]:
         nonlocal width
         model = networks.language_model({**settings, "num_hidden_layers": layers}, PADDED)
-        queries = QueryEncoder(model, _no_tokens, query, trained)
+        queries = QueryEncoder(model, _no_tokens, query, trained, torch.bfloat16 if bf16 else None)
         width = queries.width
         with_gradients(queries)
 
         def read(number: int) -> torch.Tensor:
-            return queries.read(
-                torch.zeros(number, prompt, dtype=torch.long), torch.ones(number, prompt, dtype=torch.long)
-            )
+            ids = torch.zeros(number, prompt, dtype=torch.long)
+            return queries.read([(ids, torch.ones_like(ids))])
 
         return {
             "parameters": parameters(queries), "trained": parameters(queries, trained=True),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +22,7 @@ from headtohead.data.order import Portion
 from headtohead.synthetic.captions.write import of_training
 from headtohead.synthetic.dataset import pictures_hash
 from headtohead.synthetic.render import render
-from headtohead.synthetic.scenes import draw
+from headtohead.synthetic.scenes import Scenes, draw
 from headtohead.synthetic.splits import CAPTIONED
 from headtohead.utils import files
 from headtohead.utils.files import fingerprint
@@ -75,6 +76,12 @@ def encoded(source: Source, encode: Encode, folder: Path, device: str, say: Call
     return tokens
 
 
+@cache
+def _scenes(pictures: int) -> Scenes:
+    """Those of the first pictures of every run, drawn once in a process."""
+    return draw(STREAM, np.arange(pictures))
+
+
 class StepBatch(NamedTuple):  # Lightning moves tuples to the device, frozen dataclasses it refuses
     captions: list[str]
     x_1: Tensor  # (B, N, D) image tokens, or (B, 3, H, W) pictures that are encoded on the way
@@ -107,7 +114,7 @@ class Steps(IterableDataset[StepBatch]):
         self.tokens, self.seed, self.batch, self.start, self.stop = tokens, seed, batch, start, stop
         self.portion = portion or Portion.of(batch)
         self.dense = dense
-        self.scenes = draw(STREAM, np.arange(len(tokens)))
+        self.scenes = _scenes(len(tokens))
 
     def rows(self, step: int) -> tuple[int, np.ndarray]:
         """The epoch of a step and its pictures; an incomplete last batch of an epoch is left out."""

@@ -23,6 +23,7 @@ from headtohead.models.standard import Standard
 from headtohead.pretrained import language_model
 from headtohead.pretrained.image_tokens import Codec, Source
 from headtohead.records import layout
+from headtohead.utils.compute import dtype
 from headtohead.utils.plugins import resolved
 from headtohead.utils.tensor_shapes import CodeGrid, Grid, Target
 
@@ -50,7 +51,7 @@ def assemble(config: RunConfig, device: str, folder: Path | None = None) -> Part
     model, encode = language_model.build(config.foundations, config.query, device)
     torch.manual_seed(config.seed)
     query = replace(config.query, number=queries(config, codec.grid))
-    encoder = QueryEncoder(model, encode, query, trained=trains_backbone(config))
+    encoder = QueryEncoder(model, encode, query, trains_backbone(config), dtype(config.compute.precision, device))
     own = standard(config, codec.grid)
     if own and folder:
         own.read(folder / layout.STANDARD)

@@ -3,21 +3,28 @@
 A causal prompt does not see the queries behind it. With a frozen backbone its keys and values are therefore computed
 once, without gradient, and only the query positions with it: the same numbers for a fraction of the work. The prompt's
 pass ends at the last layer's keys and values, as nothing reads what the prompt's positions would become behind them.
+
+Prompts of like length pass the model together, so that little padding is computed. Behind a frozen backbone's prompts,
+the queries of the whole batch pass it at once: padding among the keys costs them next to nothing.
 """
 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.distributed.fsdp import FSDPModule
+from torch.nn import functional as F
 from transformers import DynamicCache, LlamaForCausalLM
 
 from headtohead.config.run_config import QueryConfig
 from headtohead.pretrained.language_model import Encode
 from headtohead.utils.tensor_shapes import Condition
+
+KeysValues = tuple[Tensor, Tensor]  # of a layer, (B, kv heads, L, head_dim) each
 
 
 class _Complete(Exception):
@@ -40,11 +47,28 @@ class _Prompt(DynamicCache):  # type: ignore[misc]
 
 
 class QueryEncoder(nn.Module):
-    def __init__(self, model: LlamaForCausalLM, encode: Encode, config: QueryConfig, trained: bool) -> None:
+    def __init__(
+        self,
+        model: LlamaForCausalLM,
+        encode: Encode,
+        config: QueryConfig,
+        trained: bool,
+        frozen_in: torch.dtype | None = None,
+    ) -> None:
+        """
+        model      the language model
+        encode     its tokenisation
+        config     of the queries and prompts
+        trained    whether the model learns with the head
+        frozen_in  type in which the weights of one that does not are kept; None: their own
+        """
         super().__init__()
         self.model, self.encode, self.template, self.trained = model, encode, config.template, trained
         self.groups = config.groups
         model.requires_grad_(trained)
+        if frozen_in and not trained:
+            for p in model.parameters():  # not its buffers: the angles of its positions need single precision
+                p.data = p.data.to(frozen_in)
         if not model.config.tie_word_embeddings:  # queries end in states, not in words: nothing would train these
             model.get_output_embeddings().requires_grad_(False)
         self.queries = nn.Parameter(config.std * torch.randn(config.number, model.config.hidden_size))
@@ -61,18 +85,23 @@ class QueryEncoder(nn.Module):
     def forward(self, captions: list[str]) -> Condition:
         ids, mask = self.encode([self.template.format(caption=c) for c in captions])
         ids, mask = ids.to(self.queries.device), mask.to(self.queries.device)
-        # Prompts of like length go together: little padding is computed, and none of it is seen.
         length = mask.sum(1)
         order = length.argsort(stable=True)
-        groups = order.chunk(min(self.groups, len(order)))
-        states = [
-            self.read(ids[rows, :longest], mask[rows, :longest]) for rows in groups for longest in [length[rows].max()]
+        groups = [
+            (ids[rows, :longest], mask[rows, :longest])
+            for rows in order.chunk(min(self.groups, len(order)))
+            for longest in [length[rows].max()]
         ]
-        return Condition(torch.cat(states)[order.argsort()])
+        states = self.read(groups)
+        return Condition(states[order.argsort()])
 
-    def read(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """(B, Q, W) of prompts of like length, (B, L) each."""
-        return self._whole(ids, mask) if self.trained else self._prompt_once(ids, mask)
+    def read(self, groups: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+        """(B, Q, W) of the prompts of all groups, ids and mask of (B, L) each."""
+        if self.trained:
+            return torch.cat([self._whole(ids, mask) for ids, mask in groups])
+        longest = max(mask.shape[1] for _, mask in groups)
+        mask = torch.cat([F.pad(mask, (0, longest - mask.shape[1])) for _, mask in groups])
+        return self._queries_alone(_together([self._prompt(*group) for group in groups]), mask)
 
     def _behind(self, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries (B, Q, W), the mask of [C; Q], and the queries' positions, counted from each prompt's own end."""
@@ -95,15 +124,34 @@ class QueryEncoder(nn.Module):
         states: Tensor = out.last_hidden_state[:, ids.shape[1] :]
         return states
 
-    def _prompt_once(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """C without gradient into a cache, then Q behind it."""
+    @torch.no_grad()
+    def _prompt(self, ids: Tensor, mask: Tensor) -> list[KeysValues]:
+        """Keys and values of C in every layer."""
         sharded = any(isinstance(part, FSDPModule) for part in self.model.modules())  # its layers have to end
         cache = _Prompt(self.model.config, whole=sharded)
-        with torch.no_grad(), contextlib.suppress(_Complete):
+        with contextlib.suppress(_Complete):
             self.model.model(input_ids=ids, attention_mask=mask, past_key_values=cache, use_cache=True)
+        return [(layer.keys, layer.values) for layer in cache.layers]
+
+    def _queries_alone(self, prompts: list[KeysValues], mask: Tensor) -> Tensor:
+        """Q behind prompts (B, L), of which the keys and values are there."""
         queries, both, positions = self._behind(mask)
+        cache = DynamicCache(prompts, config=self.model.config)
         out = self.model.model(
             inputs_embeds=queries, attention_mask=both, position_ids=positions, past_key_values=cache, use_cache=True
         )
-        states: Tensor = out.last_hidden_state
+        states: Tensor = out.last_hidden_state.to(self.queries.dtype)
         return states
+
+
+def _together(groups: list[list[KeysValues]]) -> list[KeysValues]:
+    """Keys and values of all groups, by layer, padded to the longest prompt."""
+    longest = max(group[0][0].shape[2] for group in groups)
+
+    def padded(x: Tensor) -> Tensor:
+        return F.pad(x, (0, 0, 0, longest - x.shape[2]))
+
+    return [
+        (torch.cat([padded(k) for k, _ in layer]), torch.cat([padded(v) for _, v in layer]))
+        for layer in zip(*groups, strict=True)
+    ]

@@ -17,7 +17,7 @@ from headtohead.config.run_config import SHIPPED, FoundationsConfig, QueryConfig
 from headtohead.pretrained.loading import shipped
 from headtohead.pretrained.loading.by_name import ModelError, fetched
 from headtohead.pretrained.making.recipes import CONTEXT
-from headtohead.pretrained.networks import small_llama
+from headtohead.pretrained.networks import attention, small_llama
 
 # Llama 3.2's template writes a date into every prompt, by default today's: runs would differ by the day.
 DATE = "26 Jul 2024"
@@ -93,10 +93,15 @@ Encode = Callable[[list[str]], tuple[Tensor, Tensor]]  # texts -> ids (B, L), ma
 
 def build(given: FoundationsConfig, query: QueryConfig, device: str) -> tuple[Any, Encode]:
     """The language model that `given` names, and its tokenisation."""
+    encode: Encode
     if given.language == SHIPPED:
-        return shipped.language_model(device), _plain
-    model, turns = load(given.language, query.system, query.longest)
-    return model.to(device).eval(), turns
+        model, encode = shipped.language_model(device), _plain
+    else:
+        model, encode = load(given.language, query.system, query.longest)
+        model = model.to(device).eval()
+    if device == "cpu":
+        attention.use_in(model)
+    return model, encode
 
 
 def _plain(texts: list[str]) -> tuple[Tensor, Tensor]:

@@ -214,8 +214,10 @@ def _place(u: Floats, radius: Floats, count: Ints, half: Ints) -> tuple[Floats, 
     candidates = low + u * (high - low)
     centre, ok = candidates[:, :, 0].copy(), np.ones(batch, bool)
     for j in range(1, most):
-        distance = np.abs(candidates[:, j, :, None] - centre[:, None, :j]).max(-1)
-        clear = (distance >= (radius[:, j, None] + radius[:, :j] + GAP)[:, None]).all(-1)
+        clear = np.ones(candidates[:, j].shape[:2], bool)  # one object before at a time: reducing short axes is slow
+        for k in range(j):
+            x, y = np.abs(candidates[:, j] - centre[:, None, k]).transpose(2, 0, 1)
+            clear &= np.maximum(x, y) >= (radius[:, j] + radius[:, k] + GAP)[:, None]
         centre[:, j] = candidates[np.arange(batch), j, clear.argmax(-1)]
         ok &= clear.any(-1) | (j >= count)
     return centre, ok

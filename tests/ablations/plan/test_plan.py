@@ -91,7 +91,11 @@ def test_sizes_and_flops_are_those_of_the_parts_that_run(design: str) -> None:
 def test_bytes_are_about_what_the_allocator_hands_out(design: str, again: bool) -> None:
     """A CPU takes norms apart, and attention with grouped queries, which GPUs have kernels for."""
     number = 16
-    config = configure(design, overrides={"compute.checkpointing": again, "query.groups": 1, "train.batch": number})
+    config = configure(
+        design, overrides={
+            "compute.checkpointing": again, "compute.precision": "float32", "query.groups": 1, "train.batch": number,
+        },
+    )  # fmt: skip
     own, parts = planned(config, number), assemble(config, "cpu")
     batch, generator = step(parts, number), parts.generator
     for p in generator.trained().values():

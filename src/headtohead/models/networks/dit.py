@@ -22,6 +22,7 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from headtohead.config.heads import DitConfig
+from headtohead.pretrained.networks.attention import attend
 from headtohead.utils.tensor_shapes import Condition, Grid
 
 TIME_CHANNELS = 256
@@ -62,9 +63,6 @@ class Attention(nn.Module):
     def _split(self, x: Tensor, heads: int) -> Tensor:
         return x.unflatten(-1, (heads, -1)).transpose(1, 2)
 
-    def _attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        return F.scaled_dot_product_attention(q, k, v, enable_gqa=self.heads != self.kv_heads)
-
     def keys_values(self, condition: Tensor) -> KeysValues:
         """Of cross-attention to a condition (B, Q, W)."""
         k, v = self.cross_kv(condition).chunk(2, -1)
@@ -74,11 +72,11 @@ class Attention(nn.Module):
         q = rotate(self.norms["q"](self._split(self.q(x), self.heads)), angle)
         k, v = self.kv(x).chunk(2, -1)
         k = rotate(self.norms["k"](self._split(k, self.kv_heads)), angle)
-        own = self._attend(q, k, self._split(v, self.kv_heads))
+        own = attend(q, k, self._split(v, self.kv_heads))
         cross_q = self.norms["cross_q"](self._split(self.cross_q(x), self.heads))
         if self.placed:
             cross_q = rotate(cross_q, angle)
-        other = self._attend(cross_q, *cross)
+        other = attend(cross_q, *cross)
         both = own + self.gate.tanh()[:, None, None] * other
         return self.out(both.transpose(1, 2).flatten(2))
 
@@ -170,7 +168,7 @@ class Dit(nn.Module):
 
     def forward(self, x_t: Tensor, t: Tensor, condition: Condition | Prepared) -> Tensor:
         """Velocity (B, N, D) at x_t (B, N, D), t (B,) under a condition, or under what `prepare` made of it."""
-        x: Tensor = self.embed(x_t)
+        x: Tensor = self.embed(x_t).to(self.embed.weight.dtype)  # the sum over all blocks is in single precision
         inputs: Sequence[Tensor | KeysValues]
         if isinstance(condition, Prepared):
             pooled, inputs = condition.pooled, condition.blocks
