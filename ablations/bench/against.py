@@ -104,7 +104,7 @@ def measure(name: str, device: str, seconds: float, now: Side, before: Side) -> 
     before   that of the earlier commit
     """
     rows = [(now.rate(name, device, seconds), before.rate(name, device, seconds)) for _ in range(TURNS)]
-    new, old = (np.array([row["pictures/s"] for row in side]) for side in zip(*rows, strict=True))
+    new, old = (np.array([row["pictures/s"] for row in own]) for own in zip(*rows, strict=True))
     kept = {key: value for key, value in rows[-1][0].items() if key not in LEFT_OUT}
     return {
         "part": name, "pictures/s": float(np.median(new)), "before/s": float(np.median(old)),

@@ -115,7 +115,7 @@ def _all(options: argparse.Namespace) -> None:
         known(name, parts.GROUPS, "group of --against")
     with against.sides(options.against) as (now, before, commit):
         groups = {f"{name}-{AGAINST}": _against(GROUPS[name], now, before, commit) for name in names}
-        _measure(groups, options, lambda work, *given: work(*given))  # its parts have processes of their own
+        _measure(groups, options, lambda work, *given: work(*given))  # its sides have processes of their own
     return None
 
 

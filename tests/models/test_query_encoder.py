@@ -34,7 +34,7 @@ def test_prompt_once_equals_the_plain_pass_in_value_and_gradient() -> None:
     frozen, weight = encoder(), torch.randn(3, 5, 32, dtype=torch.float64)
     ids, mask = encode(TEXTS)
     gradients = []
-    for pass_ in (frozen._whole, lambda ids, mask: frozen._queries_alone(frozen._prompt(ids, mask), mask)):
+    for pass_ in (frozen._whole, lambda ids, mask: frozen.read([(ids, mask)])):
         frozen.queries.grad = None
         states = pass_(ids, mask)
         (states * weight).sum().backward()

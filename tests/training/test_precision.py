@@ -136,9 +136,10 @@ def test_attention_of_other_packages_has_the_gradient_that_is_fast(monkeypatch: 
     monkeypatch.setenv(compute.BF16, "exact")
     q, k, v = (torch.randn(2, 2, 5, 8, requires_grad=True) for _ in range(3))
     for precision, fused in (("float32", True), ("bf16", False)):
-        with compute.autocast(precision, "cpu"), compute.attention(precision, "cpu"):
-            out = F.scaled_dot_product_attention(q, k, v)
+        with compute.autocast(precision, "cpu"):
+            out, ours = F.scaled_dot_product_attention(q, k, v), attend(q, k, v)
         assert ("FlashAttention" in type(out.grad_fn).__name__) == fused
+        assert "FlashAttention" in type(ours.grad_fn).__name__, "in single precision it is the fast one"
 
 
 def test_a_frozen_language_model_is_kept_in_the_type_in_which_it_is_computed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,6 +33,7 @@ class Reading:
 
     parameters: int
     trained: int
+    frozen: int  # bytes of the weights that do not learn
     largest: int  # parameters of its largest layer, which FSDP gathers at once
     forward: float  # FLOPs
     train: float
@@ -119,6 +120,7 @@ def _reading(name: str, query: QueryConfig, trained: bool, prompt: int, bf16: bo
         return {
             "parameters": parameters(queries), "trained": parameters(queries, trained=True),
             "rest": parameters(queries) - parameters(model.model.layers),
+            "frozen": sum(p.nbytes for p in queries.parameters() if not p.requires_grad),
             "forward": look(partial(read, 1), bf16=bf16).flops, **_training(read, bf16, at_once),
         }  # fmt: skip
 
@@ -127,7 +129,14 @@ def _reading(name: str, query: QueryConfig, trained: bool, prompt: int, bf16: bo
     number, rest = int(total["parameters"]), int(total["rest"])
     largest = max(rest, (number - rest) // settings["num_hidden_layers"])
     return Reading(
-        number, int(total["trained"]), largest, total["forward"], total["train"], *_lines(total, at_once), width
+        number,
+        int(total["trained"]),
+        int(total["frozen"]),
+        largest,
+        total["forward"],
+        total["train"],
+        *_lines(total, at_once),
+        width,
     )
 
 

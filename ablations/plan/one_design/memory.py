@@ -14,9 +14,8 @@ from ablations.plan.one_design.cost import Cost
 from headtohead.config import flop_accounting
 from headtohead.config.run_config import RunConfig
 from headtohead.data.order import Portion
-from headtohead.models.build import trains_backbone
 
-SINGLE, HALF = 4, 2  # bytes of a number
+SINGLE = 4  # bytes of a number
 ROOM = 0.08  # share of a device's memory left for what is not counted
 
 
@@ -73,7 +72,7 @@ def of(config: RunConfig, cost: Cost, devices: int) -> Memory:
     most = max(r.most.at(at_once), r.kept.at(at_once) + head.most.at(at_once))
     return Memory(
         weights=trained,
-        language=(HALF if c.precision == "bf16" and not trains_backbone(config) else SINGLE) * cost.untrained / shards,
+        language=r.frozen / shards,
         codec=SINGLE * (f.encode.parameters + f.decode.parameters),
         gradients=trained,
         moments=2 * trained,

@@ -49,6 +49,12 @@ class Source:
         return fingerprint([self.encoder, dataset_hash(), STREAM, self.pictures, str(self.dtype)])
 
 
+@cache
+def _scenes(pictures: int) -> Scenes:
+    """Those of the first pictures of every run, drawn once in a process."""
+    return draw(STREAM, np.arange(pictures))
+
+
 def encoded(source: Source, encode: Encode, folder: Path, device: str, say: Callable[[str], None]) -> Tensor:
     """Tokens (pictures, N, D), read from the cache or computed and written there.
 
@@ -63,7 +69,7 @@ def encoded(source: Source, encode: Encode, folder: Path, device: str, say: Call
         parts = []
         for start in range(0, source.pictures, AT_ONCE):
             index = np.arange(start, min(start + AT_ONCE, source.pictures))
-            some = encode(render(draw(STREAM, index), device)).cpu()
+            some = encode(render(_scenes(source.pictures)[index], device)).cpu()
             parts.append(some.to(source.dtype) if some.is_floating_point() else some)
             if (start // AT_ONCE) % 64 == 63:
                 say(f"  {start + len(index):,} of {source.pictures:,}")
@@ -73,12 +79,6 @@ def encoded(source: Source, encode: Encode, folder: Path, device: str, say: Call
     with safe_open(path, "pt") as f:
         tokens: Tensor = f.get_tensor("tokens")
     return tokens
-
-
-@cache
-def _scenes(pictures: int) -> Scenes:
-    """Those of the first pictures of every run, drawn once in a process."""
-    return draw(STREAM, np.arange(pictures))
 
 
 class StepBatch(NamedTuple):  # Lightning moves tuples to the device, frozen dataclasses it refuses

@@ -99,9 +99,12 @@ class QueryEncoder(nn.Module):
         """(B, Q, W) of the prompts of all groups, ids and mask of (B, L) each."""
         if self.trained:
             return torch.cat([self._whole(ids, mask) for ids, mask in groups])
-        longest = max(mask.shape[1] for _, mask in groups)
-        mask = torch.cat([F.pad(mask, (0, longest - mask.shape[1])) for _, mask in groups])
-        return self._queries_alone(_together([self._prompt(*group) for group in groups]), mask)
+        prompts = [self._prompt(*group) for group in groups]
+        layers = [
+            (_together([k for k, _ in layer], 2), _together([v for _, v in layer], 2))
+            for layer in zip(*prompts, strict=True)
+        ]
+        return self._queries_alone(layers, _together([mask for _, mask in groups], 1))
 
     def _behind(self, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries (B, Q, W), the mask of [C; Q], and the queries' positions, counted from each prompt's own end."""
@@ -144,14 +147,8 @@ class QueryEncoder(nn.Module):
         return states
 
 
-def _together(groups: list[list[KeysValues]]) -> list[KeysValues]:
-    """Keys and values of all groups, by layer, padded to the longest prompt."""
-    longest = max(group[0][0].shape[2] for group in groups)
-
-    def padded(x: Tensor) -> Tensor:
-        return F.pad(x, (0, 0, 0, longest - x.shape[2]))
-
-    return [
-        (torch.cat([padded(k) for k, _ in layer]), torch.cat([padded(v) for _, v in layer]))
-        for layer in zip(*groups, strict=True)
-    ]
+def _together(parts: Sequence[Tensor], along: int) -> Tensor:
+    """The rows of all parts, padded with zeros to the longest part along one dimension."""
+    longest = max(part.shape[along] for part in parts)
+    inner = (0, 0) * (parts[0].dim() - 1 - along)
+    return torch.cat([F.pad(part, (*inner, 0, longest - part.shape[along])) for part in parts])

@@ -147,18 +147,11 @@ def autocast(precision: str, device: torch.device | str) -> AbstractContextManag
     kind, own = torch.device(device).type, contextlib.ExitStack()
     bf16 = computed_in(precision, device) == "bf16"
     own.enter_context(products(precision, device))
+    if bf16 and kind == "cpu" and torch.is_grad_enabled():
+        # The fused kernel's gradient is slower in bf16 than in single precision, in which `attend` asks for it.
+        own.enter_context(sdpa_kernel(SDPBackend.MATH))
     own.enter_context(torch.autocast(kind, torch.bfloat16, enabled=bf16))
     return own
-
-
-def attention(precision: str, device: torch.device | str) -> AbstractContextManager[Any]:
-    """Attention of other packages' networks in a training under `autocast`; arguments as there.
-
-    Ours computes in single precision on a CPU (`pretrained/networks/attention.py`), where the fused kernel's gradient
-    is ten times slower in bf16. Theirs takes the general kernel, which is slower than that and faster than the fused.
-    """
-    slow = torch.device(device).type == "cpu" and computed_in(precision, device) == "bf16"
-    return sdpa_kernel(SDPBackend.MATH) if slow else contextlib.nullcontext()
 
 
 def products(precision: str, device: torch.device | str) -> AbstractContextManager[Any]:

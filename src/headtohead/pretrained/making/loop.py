@@ -101,7 +101,7 @@ def fit(
         torch.manual_seed(seed * 1_000_003 + step)
         for group in optimizer.param_groups:
             group["lr"] = budget.lr * rate(budget, step)
-        with compute.autocast(precision, device), compute.attention(precision, device):
+        with compute.autocast(precision, device):
             terms = loss(model, step, device)
         optimizer.zero_grad(set_to_none=True)
         with compute.products(precision, device):

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
 from transformers.masking_utils import sdpa_mask
 
@@ -25,7 +26,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None
         grouped = query.shape[1] != key.shape[1]
         return F.scaled_dot_product_attention(query, key, value, mask, is_causal=causal, enable_gqa=grouped)
     # A CPU's fused kernel takes ten times as long for the gradient in bf16 as in single precision.
-    with torch.autocast("cpu", enabled=False):
+    with torch.autocast("cpu", enabled=False), sdpa_kernel([SDPBackend.FLASH_ATTENTION, SDPBackend.MATH]):
         q, k, v = (x.float() if x.dtype == torch.bfloat16 else x for x in (query, key, value))
         out = F.scaled_dot_product_attention(q, k, v, mask, is_causal=causal, enable_gqa=True)
     return out.to(query.dtype)

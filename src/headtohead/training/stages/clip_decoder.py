@@ -39,7 +39,7 @@ from headtohead.training.lightning_module import Learner
 from headtohead.training.resume import Training
 from headtohead.training.run_context import RunContext
 from headtohead.utils import cli, compute, files
-from headtohead.utils.compute import attention, autocast
+from headtohead.utils.compute import autocast
 from headtohead.utils.errors import InputError
 
 CONFIG, FIGURE = "config.json", "reconstructions.png"
@@ -69,7 +69,7 @@ class DecoderModule(Learner[Trained]):
 
     def training_step(self, batch: Any, _: int) -> Tensor:
         torch.manual_seed(self.seed * 1_000_003 + self.global_step * 4099 + batch.start)
-        with autocast(self.compute.precision, self.device), attention(self.compute.precision, self.device):
+        with autocast(self.compute.precision, self.device):
             tokens, latents = self.encoded(pixels(batch.x_1))
             loss = clip_decoder.loss(self.net.unet, latents, tokens, self.drop)["loss"]
         self.log("loss", loss.detach(), prog_bar=True)
