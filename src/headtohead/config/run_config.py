@@ -71,7 +71,8 @@ class TrainConfig:
     steps: int
     batch: int
     lr: float = 1e-4
-    lr_end: Share = 0.1  # the cosine's end, as a share of lr
+    lr_language: float = 0.0  # of a language model that learns along; 0: lr. What it knows already wants a lower one
+    lr_end: Share = 0.1  # the cosine's end, as a share of each rate
     warmup: Zero = 100
     weight_decay: float = 0.0
     beta2: Share = 0.95

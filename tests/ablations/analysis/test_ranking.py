@@ -72,7 +72,7 @@ def test_what_a_sweep_varies_by_name_is_ranked_and_what_it_does_not_is_told_once
         hidden = {**SETTINGS, "head": {"dim": 256, "layers": layers}, "train": {**SETTINGS["train"], "batch": 9}}
         record(tmp_path / f"s/clip_flow+head.layers={layers}", 0.7, settings=hidden)
     found = rank(cells(runs(tmp_path))["s"], ALL)
-    assert found.ranked == ("clip_flow", "clip_flow+head.dim=64", "vae_flow")
+    assert found.ranked == ("clip_flow", "vae_flow", "clip_flow+head.dim=64")
     assert str(found) == (
         "Not ranked: clip_flow+head.layers=1, clip_flow+head.layers=2 "
         "(train.batch is None for clip_flow and 9 for clip_flow+head.layers=1)."

@@ -77,9 +77,15 @@ def test_one_key_has_one_declaration() -> None:
 
 @pytest.mark.parametrize(
     ("key", "name", "digits", "scale"),
-    [("dpg/entity", "entity", 3, "share"), ("loss/t=0.5", "loss", 3, "linear"), ("diversity/drawn_all", "drawn_all", 2,
-     "linear"), ("geneval/color_attr", "color attr", 2, "share"), ("unheard/of", "unheard/of", 3, "linear")],
-)  # fmt: skip
+    [
+        ("dpg/entity", "entity", 2, "share"),
+        ("dpg/shape", "shape", 3, "share"),
+        ("loss/t=0.5", "loss", 3, "linear"),
+        ("diversity/drawn_all", "drawn_all", 2, "linear"),
+        ("geneval/color_attr", "color attr", 2, "share"),
+        ("unheard/of", "unheard/of", 3, "linear"),
+    ],
+)
 def test_parts_are_shown_as_their_benchmark_is(key: str, name: str, digits: int, scale: str) -> None:
     own = metrics.of(key)
     assert (own.key, own.name, own.digits, own.scale, own.headline) == (key, name, digits, scale, False)

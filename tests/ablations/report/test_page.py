@@ -194,7 +194,7 @@ def test_an_address_opens_the_view_that_it_names(browser: Browser, sweep: Path) 
     browser.open(sweep / "report.html", "#axis=flops&sort=GenEval&order=ascending&step=300")
     assert browser.look("document.querySelector('.axis-choice [aria-pressed=true]').textContent") == "FLOPs"
     assert browser.look("document.querySelector('table.comparison tbody th').textContent.trim()").startswith(
-        "clip_flow+"
+        "clip_flow,"
     )
     assert browser.look("[...document.querySelectorAll('.slider output')].map(o => o.textContent)") == ["300", "300"]
 

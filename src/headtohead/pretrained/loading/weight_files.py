@@ -31,6 +31,10 @@ def card(name: str, folder: Path = WEIGHTS) -> dict[str, Any]:
     return out
 
 
+def exists(name: str, folder: Path = WEIGHTS) -> bool:
+    return (folder / f"{name}.card.json").exists()
+
+
 def recipe_of(name: str, folder: Path = WEIGHTS) -> str:
     """Hash of the recipe that made the weights, from the metadata of the weights file."""
     with safe_open(folder / f"{name}.safetensors", "pt") as f:

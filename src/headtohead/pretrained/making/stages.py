@@ -21,6 +21,7 @@ from headtohead.pretrained.networks import clip_decoder, fid_features, image_enc
 from headtohead.synthetic.dataset import pictures_of_step
 from headtohead.synthetic.render import render
 from headtohead.synthetic.scenes import draw
+from headtohead.utils import files
 
 MEASURED = 2048  # pictures from which statistics of latents and tokens are taken
 ENCODED = 256  # pictures encoded at a time
@@ -175,7 +176,8 @@ def _cached(stage: Stage, name: str, number: int, encode: Callable[[Tensor], Ten
         pictures = render(draw(stage.recipe.stream, np.arange(start, min(start + ENCODED, number))), stage.device)
         parts.append(encode(pictures).half().cpu())
     out = torch.cat(parts)
-    torch.save(out, path)
+    with files.beside(path) as part:  # another decoder may be trained at the same time
+        torch.save(out, part)
     return out
 
 
