@@ -84,8 +84,8 @@ paint: $(READY)  ## What designs paint, from kept weights: RESULTS=results/micro
 	@$(PY) -m ablations.posthoc.paint "$$RESULTS" $(call opt,prompt,PROMPT) $(call opt,file,FILE) \
 		$(call opt,design,DESIGN) $(call opt,times,TIMES) $(call opt,set,SET)
 
-guidance: $(READY)  ## FID against GenEval over guidance scales, from kept weights: RESULTS=results/micro
-	@$(PY) -m ablations.posthoc.guidance "$$RESULTS"
+guidance: $(READY)  ## FID against GenEval over guidance scales, from kept weights: RESULTS=results/micro [SPLIT=dev]
+	@$(PY) -m ablations.posthoc.guidance "$$RESULTS" $(call opt,split,SPLIT)
 
 rescore: $(READY)  ## Score kept weights again: RESULTS=results/micro [SET="guidance=3 solver=heun"] [JUDGE=file]
 	@$(PY) -m ablations.posthoc.rescore "$$RESULTS" $(call opt,set,SET) $(call opt,judge,JUDGE)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from headtohead.config.design import DESIGNS
+from headtohead.config.design import DESIGNS, PAPER
 from headtohead.records.json_files import Damage, RecordError
 from headtohead.records.read import Run, runs
 from headtohead.records.read import design_of as design_of
@@ -76,10 +76,10 @@ def counted(own: Sequence[Run]) -> list[Run]:
     return [run for run in own if run.state["state"] == FINISHED] or list(own)
 
 
-def order(design: str) -> tuple[int, str]:
-    """Sort key: designs in the order of their declaration, each followed by its variants."""
+def order(design: str) -> tuple[bool, int, str]:
+    """Sort key: the paper's designs, then others in the order of their declaration, each followed by its variants."""
     name = design.split("+")[0]
-    return (list(DESIGNS).index(name) if name in DESIGNS else len(DESIGNS)), design
+    return design not in PAPER, (list(DESIGNS).index(name) if name in DESIGNS else len(DESIGNS)), design
 
 
 _ACCOUNTS = {STEPS: "step", FLOPS: "flops", FLOPS_TOTAL: "flops_total", SECONDS: "seconds"}

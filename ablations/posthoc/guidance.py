@@ -1,4 +1,4 @@
-"""FID against GenEval over guidance scales, one curve per design, from kept weights."""
+"""FID against GenEval over guidance scales, one curve per design, from kept weights; on dev prompts, to choose one."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from ablations.analysis.curves import design_of, order
 from ablations.posthoc.rescore import add_options, scorable, scored
 from ablations.report.figures import layout
 from ablations.report.figures.drawn import named, save
-from ablations.report.styles import looks
-from headtohead.records.metrics import METRICS
+from ablations.report.styles import label, looks
+from headtohead.records.metrics import METRICS, alignment
 from headtohead.utils.cli import Parser
 from headtohead.utils.processes import isolated
 
@@ -33,6 +33,12 @@ class Front:
     guidance: tuple[float | None, ...]
     geneval: np.ndarray
     fid: np.ndarray
+    aligned: np.ndarray  # mean of the scores that say how well pictures follow their prompts
+
+    @property
+    def best(self) -> float | None:
+        """The scale whose pictures follow their prompts best, a mean over seeds."""
+        return self.guidance[int(self.aligned.mean(0).argmax())]
 
 
 def fronts(rows: list[tuple[str, str, int, list[dict[str, Any]]]]) -> list[Front]:
@@ -48,9 +54,11 @@ def fronts(rows: list[tuple[str, str, int, list[dict[str, Any]]]]) -> list[Front
     out = []
     for (sweep, design), seeds in sorted(by.items(), key=lambda item: (item[0][0], order(item[0][1]))):
         scales = sorted(set.intersection(*(set(s) for s in seeds.values())), key=lambda g: g or 0)
+        measured = set.intersection(*(set(seeds[seed][g]) for seed in seeds for g in scales)) if scales else set()
+        aligned = [m.key for m in alignment() if m.key in measured]
         tables = [
-            np.array([[seeds[seed][g][metric] for g in scales] for seed in sorted(seeds)])
-            for metric in (GENEVAL.key, FID.key)
+            np.array([[np.mean([seeds[seed][g][key] for key in keys]) for g in scales] for seed in sorted(seeds)])
+            for keys in ([GENEVAL.key], [FID.key], aligned)
         ]
         out.append(Front(sweep, design, tuple(scales), *tables))
     return out
@@ -65,7 +73,7 @@ def figure(found: list[Front]) -> Figure:
         x, y = f.fid.mean(0), f.geneval.mean(0)
         spread = [np.transpose([layout.whiskers(column) for column in t.T]) for t in (f.fid, f.geneval)]
         ax.errorbar(x, y, xerr=spread[0], yerr=spread[1], **layout.line(look[f.design]), ms=4,
-                    lw=1.4, elinewidth=0.6, label=f.design)  # fmt: skip
+                    lw=1.4, elinewidth=0.6, label=label(f.design))  # fmt: skip
         for g, a, b in zip(f.guidance, x, y, strict=True):
             if g is not None:
                 ax.annotate(f"{g:g}", (a, b), textcoords="offset points", xytext=(5, 4), fontsize=7, color=layout.GREY)
@@ -95,12 +103,17 @@ def _guide(options: argparse.Namespace) -> None:
 
 
 def _print(found: list[Front], results: Path) -> None:
-    print(f"{'sweep':12} {'design':16} {'guidance':>8} {GENEVAL.name:>8} {FID.name:>7}")
+    follows = " and ".join(m.name for m in alignment())
+    print(
+        f"* follows prompts best, by the mean of {follows}; choose on dev prompts (--split dev), report on test prompts"
+    )
+    print(f"{'sweep':12} {'design':16} {'guidance':>8} {GENEVAL.name:>8} {'mean':>6}  {FID.name:>7}")
     for f in found:
         for k, g in enumerate(f.guidance):
             scale = "-" if g is None else f"{g:g}"
             geneval, fid = GENEVAL.text(f.geneval[:, k].mean()), FID.text(f.fid[:, k].mean())
-            print(f"{f.sweep:12} {f.design:16} {scale:>8} {geneval:>8} {fid:>7}")
+            mark = "*" if g is not None and g == f.best else " "
+            print(f"{f.sweep:12} {f.design:16} {scale:>8} {geneval:>8} {f.aligned[:, k].mean():>6.3f}{mark} {fid:>7}")
     sweeps = sorted({f.sweep for f in found})
     for sweep in sweeps:
         drawing = figure([f for f in found if f.sweep == sweep])

@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 
+from ablations.prepare import side_by_side
 from headtohead.eval.foundations import ceilings, clip_probes, floors, readability
 from headtohead.pretrained.loading import shipped, weight_files
 from headtohead.pretrained.making.recipes import RECIPES, TOWERS, recipe_hash
@@ -142,6 +143,22 @@ def with_time(name: str) -> str:
     return f"{name} (last time {card['seconds'] / 60:.0f} min on {card['device']})"
 
 
+def train(todo: list[str], work: Path, device: str, threads: int | None, say: Callable[[str], None]) -> int:
+    """Train models, several at once where the machine has the cores and no number of threads is given."""
+    if len(todo) > 1 and not threads and (most := side_by_side.at_once(device)) > 1:
+        spent = {name: float(weight_files.card(name)["seconds"]) for name in todo if weight_files.exists(name)}
+        needs = {name: recipe.needs for name, recipe in RECIPES.items()}
+        common = ["--work", str(work), "--device", device, "--threads", str(side_by_side.THREADS)]
+        command = [sys.executable, "-m", "ablations.prepare.pretrained", *common, "--only"]
+        return side_by_side.train(side_by_side.order(todo, needs, spent), needs, lambda n: [*command, n], most)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads or (side_by_side.THREADS if device == "cpu" else before))
+    for name in todo:
+        make(name, work=work, device=device, say=say)
+    torch.set_num_threads(before)
+    return 0
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = Parser("ablations.prepare.pretrained", __doc__)
     parser.add_argument("--only", nargs="+", metavar="NAME", help=f"some of: {', '.join(RECIPES)}")
@@ -156,8 +173,6 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"foundations: --only: no pretrained model {name!r}; {hint}", file=sys.stderr)
             return 2
     device = options.device or compute.best_device()
-    if options.threads:
-        torch.set_num_threads(options.threads)
 
     def say(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
@@ -166,11 +181,12 @@ def main(arguments: list[str] | None = None) -> int:
     todo = [name for name in wanted if not current(name)]
     say(f"to train on {device}: {', '.join(map(with_time, todo))}" if todo else "every pretrained model is up to date")
     try:
-        for name in wanted:
-            make(name, work=options.work, device=device, say=say)
+        if code := train(todo, options.work, device, options.threads, say):
+            return code
     except KeyboardInterrupt:
         say(RESUMABLE)
         return 130
+    torch.set_num_threads(options.threads or torch.get_num_threads())
     if options.only:
         return 0
     if options.measure or not measured_now():

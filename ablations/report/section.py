@@ -38,6 +38,9 @@ LIMITS = (
 REACH = 100.0  # half of the width of an interval's drawing, in its own unit
 
 
+PARTS: dict[str, metrics.Group] = {"GenEval by task": "task", "DPG by category": "category"}
+
+
 @dataclass(frozen=True)
 class Shown:
     """A finding for display: numbers as text, the interval as a drawing."""
@@ -50,13 +53,22 @@ class Shown:
 
 @dataclass(frozen=True)
 class Bar:
-    """A design's score of one task in [0, 1], with minimum and maximum over seeds and the ceiling."""
+    """A design's score of one part of a benchmark in [0, 1], with minimum and maximum over seeds and the ceiling."""
 
     text: str
     mean: float
     low: float
     high: float
     top: float | None
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Scores of a benchmark's parts by design."""
+
+    title: str
+    names: list[str]
+    bars: dict[str, list[Bar]]
 
 
 @dataclass(frozen=True)
@@ -72,11 +84,11 @@ class Section:
     equal_cost: Table | None
     details: list[Table]
     cost: Table
-    diversity: Table | None
+    sets: list[Table]
     bounds: Table | None
     noise: Table | None
     effects: Table | None
-    tasks: dict[str, list[Bar]]
+    parts: list[Parts]
     grids: list[pictures.Grid]
     settings: str
     commands: list[str]
@@ -113,10 +125,6 @@ class Section:
     def gain_recorded(self) -> bool:
         return any(p["name"] == metrics.METRICS[metrics.GAIN_SHARE].name for p in self.chart["panels"])
 
-    @property
-    def task_names(self) -> list[str]:
-        return [m.name for m in metrics.group("task")]
-
 
 def section(
     sweep: str, found: list[Run], curves: list[Curve], cells: list[Cell], drawings: dict[str, tuple[str, str]]
@@ -137,11 +145,11 @@ def section(
         equal_cost=equal_cost.table(cells),
         details=[tables.last(own, ranking), tables.best(own, ranking)],
         cost=tables.cost(own),
-        diversity=tables.diversity(own),
+        sets=[table for table in (tables.sets(own), tables.diversity(own)) if table],
         bounds=bounds.bounds(own),
         noise=bounds.token_noise(own),
         effects=main_effects.table(cells),
-        tasks=_bars(own),
+        parts=[part for title, group in PARTS.items() if (part := _parts(own, title, group)).bars],
         grids=pictures.of(found, sweep),
         settings=provenance.settings(runs),
         commands=provenance.commands(runs),
@@ -229,12 +237,14 @@ def _shown(judged: list[Finding]) -> list[Shown]:
     return out
 
 
-def _bars(own: tables.Sweep) -> dict[str, list[Bar]]:
-    """Scores of tasks by design, for designs that have all of them."""
-    tasks = [m.key for m in metrics.group("task")]
-    last = tables.at_end(own.of(tasks))
+def _parts(own: tables.Sweep, title: str, group: metrics.Group) -> Parts:
+    """Scores of a benchmark's parts, for designs that have all of those that occur."""
+    wanted = {m.key: m.name for m in metrics.group(group)}
+    last = tables.at_end(own.of(list(wanted)))
+    keys = [key for key in wanted if key in {*last.index.get_level_values("metric")}]
     by = last.groupby(level=["design", "metric"], observed=True)
     shown, ends = tables.texts(last), by.agg(mean="mean", low="min", high="max").to_dict("index")
     tops = {key: ceiling(own.curves[key].representation).get(key[1]) for key in ends}
     bars = {key: Bar(shown[key], **ends[key], top=tops[key]) for key in ends}
-    return {d: [bars[d, t] for t in tasks] for d in own.seeds if all((d, t) in bars for t in tasks)}
+    complete = [d for d in own.seeds if keys and all((d, key) in bars for key in keys)]
+    return Parts(title, [wanted[key] for key in keys], {d: [bars[d, key] for key in keys] for d in complete})

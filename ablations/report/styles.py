@@ -23,8 +23,21 @@ PATHS = (
     "M0,4.8L4.5,-3.4H-4.5z",
     "M-1.6,-4.8h3.2v3.2h3.2v3.2h-3.2v3.2h-3.2v-3.2h-3.2v-3.2h3.2z",
 )
+# How a reader says what one setting of a variant is; others are shown as key and value.
+WORDS = {
+    "design.backbone=trained": "language model trained",
+    "design.backbone=frozen": "language model frozen",
+    "design.representation=clip_blind": "tower trained without captions",
+    "design.representation=clip_untrained": "untrained tower",
+}
 HATCHES = ("", "/////", ".....", "xxxxx")
 DASHES = ((), (6, 3), (2, 3), (9, 3, 2, 3))
+
+
+def label(design: str) -> str:
+    """A design's name as people read it: clip_flow+design.backbone=trained is clip_flow, language model trained."""
+    base, *settings = design.split("+")
+    return ", ".join([base, *(WORDS.get(setting, setting.replace("=", " ")) for setting in settings)])
 
 
 class Look(NamedTuple):

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from ablations.analysis.curves import Curve, Numbers
 from ablations.report.by_time import ByTime, gains_by_time, losses_by_time
 from ablations.report.figures.layout import GREY, HEADING, Rows, legible, line, named_by_sweep, plain
-from ablations.report.styles import Look, looks
+from ablations.report.styles import Look, label, looks
 from headtohead.records import metrics
 from headtohead.records.metrics import GAIN_SHARE, LOSS_BY_TIME
 
@@ -71,7 +71,7 @@ def _drawn(ax: Axes, design: str, x: Sequence[float] | np.ndarray, values: Numbe
     from ablations.analysis.statistics import interval  # imports scipy, which other figures do without
 
     mean, low, high = interval(values.T)
-    ax.plot(x, mean, **line(look[design]), ms=3.5, lw=1.6, label=design, zorder=3)
+    ax.plot(x, mean, **line(look[design]), ms=3.5, lw=1.6, label=label(design), zorder=3)
     if len(x) == 1 and not np.isnan(low).any():
         ax.errorbar(x, mean, np.stack([mean - low, high - mean]), color=look[design].colour, lw=1, capsize=2, zorder=2)
     elif not np.isnan(low).any():

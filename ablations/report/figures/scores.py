@@ -8,7 +8,7 @@ from matplotlib.ticker import LogFormatter
 
 from ablations.analysis.curves import PREFIXES, Curve, order
 from ablations.report.figures.layout import HEADING, Rows, bounds, legible, line, named_by_sweep, plain, whiskers
-from ablations.report.styles import looks
+from ablations.report.styles import label, looks
 from headtohead.records import metrics
 
 AXES = {"steps": "training steps", "flops": "training {}FLOPs of head and language model"}
@@ -34,7 +34,7 @@ def curves(found: list[Curve], x: str) -> Figure:
             )
             for c in shown:
                 at = getattr(c, x) / unit
-                ax.plot(at, c.mean, **line(look[c.design]), ms=3.5, lw=1.6, label=c.design, zorder=3)
+                ax.plot(at, c.mean, **line(look[c.design]), ms=3.5, lw=1.6, label=label(c.design), zorder=3)
                 if len(c.seeds) > 1:
                     low, high = c.values.min(0), c.values.max(0)
                     ax.fill_between(at, low, high, color=look[c.design].colour, alpha=0.16, lw=0, zorder=2)
@@ -70,7 +70,7 @@ def tasks(found: list[Curve]) -> Figure:
                 continue
             at, mean = [t + k * width for t in range(len(parts))], [b.mean() for b in bars]
             spread = np.transpose([whiskers(b) for b in bars])
-            ax.bar(at, mean, 0.92 * width, color=look[design].colour, yerr=spread, label=design, edgecolor="w",
+            ax.bar(at, mean, 0.92 * width, color=look[design].colour, yerr=spread, label=label(design), edgecolor="w",
                    linewidth=0, hatch=look[design].hatch, error_kw={"lw": 0.8, "ecolor": "#333333"})  # fmt: skip
         ax.set_xticks([t + 0.42 - width / 2 for t in range(len(parts))], [m.name for m in parts])
         ax.set_ylim(0, 1)

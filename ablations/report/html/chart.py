@@ -9,7 +9,7 @@ import numpy as np
 
 from ablations.analysis.curves import FLOPS, FLOPS_TOTAL, PREFIXES, SECONDS, STEPS, Curve, Numbers
 from ablations.report.by_time import ByTime, gains_by_time, losses_by_time
-from ablations.report.styles import Look
+from ablations.report.styles import Look, label
 from headtohead.records import ceilings, metrics
 from headtohead.records.metrics import GAIN_SHARE, LOSS_BY_TIME, Metric
 
@@ -41,7 +41,13 @@ def chart(own: list[Curve], looks: dict[str, Look]) -> dict[str, Any]:
     return {
         "axes": [_axis(a, shown) for a in accounts],
         "designs": [
-            {"name": d, "shade": look.shade, "path": look.path, "dash": " ".join(map(str, look.dash))}
+            {
+                "name": d,
+                "label": label(d),
+                "shade": look.shade,
+                "path": look.path,
+                "dash": " ".join(map(str, look.dash)),
+            }
             for d, look in looks.items()
         ],
         "panels": [p for p in [*panels, *by_time] if p["series"]],

@@ -12,6 +12,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from ablations.report.styles import label
+
 HERE = Path(__file__).parent / "assets"
 
 
@@ -43,6 +45,7 @@ def _compiled(template: str) -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.filters["label"] = label
     return made.get_template(template)
 
 

@@ -99,8 +99,8 @@ def _design(representation: str, objective: str, backbone: str, head: str) -> De
     return Design(representation=representation, objective=objective, backbone=backbone, head=head)
 
 
+PAPER = ("clip_mse", "clip_flow", "vae_flow")  # the designs that the paper compares, which come first everywhere
 DESIGNS: Registry[Design] = Registry("design", {
-    # The paper's three.
     "clip_mse": _design("clip", "mse", "trained", "linear"),
     "clip_flow": _design("clip", "flow", "frozen", "dit"),
     "vae_flow": _design("vae", "flow", "frozen", "dit"),

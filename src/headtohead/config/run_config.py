@@ -71,7 +71,8 @@ class TrainConfig:
     steps: int
     batch: int
     lr: float = 1e-4
-    lr_end: Share = 0.1  # the cosine's end, as a share of lr
+    lr_language: float = 0.0  # of a language model that learns along; 0: lr. What it knows already wants a lower one
+    lr_end: Share = 0.1  # the cosine's end, as a share of each rate
     warmup: Zero = 100
     weight_decay: float = 0.0
     beta2: Share = 0.95
@@ -142,7 +143,7 @@ class DataConfig:
     features: str = ""  # the folder in which `make cache` wrote the corpora's features; encoded on the way when empty
     workers: Zero = 4  # processes that read ahead from shards
     pictures: int  # of the embedded world, whose encodings are computed once and kept
-    dense: Share = 0.5  # share of dense captions; the others are short
+    dense: Share = 0.5  # share of captions of several sentences; the others are one sentence, or tags
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,6 +156,7 @@ class DecoderConfig:
     data: DataConfig
     compute: ComputeConfig = field(default_factory=ComputeConfig)
     drop: Share = 0.1  # how often training hides the tokens, for guidance
+    noise: float = 0.0  # largest deviation of noise on the tokens of training, since generated ones have some
     steps: int = 50  # of the solver
     guidance: float = 3.0
     measured: int = 4096  # pictures over which the tower's channels are standardised

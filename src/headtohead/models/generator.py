@@ -48,3 +48,8 @@ class Generator(nn.Module):
 
     def trained(self) -> dict[str, nn.Parameter]:
         return {name: p for name, p in self.named_parameters() if p.requires_grad}
+
+    def language(self) -> dict[str, nn.Parameter]:
+        """Those of the trained weights that are the language model's."""
+        own = {id(p) for p in self.queries.model.parameters()}
+        return {name: p for name, p in self.trained().items() if id(p) in own}

@@ -17,7 +17,7 @@ from headtohead.config.run_config import SHIPPED, FoundationsConfig, QueryConfig
 from headtohead.pretrained.loading import shipped
 from headtohead.pretrained.loading.by_name import ModelError, fetched
 from headtohead.pretrained.making.recipes import CONTEXT
-from headtohead.pretrained.networks import attention, small_llama
+from headtohead.pretrained.networks import attention, norms, small_llama
 
 # Llama 3.2's template writes a date into every prompt, by default today's: runs would differ by the day.
 DATE = "26 Jul 2024"
@@ -101,6 +101,7 @@ def build(given: FoundationsConfig, query: QueryConfig, device: str) -> tuple[An
         model = model.to(device).eval()
     if device == "cpu":
         attention.use_in(model)
+        norms.use_in(model)
     return model, encode
 
 

@@ -126,10 +126,14 @@ class Learner(L.LightningModule, Generic[N]):
         t = self.settings
         return warm_cosine(step, steps=t.steps, warmup=t.warmup, end=t.lr_end)
 
+    def groups(self) -> list[dict[str, Any]]:
+        """The trained weights, by learning rate."""
+        return [{"params": list(self.net.trained().values()), "lr": self.settings.lr}]
+
     def configure_optimizers(self) -> Any:
         t = self.settings
         optimizer = torch.optim.AdamW(
-            list(self.net.trained().values()),
+            self.groups(),
             t.lr,
             (0.9, t.beta2),
             weight_decay=t.weight_decay,
@@ -168,6 +172,13 @@ class DesignModule(Learner[Generator]):
         """
         super().__init__(generator, config.train, config.compute, config.seed)
         self.target = target
+
+    def groups(self) -> list[dict[str, Any]]:
+        rate, language = self.settings.lr_language, self.net.language()
+        if not rate or not language:
+            return super().groups()
+        others = [p for name, p in self.net.trained().items() if name not in language]
+        return [{"params": others, "lr": self.settings.lr}, {"params": list(language.values()), "lr": rate}]
 
     def training_step(self, batch: StepBatch, _: int) -> Tensor:
         # Noise and times of a step depend on seed and step alone: a resumed run has those of one that never stopped.

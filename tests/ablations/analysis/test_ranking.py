@@ -72,7 +72,7 @@ def test_what_a_sweep_varies_by_name_is_ranked_and_what_it_does_not_is_told_once
         hidden = {**SETTINGS, "head": {"dim": 256, "layers": layers}, "train": {**SETTINGS["train"], "batch": 9}}
         record(tmp_path / f"s/clip_flow+head.layers={layers}", 0.7, settings=hidden)
     found = rank(cells(runs(tmp_path))["s"], ALL)
-    assert found.ranked == ("clip_flow", "clip_flow+head.dim=64", "vae_flow")
+    assert found.ranked == ("clip_flow", "vae_flow", "clip_flow+head.dim=64")
     assert str(found) == (
         "Not ranked: clip_flow+head.layers=1, clip_flow+head.layers=2 "
         "(train.batch is None for clip_flow and 9 for clip_flow+head.layers=1)."
@@ -131,8 +131,8 @@ def test_each_seed_has_its_own_cost_and_number_of_pictures(tmp_path: Path) -> No
     assert told["diversity/fixed", "0"] == (900e9, 8)
     assert told["diversity/fixed", "1"] == (2700e9, 3)
     assert own.cost.rows[0][2:5] == ["2 G", "2 T", "4 T"]
-    assert own.diversity
-    assert own.diversity.rows[0][-1] == "3 to 8"
+    (diversity,) = own.sets
+    assert diversity.rows[0][-1] == "3 to 8"
 
 
 def test_a_pair_without_a_common_seed_is_refused_and_the_effect_stays(tmp_path: Path) -> None:

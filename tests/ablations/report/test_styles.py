@@ -8,10 +8,10 @@ import pytest
 from made import record
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from ablations.analysis.curves import curves
+from ablations.analysis.curves import curves, order
 from ablations.analysis.sample_grids import broken
 from ablations.report.figures import layout, scores
-from ablations.report.styles import Look, looks
+from ablations.report.styles import Look, label, looks
 from headtohead.config.design import DESIGNS
 from headtohead.records.read import runs
 
@@ -60,3 +60,10 @@ def test_the_names_of_many_designs_stay_inside_the_figure(sweeps: int, tmp_path:
         assert box.y0 >= 0
         assert box.x1 <= figure.bbox.width
         assert not any(box.overlaps(ax.get_window_extent()) for ax in figure.axes)
+
+
+def test_a_variant_has_a_name_that_people_read_and_the_papers_designs_come_first() -> None:
+    assert label("clip_flow") == "clip_flow"
+    assert label(f"clip_flow+{TRAINED}+head.dim=128") == "clip_flow, language model trained, head.dim 128"
+    names = ["vae_flow", f"clip_mse+{TRAINED}", "vae_mse", "clip_flow", "clip_mse"]
+    assert sorted(names, key=order) == ["clip_mse", "clip_flow", "vae_flow", f"clip_mse+{TRAINED}", "vae_mse"]

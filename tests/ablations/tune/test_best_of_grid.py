@@ -30,7 +30,30 @@ def test_the_best_of_a_grid_is_chosen_for_each_design(tmp_path: Path, capsys: py
     found = best_of_grid.choices(grid(tmp_path / "rates", "dev"))
     assert {c.design: c.best for c in found} == {"clip_flow": "train.lr=0.008", "vae_flow": "train.lr=0.004"}
     assert best_of_grid.main([str(tmp_path / "rates")]) == 0
-    assert "train.lr=0.008 *0.300" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "train.lr=0.008 *0.300" in out
+    assert "at the edge of the grid: train.lr" in out
+
+
+def test_held_out_loss_and_score_choose_together_and_an_edge_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # On the floor scores are noise: the middle value is second by score and first by loss.
+    rows = {0.001: (0.05, 0.9), 0.002: (0.04, 0.6), 0.004: (0.03, 0.7), 0.008: (0.02, 0.95)}
+    for rate, (score, loss) in rows.items():
+        for seed in (0, 1):
+            r = Recorder(tmp_path / "rates" / f"vae_flow+train.lr={rate}-s{seed}")
+            r.begin({"seed": seed, "evaluation": {"split": "dev"}, "name": "x"})
+            values = {"geneval/overall": score, "dpg/overall": score, "loss/t=0.1": loss, "loss/t=0.9": loss}
+            n = {"geneval": 9, "dpg": 9, "loss/t=0.1": 9, "loss/t=0.9": 9}
+            r.append(Spent(4, 4, 1.0, 1.0), values, n, representation="vae", judge="judge")
+    (found,) = best_of_grid.choices(tmp_path / "rates")
+    assert found.best == "train.lr=0.002"
+    assert found.edges == []
+    assert best_of_grid.Choice("d", found.scores, {}).best == "train.lr=0.001"
+    assert best_of_grid.Choice("d", found.scores, {}).edges == ["train.lr"]
+    assert best_of_grid.main([str(tmp_path / "rates")]) == 0
+    assert "train.lr=0.002 *0.040/0.600" in capsys.readouterr().out
 
 
 def test_default_learning_rates_are_those_that_the_grid_chose() -> None:
@@ -59,6 +82,17 @@ def test_a_grid_chooses_for_each_cell_of_its_own(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_another_size_of_a_head_has_a_grid_of_its_own(tmp_path: Path) -> None:
+    values = {f"clip_flow+head.dim=128+train.lr={rate}-s0": 1 - rate for rate in (0.25, 0.5)}
+    found = best_of_grid.choices(grid(tmp_path / "rates", "dev", {**GRID, **values}))
+    assert {c.design: c.best for c in found} == {
+        "clip_flow": "train.lr=0.008", "clip_flow+head.dim=128": "train.lr=0.25", "vae_flow": "train.lr=0.004",
+    }  # fmt: skip
+    sizes = {f"clip_flow+head.dim={dim}-s0": dim / 1000 for dim in (128, 256)}
+    (found,) = best_of_grid.choices(grid(tmp_path / "sizes", "dev", sizes))
+    assert (found.design, found.best) == ("clip_flow", "head.dim=256")
+
+
 def test_nothing_is_chosen_on_test_prompts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert best_of_grid.main([str(grid(tmp_path / "rates", "test"))]) == 2
     assert "settings are chosen on dev prompts" in capsys.readouterr().err
@@ -80,6 +114,7 @@ def test_a_front_holds_the_scales_that_every_seed_was_scored_with() -> None:
     assert (front.design, front.guidance, regression.guidance) == ("clip_flow", (1.0, 3.0), (None,))
     assert np.allclose(front.geneval, [[0.2, 0.4], [0.4, 0.6]])
     assert np.allclose(front.fid.mean(0), [32, 42])
+    assert front.best == 3.0
     assert guidance.figure([regression, front]).axes[0].get_xlabel().startswith("FID")
 
 

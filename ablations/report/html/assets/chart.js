@@ -58,7 +58,7 @@ class Panel {
     })).filter((s) => s.at.length);
     this.svg.replaceChildren();
     this.svg.setAttribute("viewBox", `0 0 ${this.width} ${this.height}`);
-    const names = shown.map((s) => s.design).join(", ");
+    const names = shown.map((s) => chart.of(s.design).label).join("; ");
     this.svg.setAttribute("aria-label", `${panel.title} over ${axis.title}: ${names}. Arrow keys read the points.`);
     if (!shown.length) return;
     for (const v of panel.log ? logTicks(low, high) : ticks(low, high, 5)) {
@@ -141,7 +141,7 @@ class Panel {
     const where = axis.key === "steps" ? "" : `, ${short(series.x[axis.key][k] / axis.unit)} ${axis.title}`;
     const spread = series.seeds > 1 ? ` (${digits(series.low[k])} to ${digits(series.high[k])} over ${series.seeds} seeds)` : "";
     const step = series.steps[k].toLocaleString("en");
-    this.tip.textContent = `${series.design}: ${panel.name} ${digits(series.y[k])}${spread} at step ${step}${where}; n ${series.n[k]} a seed`;
+    this.tip.textContent = `${this.chart.of(series.design).label}: ${panel.name} ${digits(series.y[k])}${spread} at step ${step}${where}; n ${series.n[k]} a seed`;
     this.ring.setAttribute("cx", p.x);
     this.ring.setAttribute("cy", p.y);
     this.ring.setAttribute("visibility", "visible");
@@ -183,7 +183,7 @@ class Chart {
     const mark = svgElement("svg", { class: `swatch c${design.shade}`, viewBox: "-14 -7 28 14", "aria-hidden": "true" }, button);
     svgElement("path", { class: "line", d: "M-14,0H14", "stroke-dasharray": design.dash }, mark);
     svgElement("path", { class: "dot", d: design.path }, mark);
-    button.append(design.name);
+    button.append(design.label);
     button.addEventListener("click", () => {
       if (!this.hidden.delete(design.name)) this.hidden.add(design.name);
       button.setAttribute("aria-pressed", String(!this.hidden.has(design.name)));

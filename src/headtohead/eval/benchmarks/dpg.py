@@ -28,10 +28,10 @@ from headtohead.eval.folders.result import Result
 from headtohead.eval.folders.resume import How
 from headtohead.eval.judges import vqa
 from headtohead.eval.metrics.base import Counted, doubles
+from headtohead.records.metrics import CATEGORIES
 from headtohead.synthetic.prompts import dense_prompts
 from headtohead.synthetic.prompts.short_prompts import Split
 
-CATEGORIES = ("attribute", "entity", "global", "other", "relation")
 Row = Mapping[str, str]  # one line of the CSV
 Mode = Literal["official", "fixed"]
 

@@ -23,6 +23,7 @@ from torch.utils.checkpoint import checkpoint
 
 from headtohead.config.heads import DitConfig
 from headtohead.pretrained.networks.attention import attend
+from headtohead.pretrained.networks.norms import RMSNorm
 from headtohead.utils.tensor_shapes import Condition, Grid
 
 TIME_CHANNELS = 256
@@ -36,13 +37,6 @@ class Prepared:
 
     pooled: Tensor  # (B, modulation)
     blocks: Sequence[KeysValues]
-
-
-class RMSNorm(nn.RMSNorm):
-    """In the weight's type, as CUDA's autocast computes it anyway: a CPU has no fused kernel for mixed types."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x.to(self.weight.dtype))
 
 
 class Attention(nn.Module):
