@@ -39,7 +39,8 @@ def clip_decoder(tower_name: str, device: str = "cpu", folder: Path = weight_fil
     unet = decoders.build(recipe.config["unet"])
     weight_files.load_into(unet, f"decoder_{tower_name}", folder)
     trained_on = decoders.DecoderTraining(recipe.budget.steps * recipe.budget.batch, recipe.config["pictures"])
-    return decoders.ClipDecoder(unet.to(device), vae(device, folder), recipe.config["steps"], trained_on=trained_on)
+    sampled = {key: recipe.config[key] for key in ("steps", "guidance")}
+    return decoders.ClipDecoder(unet.to(device), vae(device, folder), **sampled, trained_on=trained_on)
 
 
 def feature_net(device: str = "cpu", folder: Path = weight_files.WEIGHTS) -> fid_features.FeatureNet:

@@ -21,6 +21,7 @@ from headtohead.pretrained.networks import clip_decoder, fid_features, image_enc
 from headtohead.synthetic.dataset import pictures_of_step
 from headtohead.synthetic.render import render
 from headtohead.synthetic.scenes import draw
+from headtohead.synthetic.splits import PICTURES
 from headtohead.utils import files
 
 MEASURED = 2048  # pictures from which statistics of latents and tokens are taken
@@ -146,6 +147,7 @@ def _decoder(stage: Stage) -> Made:
     autoencoder = shipped.vae(stage.device, stage.folder)
     tower = shipped.tower(tower_name, stage.device, stage.folder)
     r, number = stage.recipe, stage.recipe.config["pictures"]
+    hiding = r.terms or {}
     latents = _cached(stage, "vae", number, autoencoder.encode)
     tokens = _cached(stage, tower_name, number, tower.encode)
 
@@ -153,7 +155,7 @@ def _decoder(stage: Stage) -> Made:
         epoch, at = divmod(step * batch, number - number % batch)
         order = np.random.default_rng((stream, epoch)).permutation(number)
         rows = torch.from_numpy(order[at : at + batch])
-        return clip_decoder.loss(model, latents[rows].float().to(device), tokens[rows].float().to(device))
+        return clip_decoder.loss(model, latents[rows].float().to(device), tokens[rows].float().to(device), **hiding)
 
     fitted = stage.train(clip_decoder.build(r.config["unet"]), loss)
     return fitted.model.state_dict(), fitted
@@ -173,7 +175,8 @@ def _cached(stage: Stage, name: str, number: int, encode: Callable[[Tensor], Ten
     stage.say(f"{stage.name}: encoding {number:,} pictures with {name}")
     parts = []
     for start in range(0, number, ENCODED):
-        pictures = render(draw(stage.recipe.stream, np.arange(start, min(start + ENCODED, number))), stage.device)
+        index = np.arange(start, min(start + ENCODED, number))
+        pictures = render(draw(stage.recipe.stream, index, held=PICTURES), stage.device)
         parts.append(encode(pictures).half().cpu())
     out = torch.cat(parts)
     with files.beside(path) as part:  # another decoder may be trained at the same time
