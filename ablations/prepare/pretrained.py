@@ -186,7 +186,8 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         say(RESUMABLE)
         return 130
-    torch.set_num_threads(options.threads or torch.get_num_threads())
+    if options.threads:  # for measuring
+        torch.set_num_threads(options.threads)
     if options.only:
         return 0
     if options.measure or not measured_now():
