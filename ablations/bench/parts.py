@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import tempfile
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,11 +17,13 @@ from headtohead.config.presets import configure
 from headtohead.config.run_config import RunConfig
 from headtohead.data.synthetic_batches import StepBatch, Steps
 from headtohead.eval.benchmarks.base import BENCHMARKS
-from headtohead.eval.curve_points import score
+from headtohead.eval.curve_points import real_pictures, score
 from headtohead.eval.curve_points.prompts import prompt_set
 from headtohead.eval.judges import pixels
 from headtohead.eval.metrics import fid
+from headtohead.models import kept_prompts
 from headtohead.models.build import Parts, assemble
+from headtohead.models.query_encoder import QueryEncoder
 from headtohead.models.sampling import paint, sample
 from headtohead.pretrained.loading import shipped
 from headtohead.synthetic.render import render
@@ -97,8 +101,20 @@ def _step(design: str, device: str) -> tuple[Work, int]:
     """One optimizer step on random tokens, in the precision of the default scale on this device."""
     config, parts = _made(design, device)
     _, step = trainer_step(parts, config, device)
-    batches = itertools.cycle(batches_of(config, parts, device))
+    some = batches_of(config, parts, device)
+    _keep_prompts(config, parts.generator.queries, [text for batch in some for text in batch.captions])
+    batches = itertools.cycle(some)
     return torch.enable_grad()(lambda: step(next(batches))), config.train.batch
+
+
+def _keep_prompts(config: RunConfig, queries: QueryEncoder, captions: list[str]) -> None:
+    """As a run of the default length does, whose captions repeat."""
+    if queries.trained:
+        return
+    with tempfile.TemporaryDirectory() as folder, compute.autocast(config.compute.precision, queries.queries.device):
+        path = Path(folder) / "kept.safetensors"
+        kept_prompts.write(path, captions, queries.tokens, queries.prompt)
+        queries.kept = kept_prompts.KeptPrompts(path)  # an open file outlives its folder
 
 
 def cost(design: str, device: str) -> tuple[float, str]:
@@ -142,11 +158,11 @@ def _benchmark(name: str, device: str) -> tuple[Work, int]:
 
 def _fid(device: str) -> tuple[Work, int]:
     net, pictures = shipped.feature_net(device), _pictures(device)
-    reference = fid.Reference.of(score.features_of(pictures, net))
+    reference = fid.Reference.of(real_pictures.features_of(pictures, net))
 
     def work() -> float:
         metric = fid.FrechetDistance(reference)
-        metric.update(score.features_of(pictures, net))
+        metric.update(real_pictures.features_of(pictures, net))
         return float(metric.compute())
 
     return work, BATCH

@@ -207,8 +207,8 @@ def _assumed(plan: Plan) -> Iterator[str]:
     )
     yield (
         "Everything: head, language model, the encoder's look at each picture, and a share of what is made once for a "
-        "representation (a decoder's training, features that are kept), divided by the compared designs that "
-        "predict it."
+        "representation (the training of encoder and decoder, features that are kept), divided by the compared "
+        "designs that predict it."
     )
     if own.foundations.language == SHIPPED:
         yield f"Prompts: {run.cost.prompt} tokens, as the world tells them, with the padding of their groups."

@@ -111,7 +111,7 @@ def plan(
     once, features = list[Once](), dict[str, Features]()
     for run in {r.config.design.representation: r for r in runs}.values():
         name, f = run.config.design.representation, run.cost.frozen
-        if (d := f.decoder) and not d.there:
+        if d := f.to_train:
             text = f"decoder of {name}, {d.steps:,} steps of {d.batch:,}"
             once.append(Once(text, d.flops, machine.hours(d.flops, d.precision)))
         size = Shape(f.grid.tokens, f.grid.channels, torch.bfloat16).bytes(run.samples)
@@ -140,7 +140,7 @@ def _run(design: str, config: RunConfig, stage: DecoderConfig | None, samples: i
         LAST: (points.the_last * c.picture, precision),
     }
     everything = flop_accounting.everything(
-        config, learning=c.train, encode=f.encode.flops, samples=samples, decoder=f.decoder.flops if f.decoder else 0.0
+        config, learning=c.train, encode=f.encode.flops, samples=samples, made=f.made
     )
     plain, checkpointed = (
         memory.of(replace(config, compute=replace(config.compute, checkpointing=on)), c, machine.devices)

@@ -19,7 +19,8 @@ from headtohead.config.parsing import known
 from headtohead.config.run_config import WORLD, RunConfig, Sampling
 from headtohead.records.json_files import RecordError
 from headtohead.records.read import Run
-from headtohead.synthetic.captions import known_words, words_of
+from headtohead.synthetic.captions.words import words_of
+from headtohead.synthetic.captions.write import known_words
 from headtohead.synthetic.prompts import dense_prompts
 from headtohead.utils import compute
 from headtohead.utils.cli import Parser, natural, positive, say

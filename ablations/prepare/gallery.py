@@ -24,7 +24,7 @@ from headtohead.eval.judges import pixels
 from headtohead.pretrained.loading import shipped
 from headtohead.pretrained.making.recipes import TOWERS
 from headtohead.pretrained.making.stages import current
-from headtohead.synthetic.captions import captions
+from headtohead.synthetic.captions.write import captions
 from headtohead.synthetic.prompts import short_prompts
 from headtohead.synthetic.render import render
 from headtohead.synthetic.scenes import FREE, Request, Scenes, draw
@@ -79,7 +79,7 @@ def inventory(folder: Path) -> None:
     for s in range(len(SHAPES)):
         for c, colour in enumerate(COLOUR_NAMES):
             for z in range(len(SIZE_NAMES)):
-                request = Request((s,), (c,), (1 - z,), place=(4,))
+                request = Request((s,), (c,), (1 - z,))
                 ax = axes[2 * s + z, c]
                 _show(ax, render(draw(SEED, np.array([8 * s + c]), request=request, held_out=True))[0])
                 if s == z == 0:
@@ -90,7 +90,7 @@ def inventory(folder: Path) -> None:
 
 
 def captioned(folder: Path, columns: int = 5, rows: int = 3) -> None:
-    """Unconstrained scenes with a short and a dense caption each -> captions.png."""
+    """Unconstrained scenes with a caption of one sentence and one of several each -> captions.png."""
     index = np.arange(columns * rows)
     scenes = draw(SEED + 1, index)
     short = captions(scenes, SEED, index, (1.0, 0.0, 0.0))

@@ -46,9 +46,9 @@ LABELS = {
 }
 
 
-def identity() -> dict[str, str]:
-    """Hashes of the recipes whose weights the figures were measured on."""
-    return {name: recipe_hash(name) for name in RECIPES}
+def identity() -> dict[str, Any]:
+    """Hashes of the recipes whose weights the figures were measured on, and how these were used."""
+    return {name: [recipe_hash(name), recipe.sampling] for name, recipe in RECIPES.items()}
 
 
 def measured_now() -> bool:

@@ -44,7 +44,7 @@ def markdown(title: str, sections: list[Section], figures: list[str]) -> str:
         out += _table(s.final)
         own = [(named(name, s.sweep, sweeps) if name in OF_A_SWEEP else name, name) for name in CAPTIONS]
         out += [_picture(file, name) for file, name in own if file in figures and (name in OF_A_SWEEP or not several)]
-        for table in (s.equal_cost, *s.details, s.effects, s.cost, s.diversity, s.bounds, s.noise):
+        for table in (s.equal_cost, *s.details, s.effects, s.cost, *s.sets, s.bounds, s.noise):
             out += _table(table) if table else []
         out += verdicts if s.alone else []
         if s.study:

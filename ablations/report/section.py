@@ -84,7 +84,7 @@ class Section:
     equal_cost: Table | None
     details: list[Table]
     cost: Table
-    diversity: Table | None
+    sets: list[Table]
     bounds: Table | None
     noise: Table | None
     effects: Table | None
@@ -145,7 +145,7 @@ def section(
         equal_cost=equal_cost.table(cells),
         details=[tables.last(own, ranking), tables.best(own, ranking)],
         cost=tables.cost(own),
-        diversity=tables.diversity(own),
+        sets=[table for table in (tables.sets(own), tables.diversity(own)) if table],
         bounds=bounds.bounds(own),
         noise=bounds.token_noise(own),
         effects=main_effects.table(cells),

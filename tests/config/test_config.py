@@ -42,6 +42,7 @@ def test_overrides_are_typed_and_change_the_hash() -> None:
         ({"head.dim": 193}, "head.dim=193 must be divisible by head.heads=8"),
         ({"query.template": "no place"}, "query.template has no {caption}"),
         ({"head.heads": 0}, "head.heads: expected a whole number from 1 to"),
+        ({"head.rotary_base": 0.5}, "head.rotary_base=0.5 must be at least 1"),
         ({"train.lr": "nan"}, "train.lr: expected a number from 0 to"),
         ({"train.lr": -1}, "train.lr: expected a number from 0 to"),
         ({"data.dense": 7}, "data.dense: expected a number from 0 to 1, got 7"),

@@ -70,6 +70,7 @@ def test_records_of_before_read_compare_and_go_on() -> None:
     assert own == configure("clip_mse", overrides={"compute.precision": "float32"})
     assert "head" not in differences(own.plain(), run.config)
     flow = json.loads((REFERENCE / "clip_flow-s0" / "config.json").read_text())
-    assert recorded(flow, "").plain()["head"] == {**flow["head"], "placed": False, "connector": False}
+    since = {"rotary_base": 10_000.0, "places": False, "placed": False, "connector": False}
+    assert recorded(flow, "").plain()["head"] == {**flow["head"], **since}
     with pytest.raises(ConfigError, match=r"unknown key head.dmi"):
         recorded({**plain, "head": {"dmi": 3}}, "x")

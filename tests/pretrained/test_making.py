@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from headtohead.pretrained.making import train_judge
 from headtohead.pretrained.making.loop import Budget, Fitted, fit, rate
 from headtohead.pretrained.networks import vae
+from headtohead.utils.compute import flops
 
 BUDGET = Budget(steps=6, batch=4, lr=1e-3, warmup=2)
 VAE = {"block_out_channels": [8, 8], "layers_per_block": 1, "latent_channels": 4, "norm_num_groups": 4}
@@ -54,6 +55,13 @@ def test_a_training_cut_off_twice_ends_as_if_it_had_not_been(tmp_path: Path) -> 
     resumed = train(tmp_path / "cut")
     assert torch.equal(weights(whole), weights(resumed))
     assert [row["step"] for row in resumed.history] == [1, 6]
+    assert resumed.flops == whole.flops
+
+
+def test_flops_are_those_of_forward_and_backward_passes(tmp_path: Path) -> None:
+    model = vae.build(VAE)
+    forward = BUDGET.steps * flops(lambda: vae.loss(model, 5, 0, BUDGET.batch, "cpu"))
+    assert 2.5 < train(tmp_path).flops / forward < 3.5  # about three; fused attention computes its scores again
 
 
 def test_a_finished_training_is_not_repeated(tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ from headtohead.eval.benchmarks.geneval import GENEVAL, synthetic_prompts
 from headtohead.eval.judges.pixels import PixelJudge
 from headtohead.synthetic.prompts import dense_prompts, short_prompts
 from headtohead.synthetic.render import render
-from headtohead.synthetic.scenes import Scenes, draw
+from headtohead.synthetic.scenes import FREE, Scenes, draw
+from headtohead.synthetic.vocabulary import COLOUR_NAMES, SHAPES
 
 SPLITS: tuple[short_prompts.Split, ...] = ("dev", "test")
 
@@ -49,6 +50,24 @@ def test_seen_is_what_training_can_show() -> None:
             draw(1, np.arange(1), request=short_prompts.request(p))
         else:
             assert not scenes.seen.any(), p.prompt
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_every_question_asks_what_the_prompt_says(split: short_prompts.Split) -> None:
+    """A name, colour, size or background that a question has stands in the text; what is not named is not asked."""
+    for p in dense_prompts.dense(split):
+        text = p.text.lower()
+        for q in p.propositions:
+            assert all(part in text for part in q.fact.split(", ") if q.category.startswith(("attribute", "global"))), p
+            assert q.fact.split(", ")[0] in text or q.fact.startswith("shapes"), p
+        asked = Counter(q.category for q in p.propositions)
+        assert asked["entity - whole"] == len(set(p.request.shape))
+        assert asked["global - background"] == (p.request.background != FREE) == ("background" in text)
+        if not p.request.relations:  # a relation names two things again
+            coloured = [f"{c} {SHAPES[s]}" for c in COLOUR_NAMES for s in set(p.request.shape)]
+            assert asked["attribute - color"] == sum(map(text.count, coloured)), p
+        assert asked["relation - place"] <= 1
+        assert len(p.propositions) >= dense_prompts.LEAST
 
 
 def test_the_judge_agrees_with_true_pictures_of_dense_prompts(pixel_judge: PixelJudge) -> None:

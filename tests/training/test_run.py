@@ -21,8 +21,9 @@ from headtohead.models.build import assemble
 from headtohead.records.kept_weights import kept
 from headtohead.records.layout import CURVE
 from headtohead.records.read import runs
-from headtohead.training import resume
+from headtohead.training import resume, run
 from headtohead.training.callbacks import progress
+from headtohead.training.lightning_module import DesignModule
 from headtohead.training.run import train
 
 
@@ -104,25 +105,46 @@ def test_the_same_seed_gives_the_same_run_and_another_does_not(finished: Path, t
     assert all(torch.equal(first["weights"][k], again["weights"][k]) for k in first["weights"])
 
 
-def test_a_run_that_was_cut_goes_on_as_if_it_had_not(
-    finished: Path, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from headtohead.training.lightning_module import DesignModule
-
-    config = configure("vae_flow", overrides=SMALL)
-    whole, own = result(finished), DesignModule.training_step
+def cut_at_step_5(config: RunConfig, folder: Path, cache: Path) -> None:
+    own = DesignModule.training_step
 
     def cut(self: DesignModule, batch: Any, index: int) -> torch.Tensor:
         if self.global_step == 5:
             raise RuntimeError("cut")
         return own(self, batch, index)
 
-    monkeypatch.setattr(DesignModule, "training_step", cut)
-    with pytest.raises(RuntimeError, match="cut"):
-        go(config, tmp_path / "cut", cache)
-    monkeypatch.undo()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DesignModule, "training_step", cut)
+        with pytest.raises(RuntimeError, match="cut"):
+            go(config, folder, cache)
     torch.rand(5)
+
+
+def test_a_run_that_was_cut_goes_on_as_if_it_had_not(finished: Path, tmp_path: Path, cache: Path) -> None:
+    config, whole = configure("vae_flow", overrides=SMALL), result(finished)
+    cut_at_step_5(config, tmp_path / "cut", cache)
     resumed = go(config, tmp_path / "cut", cache)
     assert numbers(resumed) == numbers(whole)
     assert len((tmp_path / "cut" / CURVE).read_text().splitlines()) == len(whole["curve"])
     assert all(torch.equal(resumed["weights"][k], whole["weights"][k]) for k in whole["weights"])
+
+
+def test_captions_that_are_read_again_and_again_are_kept_and_a_run_that_was_cut_reads_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = configure("vae_flow", overrides={**SMALL, "data.pictures": 8})  # 16 captions, of which 48 are read
+    said, cache = list[str](), tmp_path / "cache"
+    train(few, tmp_path / "whole", cache, device="cpu", say=said.append)
+    assert sum("reading 16 captions once" in line for line in said) == 1
+    whole, files = result(tmp_path / "whole"), {path: path.stat().st_mtime_ns for path in cache.iterdir()}
+    assert any(path.suffix == ".bin" for path in files)
+    cut_at_step_5(few, tmp_path / "cut", cache)
+    assert numbers(go(few, tmp_path / "cut", cache)) == numbers(whole)
+    assert {path: path.stat().st_mtime_ns for path in cache.iterdir()} == files
+    monkeypatch.setattr(run, "READ", 4)
+    computed = go(few, tmp_path / "computed", tmp_path / "other")
+    assert not list((tmp_path / "other").glob("*.bin"))
+    for (step, name, value), (*same, other) in zip(numbers(whole), numbers(computed), strict=True):
+        assert same == [step, name]
+        if name.startswith("loss/"):
+            assert value == pytest.approx(other, rel=0.01)

@@ -10,7 +10,7 @@ from headtohead.config.run_config import SHIPPED, RunConfig
 from headtohead.data.synthetic_batches import STREAM
 from headtohead.pretrained.making.recipes import CONTEXT
 from headtohead.pretrained.networks import small_llama
-from headtohead.synthetic.captions import captions
+from headtohead.synthetic.captions.write import of_training
 from headtohead.synthetic.scenes import draw
 
 TERA, GIB = 1e12, 2**30
@@ -55,7 +55,7 @@ def tokens(config: RunConfig) -> int:
         return min(round(caption + TURN), config.query.longest)
     batch, dense = config.train.batch, config.data.dense
     index = np.arange(STEPS * batch)
-    texts = captions(draw(STREAM, index), config.seed, index, (1 - dense, 0.0, dense))
+    texts = of_training(draw(STREAM, index), STREAM, index, 0, dense)
     texts = [config.query.template.format(caption=text) for text in texts]
     length = np.sort((small_llama.encode(texts, CONTEXT) != small_llama.PAD).sum(1).numpy().reshape(STEPS, batch), 1)
     groups = np.array_split(np.arange(batch), min(config.query.groups, batch))

@@ -18,6 +18,7 @@ from headtohead.config.parsing import ConfigError, build
 from headtohead.config.run_config import SHIPPED, DecoderConfig, FoundationsConfig
 from headtohead.pretrained import image_tokens
 from headtohead.pretrained.image_tokens import NamedClipTokens, ShippedClipTokens, Source, VaeTokens
+from headtohead.pretrained.loading import shipped
 from headtohead.pretrained.loading.by_name import calm
 from headtohead.pretrained.making.recipes import RECIPES
 from headtohead.pretrained.networks import clip_decoder, image_encoders
@@ -34,14 +35,13 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Made:
-    """Training of a decoder, which all runs of its representation use."""
+class ToTrain:
+    """A decoder that is not trained yet, which all runs of its representation use."""
 
     steps: int
     batch: int
     flops: float
     precision: str
-    there: bool  # whether it is trained already
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,8 @@ class Frozen:
     picture: int  # side of the decoded images, pixels
     encode: Part
     decode: Part  # parameters: those beside the encoder's
-    decoder: Made | None = None
+    made: float = 0.0  # FLOPs of the training of its networks, without public models
+    to_train: ToTrain | None = None
 
 
 @singledispatch
@@ -115,23 +116,21 @@ def _of_vae(name: str, picture: int, patch: int) -> Frozen:
     own = _vae(name, picture)
     grid = image_tokens.vae_grid(picture, own.factor, own.channels, patch)
     back = Part(0, own.decode.flops, own.decode.most)
-    return Frozen(grid, picture, Part(own.parameters, own.encode.flops, own.encode.most), back)
+    made = shipped.training_flops("vae") if name == SHIPPED else 0.0
+    return Frozen(grid, picture, Part(own.parameters, own.encode.flops, own.encode.most), back, made)
 
 
 @cache
 def _of_shipped(name: str) -> Frozen:
-    vision, made = RECIPES[name].config["vision_cfg"], RECIPES[f"decoder_{name}"]
+    vision, decoder = RECIPES[name].config["vision_cfg"], RECIPES[f"decoder_{name}"]
     picture, side = vision["image_size"], vision["image_size"] // vision["patch_size"]
     with on_meta("foundations.clip", SHIPPED):
         tower = image_encoders.ClipTower(image_encoders.build(RECIPES[name].config)).eval().requires_grad_(False)
         seen = look(lambda: tower.raw_tokens(torch.zeros(1, 3, picture, picture)), bf16=False)
-    encode = Part(parameters(tower), seen.flops, seen.most)
-    return _decoded(
-        Grid(side, side, vision["width"]), encode, _vae(SHIPPED, picture),
-        lambda: networks.frozen_unet(dict(made.config["unet"])), made.config["unet"]["sample_size"],
-        steps=made.config["steps"], guided=False, shown=(made.budget.steps, made.budget.batch),
-        encoded=made.config["pictures"], precision="bf16", there=True,
-    )  # fmt: skip
+    grid, own, unet = Grid(side, side, vision["width"]), _vae(SHIPPED, picture), decoder.config["unet"]
+    back, _ = _unet(grid, own, lambda: networks.frozen_unet(dict(unet)), unet["sample_size"], **decoder.sampling)
+    made = shipped.training_flops(f"decoder_{name}")
+    return Frozen(grid, picture, Part(parameters(tower), seen.flops, seen.most), back, made)
 
 
 @cache
@@ -150,13 +149,16 @@ def _of_tower(given: FoundationsConfig, stage: DecoderConfig | None) -> Frozen:
         raise ConfigError(
             f"foundations.decoder {given.decoder}: no {clip_decoder.CARD} there, and this scale trains none"
         )
-    side, t = given.picture // own.factor, stage.train
-    return _decoded(
-        Grid(given.clip_side, given.clip_side, width), encode, own,
-        lambda: networks.unet(stage.unet, width, side=side, channels=own.channels), side,
-        steps=stage.steps, guided=stage.guidance != 1, shown=(t.steps, t.batch), encoded=t.steps * t.batch,
-        precision=stage.compute.precision, there=card.exists(),
+    side, t, unet = given.picture // own.factor, stage.train, stage.unet
+    grid = Grid(given.clip_side, given.clip_side, width)
+    back, once = _unet(
+        grid, own, lambda: networks.unet(unet, width, side=side, channels=own.channels), side,
+        steps=stage.steps, guidance=stage.guidance,
     )  # fmt: skip
+    shown = t.steps * t.batch
+    made = clip_decoder.DecoderTraining(shown, shown).flops(once, encode.flops + own.encode.flops)
+    to_train = None if card.exists() else ToTrain(t.steps, t.batch, made, stage.compute.precision)
+    return Frozen(grid, given.picture, encode, back, made, to_train)
 
 
 def _tower(given: FoundationsConfig) -> tuple[Part, int]:
@@ -167,21 +169,15 @@ def _tower(given: FoundationsConfig) -> tuple[Part, int]:
     return Part(parameters(tower), seen.flops, seen.most), tower.width
 
 
-def _decoded(
-    grid: Grid, encode: Part, own: _Vae, made: Callable[[], nn.Module], side: int, *, steps: int, guided: bool,
-    shown: tuple[int, int], encoded: int, precision: str, there: bool,
-) -> Frozen:  # fmt: skip
-    """A representation that a diffusion decoder decodes; with the cost of the decoder's training."""
-    passes = 2 if guided else 1
+def _unet(
+    grid: Grid, own: _Vae, build: Callable[[], nn.Module], side: int, *, steps: int, guidance: float
+) -> tuple[Part, float]:
+    """The cost of decoding an image's tokens by diffusion, and the FLOPs of the UNet's forward pass for one image."""
+    passes = 1 if guidance == 1 else 2
     with on_meta("decoder.unet", "of this config"):
-        unet = made()
+        unet = build()
         latents, tokens = torch.zeros(1, own.channels, side, side), torch.zeros(1, grid.tokens, grid.channels)
         once = look(lambda: clip_decoder.velocity(unet, latents, torch.zeros(1), tokens), bf16=True)
-    training = clip_decoder.DecoderTraining(shown[0] * shown[1], encoded)
-    flops = training.flops(once.flops, encode.flops + own.encode.flops)
-    back = Part(
-        parameters(unet) + own.parameters,
-        steps * passes * once.flops + own.decode.flops,
-        max(passes * once.most, own.decode.most),
-    )
-    return Frozen(grid, side * own.factor, encode, back, Made(*shown, flops, precision, there))
+    flops = steps * passes * once.flops + own.decode.flops
+    most = max(passes * once.most, own.decode.most)
+    return Part(parameters(unet) + own.parameters, flops, most), once.flops

@@ -202,7 +202,7 @@ def cost(own: Sweep) -> Table:
     rows = [[d, *(_shown(key, values[key][d] / unit, text) for key, unit, text in columns.values())] for d in own.seeds]
     note = (
         "FLOPs are those of head and language model, forward and backward; everything is these, the encoder and a "
-        "share of the decoder's own training. All are means over seeds."
+        "share of the training of encoder and decoder, without public models. All are means over seeds."
     )
     return Table("Cost", ["design", *columns], rows, note)
 
@@ -211,13 +211,33 @@ def _shown(key: str, value: float, text: str) -> str:
     return ("not reached" if key.endswith("_to") else "–") if value != value else text.format(value)
 
 
-def diversity(own: Sweep) -> Table | None:
-    kinds = {m.key: m.name for m in metrics.group("diversity")}
+def sets(own: Sweep) -> Table | None:
+    kinds, designs, cells, _ = _of_group(own, "set")
+    note = (
+        "The pictures of a point against as many true ones of the same prompts. FDr: Fréchet distance over that of "
+        "other true pictures, a mean over three feature spaces; 1 is as near as true pictures are to each other. "
+        "Precision: pictures that look true; recall: true pictures that are covered. Colours and places used: how "
+        "often two pictures of a prompt differ in those of their largest object where it leaves them free, over how "
+        "often true ones do."
+    )
+    rows = [[d, *(cells.get((d, k), "–") for k in kinds)] for d in designs]
+    return Table("Pictures as a set", ["design", *kinds.values()], rows, note) if rows else None
+
+
+def _of_group(
+    own: Sweep, group: metrics.Group
+) -> tuple[dict[str, str], list[str], dict[tuple[str, str], str], DataFrame]:
+    """Names of a group's metrics by key, the designs that have any of them, their cells, and the last points."""
+    kinds = {m.key: m.name for m in metrics.group(group)}
     end = own.end[own.end.metric.isin(kinds)]
-    cells, named = texts(at_end(end)), end[(end.metric == ACCEPTED) & end.value.notna()]
+    return kinds, [d for d in own.seeds if d in {*end.design}], texts(at_end(end)), end
+
+
+def diversity(own: Sweep) -> Table | None:
+    kinds, designs, cells, end = _of_group(own, "diversity")
+    named = end[(end.metric == ACCEPTED) & end.value.notna()]
     least, most = (named.groupby("design", observed=True).n.agg(how) for how in ("min", "max"))
     accepted = {d: " to ".join(dict.fromkeys((str(least[d]), str(most[d])))) for d in least.index}
-    designs = [d for d in own.seeds if d in {*end.design}]
     rows = [[d, *(cells.get((d, k), "–") for k in kinds), accepted.get(d, "0")] for d in designs]
     note = (
         "Mean feature distance between pictures of one prompt, over pictures that the judge accepts, at the last "

@@ -1,9 +1,9 @@
 """Training FLOPs of a picture, counted twice: head and language model alone, and everything. Needs no torch.
 
-Everything is head and language model, the encoder's pass over the picture, and the training of the decoder. What is
-made once for a representation (a decoder, features that are kept) is divided by the designs that predict it and by the
-pictures that a run shows. It is not divided by seeds: those repeat a run, and a model that is used is one of them. The
-training of public models is in neither count.
+Everything is head and language model, the encoder's pass over the picture, and the training of encoder and decoder.
+What is made once for a representation (its networks, features that are kept) is divided by the designs that predict it
+and by the pictures that a run shows. It is not divided by seeds: those repeat a run, and a model that is used is one of
+them. The training of public models is in neither count, nor is that of the language model, which all designs share.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ def beforehand(config: RunConfig) -> bool:
     return bool(config.data.features) or (config.data.mix == WORLD and config.exam.source == "world")
 
 
-def everything(config: RunConfig, *, learning: float, encode: float, samples: int, decoder: float) -> float:
+def everything(config: RunConfig, *, learning: float, encode: float, samples: int, made: float) -> float:
     """Training FLOPs a picture, with encoder and decoder.
 
     config    of the run
     learning  FLOPs a picture of head and language model, forward and backward
     encode    FLOPs of encoding one picture
     samples   distinct pictures of the data
-    decoder   FLOPs of the decoder's whole training; 0 where none was trained for it
+    made      FLOPs of the whole training of encoder and decoder, without public models
     """
     shared = sharers(config.design.representation)
     encoded = samples / shared if beforehand(config) else shown(config)
-    return learning + (encode * encoded + decoder / shared) / shown(config)
+    return learning + (encode * encoded + made / shared) / shown(config)

@@ -86,6 +86,8 @@ class DitConfig(DenoiserConfig):
     kv_heads: int
     multiple_of: int = 256  # the SwiGLU's width is 8/3 of dim, rounded up to this
     modulation: int = 1024  # at most; the width of time and pooled condition
+    rotary_base: float = 10_000.0  # of the rotary frequencies; a grid of few rows needs a small one
+    places: bool = False  # whether a learnt vector for its place in the grid is added to each token
     placed: bool = False  # whether queries of cross-attention carry the rotary positions of their tokens
     connector: bool = False  # two layers between the language model's states and the head
 
@@ -95,6 +97,8 @@ class DitConfig(DenoiserConfig):
                 f"head.dim={self.dim} must be divisible by head.heads={self.heads}, "
                 f"and that by head.kv_heads={self.kv_heads}"
             )
+        if self.rotary_base < 1:
+            raise ValueError(f"head.rotary_base={self.rotary_base} must be at least 1")
 
     @property
     def hidden(self) -> int:

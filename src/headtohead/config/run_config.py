@@ -143,7 +143,7 @@ class DataConfig:
     features: str = ""  # the folder in which `make cache` wrote the corpora's features; encoded on the way when empty
     workers: Zero = 4  # processes that read ahead from shards
     pictures: int  # of the embedded world, whose encodings are computed once and kept
-    dense: Share = 0.5  # share of dense captions; the others are short
+    dense: Share = 0.5  # share of captions of several sentences; the others are one sentence, or tags
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,6 +156,7 @@ class DecoderConfig:
     data: DataConfig
     compute: ComputeConfig = field(default_factory=ComputeConfig)
     drop: Share = 0.1  # how often training hides the tokens, for guidance
+    noise: float = 0.0  # largest deviation of noise on the tokens of training, since generated ones have some
     steps: int = 50  # of the solver
     guidance: float = 3.0
     measured: int = 4096  # pictures over which the tower's channels are standardised

@@ -18,7 +18,7 @@ from headtohead.data.feature_cache import read
 from headtohead.data.feature_cache.write import Recipe, cache_features
 from headtohead.data.mixture import Mix
 from headtohead.data.order import Portion
-from headtohead.data.synthetic_batches import Source, Steps, encoded
+from headtohead.data.synthetic_batches import Captions, Source, Steps, encoded
 from headtohead.pretrained.image_tokens import Codec
 from headtohead.utils.compute import autocast
 from headtohead.utils.files import fingerprint
@@ -28,12 +28,14 @@ from headtohead.utils.files import fingerprint
 class TrainingData:
     """Batches of a run, and their origin.
 
-    batches  from a step to an iterable of batches that begins there
-    about    what a run's record says of the data
+    batches   from a step to an iterable of batches that begins there
+    about     what a run's record says of the data
+    captions  all of them, where that is a small set
     """
 
     batches: Callable[[int], Iterable[Any]]
     about: Callable[[], dict[str, Any]]
+    captions: Captions | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -121,7 +123,8 @@ def _world(
         )
         return DataLoader(steps, batch_size=None)
 
-    return TrainingData(batches, lambda: {"data": {"fingerprint": source.key, "samples": config.data.pictures}})
+    about = {"data": {"fingerprint": source.key, "samples": config.data.pictures}}
+    return TrainingData(batches, lambda: about, Captions(config.data.pictures, config.data.dense))
 
 
 def opened(data: DataConfig, side: int) -> Mix:

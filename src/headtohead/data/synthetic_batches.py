@@ -1,4 +1,4 @@
-"""Training batches of the synthetic dataset: pictures are encoded once and cached, captions differ in every epoch.
+"""Training batches of the synthetic dataset: pictures are encoded once and cached; each has two captions.
 
 The samples of step k are a function of the seed and k, so a run can resume at any step.
 """
@@ -19,10 +19,11 @@ from torch import Tensor
 from torch.utils.data import IterableDataset
 
 from headtohead.data.order import Portion
-from headtohead.synthetic.captions import captions
-from headtohead.synthetic.dataset import dataset_hash
+from headtohead.synthetic.captions.write import A_PICTURE, of_training
+from headtohead.synthetic.dataset import captions_hash, pictures_hash
 from headtohead.synthetic.render import render
 from headtohead.synthetic.scenes import Scenes, draw
+from headtohead.synthetic.splits import CAPTIONED
 from headtohead.utils import files
 from headtohead.utils.files import fingerprint
 
@@ -46,7 +47,7 @@ class Source:
 
     @property
     def key(self) -> str:
-        return fingerprint([self.encoder, dataset_hash(), STREAM, self.pictures, str(self.dtype)])
+        return fingerprint([self.encoder, pictures_hash(CAPTIONED), STREAM, self.pictures, str(self.dtype)])
 
 
 @cache
@@ -81,6 +82,28 @@ def encoded(source: Source, encode: Encode, folder: Path, device: str, say: Call
     return tokens
 
 
+@dataclass(frozen=True)
+class Captions:
+    """All captions of training: a finite set, each of which is read again and again.
+
+    dense  share of those of several sentences
+    """
+
+    pictures: int
+    dense: float
+
+    def __len__(self) -> int:
+        return self.pictures * A_PICTURE
+
+    @property
+    def key(self) -> str:
+        return fingerprint([captions_hash(), STREAM, self.pictures, self.dense])
+
+    def all(self) -> list[str]:
+        rows, scenes = np.arange(self.pictures), _scenes(self.pictures)
+        return [text for k in range(A_PICTURE) for text in of_training(scenes, STREAM, rows, k, self.dense)]
+
+
 class StepBatch(NamedTuple):  # Lightning moves tuples to the device, frozen dataclasses it refuses
     captions: list[str]
     x_1: Tensor  # (B, N, D) image tokens, or (B, 3, H, W) pictures that are encoded on the way
@@ -93,7 +116,7 @@ class Steps(IterableDataset[StepBatch]):
     tokens       (pictures, N, D)
     batch        samples of a step, over all devices
     start, stop  first step and the step after the last
-    dense        share of dense captions; the others are short
+    dense        share of captions of several sentences
     portion      the device's rows of each step's batch; all of them when None
     """
 
@@ -112,7 +135,7 @@ class Steps(IterableDataset[StepBatch]):
             raise ValueError(f"train.batch={batch} is more than data.pictures={len(tokens)}")
         self.tokens, self.seed, self.batch, self.start, self.stop = tokens, seed, batch, start, stop
         self.portion = portion or Portion.of(batch)
-        self.shares = (1 - dense, 0.0, dense)
+        self.dense = dense
         self.scenes = _scenes(len(tokens))
 
     def rows(self, step: int) -> tuple[int, np.ndarray]:
@@ -126,7 +149,7 @@ class Steps(IterableDataset[StepBatch]):
         """The part of a step's batch that begins at row `first`."""
         epoch, rows = self.rows(step)
         rows = rows[first : first + self.portion.at_once]
-        texts = captions(self.scenes[rows], self.seed * 100_003 + epoch, rows, self.shares)
+        texts = of_training(self.scenes[rows], STREAM, rows, epoch, self.dense)
         return StepBatch(texts, self.tokens[torch.from_numpy(rows)], first)
 
     def __iter__(self) -> Iterator[StepBatch]:

@@ -5,12 +5,14 @@ once, without gradient, and only the query positions with it: the same numbers f
 pass ends at the last layer's keys and values, as nothing reads what the prompt's positions would become behind them.
 
 Prompts of like length pass the model together, so that little padding is computed. Behind a frozen backbone's prompts,
-the queries of the whole batch pass it at once: padding among the keys costs them next to nothing.
+the queries of the whole batch pass it at once: padding among the keys costs them next to nothing. The keys and values
+of captions that training repeats can also be kept, and are then read instead of computed.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,10 +23,9 @@ from torch.nn import functional as F
 from transformers import DynamicCache, LlamaForCausalLM
 
 from headtohead.config.run_config import QueryConfig
+from headtohead.models.kept_prompts import KeptPrompts, KeysValues
 from headtohead.pretrained.language_model import Encode
 from headtohead.utils.tensor_shapes import Condition
-
-KeysValues = tuple[Tensor, Tensor]  # of a layer, (B, kv heads, L, head_dim) each
 
 
 class _Complete(Exception):
@@ -65,6 +66,7 @@ class QueryEncoder(nn.Module):
         super().__init__()
         self.model, self.encode, self.template, self.trained = model, encode, config.template, trained
         self.groups = config.groups
+        self.kept: KeptPrompts | None = None
         model.requires_grad_(trained)
         if frozen_in and not trained:
             for p in model.parameters():  # not its buffers: the angles of its positions need single precision
@@ -77,13 +79,25 @@ class QueryEncoder(nn.Module):
     def width(self) -> int:
         return int(self.model.config.hidden_size)
 
+    @property
+    def identity(self) -> str:
+        """Hash of the language model's weights."""
+        hashed = hashlib.sha256()
+        for p in self.model.parameters():
+            hashed.update(p.detach().cpu().contiguous().view(torch.uint8).numpy().data)
+        return hashed.hexdigest()
+
     def train(self, mode: bool = True) -> QueryEncoder:
         super().train(mode)
         self.model.train(mode and self.trained)
         return self
 
     def forward(self, captions: list[str]) -> Condition:
-        ids, mask = self.encode([self.template.format(caption=c) for c in captions])
+        if self.kept and (found := self.kept.read(captions)):
+            layers, mask = found
+            device = self.queries.device
+            return Condition(self._queries_alone([(k.to(device), v.to(device)) for k, v in layers], mask.to(device)))
+        ids, mask = self.tokens(captions)
         ids, mask = ids.to(self.queries.device), mask.to(self.queries.device)
         length = mask.sum(1)
         order = length.argsort(stable=True)
@@ -95,11 +109,15 @@ class QueryEncoder(nn.Module):
         states = self.read(groups)
         return Condition(states[order.argsort()])
 
+    def tokens(self, captions: list[str]) -> tuple[Tensor, Tensor]:
+        """Ids and mask (B, L) of captions as prompts."""
+        return self.encode([self.template.format(caption=c) for c in captions])
+
     def read(self, groups: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
         """(B, Q, W) of the prompts of all groups, ids and mask of (B, L) each."""
         if self.trained:
             return torch.cat([self._whole(ids, mask) for ids, mask in groups])
-        prompts = [self._prompt(*group) for group in groups]
+        prompts = [self.prompt(*group) for group in groups]
         layers = [
             (_together([k for k, _ in layer], 2), _together([v for _, v in layer], 2))
             for layer in zip(*prompts, strict=True)
@@ -128,8 +146,9 @@ class QueryEncoder(nn.Module):
         return states
 
     @torch.no_grad()
-    def _prompt(self, ids: Tensor, mask: Tensor) -> list[KeysValues]:
-        """Keys and values of C in every layer."""
+    def prompt(self, ids: Tensor, mask: Tensor) -> list[KeysValues]:
+        """Keys and values of C (B, L) in every layer."""
+        ids, mask = ids.to(self.queries.device), mask.to(self.queries.device)
         sharded = any(isinstance(part, FSDPModule) for part in self.model.modules())  # its layers have to end
         cache = _Prompt(self.model.config, whole=sharded)
         with contextlib.suppress(_Complete):

@@ -54,8 +54,8 @@ class Codec(Protocol):
         """Tokens (B, N, D) to pictures. Deterministic; with a seed, each picture starts from other noise."""
         ...
 
-    def decoder_flops(self) -> float:
-        """FLOPs of training the decoder of its tokens; 0 if none was trained."""
+    def made_flops(self) -> float:
+        """FLOPs of the training of its networks, without public models."""
         ...
 
 
@@ -68,6 +68,7 @@ class ClipCodec:
     grid: Grid
     key: str
     side: int
+    made: float = 0.0  # FLOPs of the training of its networks; 0: those of the decoder are counted
 
     @property
     def statistics(self) -> dict[str, Tensor]:
@@ -83,10 +84,10 @@ class ClipCodec:
         return self.decoder.decode(tokens, noise)
 
     @torch.no_grad()
-    def decoder_flops(self) -> float:
+    def made_flops(self) -> float:
         d, mean = self.decoder, self.statistics["mean"]
         if d.trained_on is None:
-            return 0.0
+            return self.made
         tokens, latents = mean.new_zeros(1, self.grid.tokens, self.grid.channels), d.noise(1).to(mean)
         seen, shown = (mean.new_zeros(1, 3, side, side) for side in (self.side, d.picture))
         once = flops(lambda: clip_decoder.velocity(d.unet, latents, mean.new_ones(1), tokens))
@@ -102,6 +103,7 @@ class VaeCodec:
     grid: Grid
     key: str
     side: int
+    made: float = 0.0  # FLOPs of its training; 0 for a public one
     statistics: ClassVar[dict[str, Tensor]] = {}
 
     @torch.no_grad()
@@ -114,8 +116,8 @@ class VaeCodec:
         latents = tokens.transpose(1, 2).unflatten(2, (self.grid.rows, self.grid.columns))
         return self.vae.decode(F.pixel_shuffle(latents, self.patch))  # type: ignore[operator]
 
-    def decoder_flops(self) -> float:
-        return 0.0
+    def made_flops(self) -> float:
+        return self.made
 
 
 class Source(Protocol):
@@ -134,7 +136,8 @@ class VaeTokens:
     def load(self, device: str) -> Codec:
         out, key = vae_of(self.given, device)
         grid = vae_grid(self.given.picture, out.factor, out.channels, self.patch)
-        return VaeCodec(out, self.patch, grid, f"{key}-{self.patch}", self.given.picture)
+        made = shipped.training_flops("vae") if self.given.vae == SHIPPED else 0.0
+        return VaeCodec(out, self.patch, grid, f"{key}-{self.patch}", self.given.picture, made)
 
 
 @dataclass(frozen=True)
@@ -148,7 +151,8 @@ class ShippedClipTokens:
         side = vision["image_size"] // vision["patch_size"]
         tower, decoder = shipped.tower(self.name, device), shipped.clip_decoder(self.name, device)
         grid = Grid(side, side, vision["width"])
-        return ClipCodec(tower, decoder, grid, recipe_hash(self.name), vision["image_size"])
+        made = shipped.training_flops(f"decoder_{self.name}")
+        return ClipCodec(tower, decoder, grid, recipe_hash(self.name), vision["image_size"], made)
 
 
 @dataclass(frozen=True)

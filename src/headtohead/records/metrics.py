@@ -12,7 +12,7 @@ from typing import Literal
 from headtohead.config.registry import Registry
 from headtohead.synthetic.prompts.short_prompts import TASKS
 
-Group = Literal["score", "task", "category", "diversity", "gain", "loss", "other"]
+Group = Literal["score", "task", "category", "set", "diversity", "gain", "loss", "other"]
 Scale = Literal["share", "log", "linear"]
 LOSS_BY_TIME = "loss/t="  # and the time, from 0 (noise) to 1 (data)
 GAIN, GAIN_NONE = "gain/shuffled", "gain/none"  # over another caption and over none; by part with "/" and its name
@@ -72,6 +72,19 @@ for _metric in (
     Metric("fid", "FID", "FID, lower is better", higher=False, digits=1, scale="log", headline=True),
     *(Metric(f"geneval/{task}", task.replace("_", " "), digits=2, group="task") for task in TASKS),
     *(Metric(f"dpg/{category}", category, digits=2, group="category") for category in CATEGORIES),
+    Metric(
+        "fdr",
+        "FDr",
+        "Fréchet distances over true pictures', lower is better",
+        higher=False,
+        digits=1,
+        scale="log",
+        group="set",
+    ),
+    Metric("precision", "precision", group="set"),
+    Metric("recall", "recall", group="set"),
+    Metric("coverage/colour", "colours used", digits=2, scale="linear", group="set"),
+    Metric("coverage/place", "places used", digits=2, scale="linear", group="set"),
     _diversity("fixed", "decoder noise fixed"),
     _diversity("drawn", "decoder noise drawn"),
     _diversity("renders", "true renders"),

@@ -57,6 +57,14 @@ class JudgeNet(nn.Module):
         self.merge = nn.ModuleList(Residual(w) for w in widths[:-1])
         self.head = nn.Conv2d(widths[0], sum(CHANNELS), 1)
 
+    def features(self, pictures: Tensor) -> Tensor:
+        """(B, 3, H, W) in [0, 1] -> (B, 2 x the last width): mean and maximum of the innermost maps."""
+        x = pictures * 2 - 1
+        for block in self.down:
+            x = block(x)
+        x = self.middle(x)
+        return torch.cat([x.mean((2, 3)), x.amax((2, 3))], 1)
+
     def forward(self, pictures: Tensor) -> Maps:
         x, skips = pictures * 2 - 1, []
         for block in self.down:

@@ -38,14 +38,13 @@ def coverage(scenes: Scenes, device: str = "cpu") -> Tensor:
 
 
 def backdrop(scenes: Scenes, device: str = "cpu") -> Tensor:
-    """(B, 3, H, W): the background alone, a base colour with a gradient and a faint texture."""
+    """(B, 3, H, W): the background alone, a base colour with a gradient."""
     p = _tensor(scenes.backdrop, device)
     axis = (torch.arange(PICTURE_SIDE, device=device) + 0.5) / PICTURE_SIDE - 0.5
     y, x = axis[None, :, None], axis[None, None, :]
-    direction, strength, frequency, phase, amplitude, turn = (p[:, k, None, None] for k in range(3, 9))
+    direction, strength = (p[:, k, None, None] for k in (3, 4))
     shade = strength * (x * direction.cos() + y * direction.sin())
-    wave = amplitude * torch.sin(2 * torch.pi * frequency * (x * turn.cos() + y * turn.sin()) + phase)
-    return p[:, :3, None, None] + (shade + wave)[:, None]
+    return p[:, :3, None, None] + shade[:, None]
 
 
 def render(scenes: Scenes, device: str = "cpu") -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 PICTURE_SIDE = 64  # pixels
-MAX_OBJECTS = 5
+MAX_OBJECTS = 4
 
 SHAPES = ("circle", "square", "triangle", "star", "heart", "cross", "ring", "moon")
 
@@ -22,14 +22,15 @@ COLOUR_NAMES = tuple(COLOURS)
 COLOUR_JITTER = 0.04
 
 # Radius in pixels: half of what the object's outline spans.
-SIZES = {"small": (6.5, 7.5), "large": (10.0, 11.5)}
+SIZES = {"small": (8.5, 9.5), "large": (12.5, 14.5)}
 SIZE_NAMES = tuple(SIZES)
 
 
-COUNT_WORDS = ("zero", "one", "two", "three", "four", "five")
+COUNT_WORDS = ("zero", "one", "two", "three", "four")
 
-# Where an object's centre lies, in thirds of the picture, row by row.
-PLACES = ("upper left", "top", "upper right", "left", "center", "right", "lower left", "bottom", "lower right")
+# Where an object's centre lies: beyond the middle line by at least so many pixels. Nothing is said of one nearer to it.
+HALVES = ("left half", "right half", "upper half", "lower half")
+HALF_MARGIN = 4.0
 
 # Backgrounds stay in the middle of the luminance range and pale, so that no object colour hides in one.
 BACKGROUNDS = {

@@ -39,5 +39,5 @@ def flops_of_everything(config: RunConfig, parts: Parts, learning: float, sample
     """
     codec = parts.codec
     picture = torch.zeros(1, 3, codec.side, codec.side, device=device)
-    encode, made = flops(lambda: codec.encode(picture)), codec.decoder_flops()
-    return everything(config, learning=learning, encode=encode, samples=samples, decoder=made)
+    encode, made = flops(lambda: codec.encode(picture)), codec.made_flops()
+    return everything(config, learning=learning, encode=encode, samples=samples, made=made)

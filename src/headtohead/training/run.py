@@ -11,6 +11,7 @@ import contextlib
 import sys
 import traceback
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,11 @@ from torch import Tensor
 from headtohead.config import flop_accounting
 from headtohead.config.run_config import RunConfig, recorded
 from headtohead.data import build as training_data
+from headtohead.data.synthetic_batches import Captions
 from headtohead.eval.curve_points import build as curve_points
+from headtohead.models import kept_prompts
 from headtohead.models.build import Parts, assemble
+from headtohead.models.query_encoder import QueryEncoder
 from headtohead.records import json_files, layout, leases
 from headtohead.training import checkpoints, devices, run_context
 from headtohead.training.callbacks import loggers
@@ -35,6 +39,7 @@ from headtohead.utils import cli, compute, distributed, files, plugins
 from headtohead.utils.compute import autocast, describe
 from headtohead.utils.errors import Diverged, GivenUp, InputError, Stopped, one_line
 
+READ = 2  # times that a run reads each caption, from which on keeping what the language model makes of it pays
 AT_ONCE = 64  # pictures encoded together to measure statistics
 MEASURED = 4096  # pictures over which image tokens are standardised
 
@@ -104,6 +109,7 @@ def _train(run: RunContext, config: RunConfig, cache: Path, log: loggers.Loggers
     everything = flops_of_everything(config, parts, flops, data.about()["data"]["samples"], own)
     devices.meet(training.trainer, module)
     _standardise(run, config, parts, cache, own)
+    _keep_prompts(run, config, parts.generator.queries, data.captions, cache)
     evaluator = curve_points.build(config, parts, own, run.folder)
     curves = Curves(config, evaluator, (flops, everything), training, progress)
     identity = {"config": config.plain(), "data": data.fingerprint}
@@ -144,6 +150,28 @@ def _standardise(run: RunContext, config: RunConfig, parts: Parts, cache: Path, 
         standard.use(distributed.broadcast({k: v.cpu() for k, v in standard.statistics.items()}))
     if run.lease and (statistics := {**parts.codec.statistics, **(standard.statistics if standard else {})}):
         run.write(lambda: _save({k: v.contiguous() for k, v in statistics.items()}, path))
+
+
+def _keep_prompts(
+    run: RunContext, config: RunConfig, queries: QueryEncoder, captions: Captions | None, cache: Path
+) -> None:
+    """Have what a frozen language model makes of the captions read from the cache, computed there by rank 0."""
+    if queries.trained or not captions or config.train.steps * config.train.batch < READ * len(captions):
+        return
+    device = queries.queries.device.type
+    settings = [captions.key, asdict(config.query), config.foundations.language, config.compute.precision, device]
+    path = cache / f"{files.fingerprint([*settings, queries.identity])}.safetensors"
+
+    def made() -> bool:
+        if path.exists():
+            return True
+        run.say(f"reading {len(captions):,} captions once -> {path}")
+        with autocast(config.compute.precision, device):
+            return kept_prompts.write(path, captions.all(), queries.tokens, queries.prompt)
+
+    # The others wait for rank 0, and compute what they do not see because their disk is another one.
+    if distributed.broadcast(made() if run.lease else False) and made():
+        queries.kept = kept_prompts.KeptPrompts(path)
 
 
 def _tokens(config: RunConfig, parts: Parts, cache: Path, device: str) -> Iterator[Tensor]:

@@ -131,8 +131,8 @@ def test_each_seed_has_its_own_cost_and_number_of_pictures(tmp_path: Path) -> No
     assert told["diversity/fixed", "0"] == (900e9, 8)
     assert told["diversity/fixed", "1"] == (2700e9, 3)
     assert own.cost.rows[0][2:5] == ["2 G", "2 T", "4 T"]
-    assert own.diversity
-    assert own.diversity.rows[0][-1] == "3 to 8"
+    (diversity,) = own.sets
+    assert diversity.rows[0][-1] == "3 to 8"
 
 
 def test_a_pair_without_a_common_seed_is_refused_and_the_effect_stays(tmp_path: Path) -> None:

@@ -78,11 +78,10 @@ def test_sizes_and_flops_are_those_of_the_parts_that_run(design: str) -> None:
     learning = flops_a_picture(parts, step(parts, 4), "cpu")
     assert own.train == pytest.approx(learning, rel=0.01)
     everything = flops_of_everything(config, parts, learning, 1000, "cpu")
-    made = own.frozen.decoder.flops if own.frozen.decoder else 0.0
-    assert made == parts.codec.decoder_flops()
+    assert own.frozen.made == parts.codec.made_flops()
     assert everything - learning == pytest.approx(
         flop_accounting.everything(
-            config, learning=0.0, encode=own.frozen.encode.flops, samples=1000, decoder=made
+            config, learning=0.0, encode=own.frozen.encode.flops, samples=1000, made=own.frozen.made
         ), rel=1e-4,
     )  # fmt: skip
 

@@ -51,7 +51,7 @@ def test_the_mean_is_a_picture_only_where_prompts_leave_nothing_free(
     one_scene = lambda seed, index, **how: draw(seed, np.zeros_like(index), **how)  # noqa: E731
     monkeypatch.setattr(ceilings, "draw", one_scene)
     pinned = ceilings.mean_tokens(single, {"pixels": codec}, renders=32)["pixels"]  # type: ignore[dict-item]
-    assert right(single.items, codec.decode(free), pixel_judge) == 0
+    assert right(single.items, codec.decode(free), pixel_judge) <= 0.25
     assert right(single.items, codec.decode(pinned), pixel_judge) == 1
 
 

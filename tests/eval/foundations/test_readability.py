@@ -8,9 +8,10 @@ import torch
 
 from headtohead.eval.foundations.linear_probe import accuracy, accuracy_by_least_squares
 from headtohead.eval.foundations.readability import Question, prompt_states, questions, reading
-from headtohead.synthetic.captions import captions
+from headtohead.synthetic.captions.said import said
+from headtohead.synthetic.captions.write import captions
 from headtohead.synthetic.scenes import draw
-from headtohead.synthetic.vocabulary import COLOUR_NAMES, SHAPES
+from headtohead.synthetic.vocabulary import BACKGROUND_NAMES, COLOUR_NAMES, COUNT_WORDS, SHAPES
 
 N = 1200
 
@@ -40,21 +41,23 @@ def test_both_probes_read_the_same(probe: object) -> None:
     assert probe(x[:600], y[:600], x[600:], y[600:]) > 0.95  # type: ignore[operator]
 
 
-def test_an_attribute_is_asked_of_one_object_among_others_whose_caption_names_both() -> None:
-    index = np.arange(300)
+def test_an_attribute_is_asked_of_one_thing_among_others_whose_caption_says_it() -> None:
+    index = np.arange(3000)
     scenes = draw(5, index)
-    texts = captions(scenes, 5, index, (0.0, 0.0, 1.0))
-    asked = questions(scenes, texts)
+    whats, texts = said(scenes, 5, index), captions(scenes, 5, index, (0.0, 0.0, 1.0))
+    asked = questions(whats)
     assert len(asked["colour of a shape"]) == len(SHAPES)
-    assert len(asked["count"][0].rows) > 250
     for value, q in enumerate(asked["colour of a shape"]):
+        assert len(q.rows) > 50
         for k, label in zip(q.rows, q.label, strict=True):
-            (own,) = np.flatnonzero((scenes.shape[k] == value) & scenes.present[k])
-            assert scenes.count[k] > 1
-            assert scenes.colour[k, own] == label
+            assert sum(t.shape == value for t in whats[k].things) == 1 < len(whats[k].things)
             assert f"{COLOUR_NAMES[label]} {SHAPES[value]}" in texts[k]
-    short = questions(scenes, captions(scenes, 5, index, (1.0, 0.0, 0.0)))
-    assert not len(short["background"][0].rows)  # short captions state none
+    (number,), (ground,) = asked["count"], asked["background"]
+    assert all(f"{COUNT_WORDS[n]} shapes" in texts[k].lower() for k, n in zip(number.rows, number.label, strict=True))
+    assert all(BACKGROUND_NAMES[g] in texts[k] for k, g in zip(ground.rows, ground.label, strict=True))
+    unasked = np.setdiff1d(index, ground.rows)
+    assert not any(name in texts[k] for k in unasked for name in BACKGROUND_NAMES)
+    assert all(whats[k].place is not None for q in asked["half of a shape"] for k in q.rows)
 
 
 @torch.no_grad()
@@ -63,5 +66,5 @@ def test_states_depend_on_the_text_alone() -> None:
     texts = [*captions(draw(6, np.arange(20)), 6, np.arange(20), (0.0, 0.0, 1.0)), "a star"]
     together, apart = prompt_states(texts, batch=21), prompt_states(texts, batch=1)
     for name, states in together.items():
-        assert states.shape == (21, 192)
+        assert states.shape == (21, 256)
         assert torch.allclose(states, apart[name], atol=2e-3)

@@ -23,14 +23,14 @@ def slow_rotation(x: list[float], row: int, column: int) -> list[float]:
     pairs, out = len(x) // 2, []
     for k in range(pairs):
         at, axis = (k, row) if k < pairs // 2 else (k - pairs // 2, column)
-        turned = complex(x[2 * k], x[2 * k + 1]) * cmath.exp(1j * axis * dit.BASE ** (-at / (pairs // 2)))
+        turned = complex(x[2 * k], x[2 * k + 1]) * cmath.exp(1j * axis * CONFIG.rotary_base ** (-at / (pairs // 2)))
         out += [turned.real, turned.imag]
     return out
 
 
 def test_rotation_agrees_with_complex_numbers() -> None:
     x = torch.randn(1, 2, GRID.tokens, 8, dtype=torch.float64)
-    fast = dit.rotate(x, dit.angles(GRID, 8).double())
+    fast = dit.rotate(x, dit.angles(GRID, 8, CONFIG.rotary_base).double())
     for head in range(2):
         for token in range(GRID.tokens):
             slow = slow_rotation(x[0, head, token].tolist(), *divmod(token, GRID.columns))
@@ -42,7 +42,7 @@ def test_attention_agrees_with_a_slow_reference() -> None:
     attention = Attention(CONFIG, 6).double()
     attention.gate.data.fill_(0.7)
     x, condition = torch.randn(1, GRID.tokens, 32).double(), torch.randn(1, 3, 6).double()
-    angle = dit.angles(GRID, 8).double()
+    angle = dit.angles(GRID, 8, CONFIG.rotary_base).double()
     d, group = 8, CONFIG.heads // CONFIG.kv_heads
     k, v = attention.kv(x).chunk(2, -1)
     ck, cv = attention.cross_kv(condition).chunk(2, -1)
@@ -63,7 +63,7 @@ def test_attention_agrees_with_a_slow_reference() -> None:
     assert torch.allclose(attention(x, cross, angle)[0], attention.out(rows.flatten(1)), atol=1e-5)
 
 
-@pytest.mark.parametrize("c", [CONFIG, replace(CONFIG, placed=True, connector=True)])
+@pytest.mark.parametrize("c", [CONFIG, replace(CONFIG, places=True, placed=True, connector=True)])
 def test_it_begins_as_zero_and_every_weight_learns(c: DitConfig) -> None:
     torch.manual_seed(0)
     net = Dit(c, GRID, 6)
@@ -94,13 +94,30 @@ def test_position_time_and_condition_all_matter() -> None:
 def test_placed_queries_ask_by_position() -> None:
     """With equal tokens everywhere, cross-attention gives every position the same answer, or each its own."""
     torch.manual_seed(0)
-    condition, angle = torch.randn(1, 3, 6), dit.angles(GRID, 8)
+    condition, angle = torch.randn(1, 3, 6), dit.angles(GRID, 8, CONFIG.rotary_base)
     for placed in (False, True):
         attention = Attention(replace(CONFIG, placed=placed), 6)
         attention.gate.data.fill_(1.0)
         attention.kv.weight.data.zero_()  # nothing of self-attention
         out = attention(torch.ones(1, GRID.tokens, 32), attention.keys_values(condition), angle)
         assert torch.allclose(out[0, 0], out[0, 1], atol=1e-6) is not placed
+
+
+def test_places_tell_equal_tokens_apart() -> None:
+    """Rotary positions cannot where all tokens are alike: attention to equal values gives one answer everywhere."""
+    torch.manual_seed(0)
+    for places in (False, True):
+        net = Dit(replace(CONFIG, places=places), GRID, 6)
+        for p in net.parameters():
+            torch.nn.init.normal_(p, std=0.3)
+        out = net(torch.ones(1, GRID.tokens, 5), torch.tensor([0.3]), Condition(torch.randn(1, 3, 6)))
+        assert torch.allclose(out[0, 0], out[0, 1], atol=1e-5) is not places
+
+
+def test_a_small_base_turns_more_channels() -> None:
+    few, many = (dit.angles(GRID, 16, base) for base in (10_000.0, 10.0))
+    assert torch.equal(few[:, 0], many[:, 0])  # the first pair turns by one a row at any base
+    assert (many[-1] > 0.1).sum() > (few[-1] > 0.1).sum()
 
 
 @pytest.mark.parametrize("connector", [False, True])

@@ -23,7 +23,7 @@ from headtohead.models.build import Parts
 from headtohead.models.generator import PICTURES, Generator
 from headtohead.models.objectives.noise import PictureDraws
 from headtohead.records.metrics import GAIN, GAIN_NONE, GAIN_SHARE
-from headtohead.synthetic.captions import captions
+from headtohead.synthetic.captions.write import captions
 from headtohead.synthetic.render import render
 from headtohead.synthetic.scenes import draw
 from headtohead.utils.compute import autocast

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -29,11 +30,13 @@ class PromptSet:
     parts   items by the name of their benchmark, one for each image
     seed    of the renders
     device  of the renders
+    among   how often an item, by benchmark and id, is compared with true images as part of a set; None: always
     """
 
     parts: dict[str, list[Item]]
     seed: int
     device: str
+    among: Counter[tuple[str, str]] | None = None
 
     @cached_property
     def items(self) -> list[Item]:
@@ -61,6 +64,18 @@ class PromptSet:
         return np.array([item.request is not None for item in self.items])
 
     @property
+    def compared(self) -> NDArray[np.bool_]:
+        """Which items are compared with true images as a set."""
+        if self.among is None:
+            return self.rendered
+        left, out = self.among.copy(), list[bool]()
+        for name, items in self.parts.items():
+            for item in items:
+                out.append(left[name, item.id] > 0)
+                left[name, item.id] -= 1
+        return np.array(out) & self.rendered
+
+    @property
     def rows(self) -> list[dict[str, Any]]:
         """For each image: prompt, task, and whether training shows the combination."""
         return [{"prompt": item.prompt, "task": item.task, "seen": item.seen} for item in self.items]
@@ -75,6 +90,7 @@ def prompt_set(
     seed: int = SEED,
     *,
     pictures: Mapping[str, int] | None = None,
+    among: Mapping[str, int] | None = None,
     device: str = "cpu",
 ) -> PromptSet:
     """Prompts of a split with independent renders of them.
@@ -82,11 +98,16 @@ def prompt_set(
     split     dev or test
     seed      of the renders
     pictures  how many by the name of a benchmark, 0 for all its prompts; all of every benchmark when not given
+    among     likewise, those that are compared with true images as a set; all that there are when not given
     device    of the renders
     """
-    wanted = dict.fromkeys(BENCHMARKS, 0) if pictures is None else pictures
-    parts = {name: BENCHMARKS.find(name).synthetic(split, number) for name, number in wanted.items()}
-    return PromptSet({name: items for name, items in parts.items() if items}, seed, device)
+
+    def items(numbers: Mapping[str, int]) -> dict[str, list[Item]]:
+        return {name: BENCHMARKS.find(name).synthetic(split, number) for name, number in numbers.items()}
+
+    parts = items(dict.fromkeys(BENCHMARKS, 0) if pictures is None else pictures)
+    kept = None if among is None else Counter((name, item.id) for name, own in items(among).items() for item in own)
+    return PromptSet({name: own for name, own in parts.items() if own}, seed, device, kept)
 
 
 def wanted(e: EvalConfig, last: bool) -> dict[str, int]:

@@ -16,9 +16,9 @@ from headtohead.eval.curve_points import score
 from headtohead.eval.curve_points.base import TRIED, Measured
 from headtohead.eval.curve_points.held_out_loss import held_out, losses
 from headtohead.eval.curve_points.prompts import SEED, PromptSet, prompt_set, shown, wanted
+from headtohead.eval.curve_points.real_pictures import FIRST, RealPictures
 from headtohead.eval.curve_points.score import A_TASK, OFTEN, TIMES
 from headtohead.eval.judges import pixels as judges
-from headtohead.eval.metrics.fid import Reference
 from headtohead.models.build import Parts
 from headtohead.models.generator import Generator
 from headtohead.models.sampling import paint
@@ -28,10 +28,11 @@ from headtohead.utils import distributed
 from headtohead.utils.compute import autocast
 
 NOISE, DECODER = 900_000, 910_000  # seeds of noise for diversity
+Numbers = tuple[tuple[str, int], ...]  # of prompts by the name of a benchmark
 
 
 class SyntheticEvaluator:
-    """Measures points with the embedded dataset's prompts and judge; FID compares with independent renders of them."""
+    """Measures points with the embedded dataset's prompts and judge; sets compare with independent renders of them."""
 
     mode = "world"
 
@@ -46,17 +47,18 @@ class SyntheticEvaluator:
 
     @property
     def about(self) -> dict[str, Any]:
-        reference = self.prompts(last=True)[1]
-        sizes = {"renders": reference.n, "dimensions": len(reference.mean)}
-        return {"fid": sizes, "shown": shown_prompts(self.config.evaluation)}
+        real = self.prompts(last=True)[1]
+        number, dimensions = real.by_space[FIRST].real.shape
+        return {"fid": {"renders": number, "dimensions": dimensions}, "shown": shown_prompts(self.config.evaluation)}
 
-    def prompts(self, last: bool) -> tuple[PromptSet, Reference]:
-        """The prompts of a point, and features of independent renders of them.
+    def prompts(self, last: bool) -> tuple[PromptSet, RealPictures]:
+        """The prompts of a point, and true pictures of those whose pictures are compared as a set.
 
         last  whether it is the last point, which may have more prompts
         """
         e = self.config.evaluation
-        return _prompts(e.split, tuple(wanted(e, last).items()), self.device)
+        numbers = (tuple(wanted(e, which).items()) for which in (last, False))
+        return _prompts(e.split, *numbers, self.device)
 
     def paint(
         self,
@@ -87,19 +89,19 @@ class SyntheticEvaluator:
         return losses(self.config, generator, self.held_out, self.device)
 
     def scores(self, generator: Generator, how: Sampling, last: bool) -> score.Point:
-        """The benchmarks' scores and FID, without diversity and loss.
+        """The benchmarks' scores, and those of the images as a set, without diversity and loss.
 
         generator  to sample from
         how        sampling settings
         last       whether to use the prompts of the last point
         """
-        test, reference = self.prompts(last)
+        test, real = self.prompts(last)
         pictures = self.paint(generator, test.texts, how)[:, 0]
-        return score.score(test, pictures, self.judge, self.net, reference)
+        return score.score(test, pictures, self.judge, real)
 
     def measure(self, generator: Generator, last: bool, step: int) -> Measured | None:
         how, e = self.config.sampling, self.config.evaluation
-        test, reference = self.prompts(last)
+        test, real = self.prompts(last)
         items = score.several(test, e.diverse)
         pictures = self.paint(generator, test.texts, how)[:, 0]
         many = self.paint(generator, [item.prompt for item in items], how, NOISE, decodings=(None, DECODER))
@@ -107,7 +109,7 @@ class SyntheticEvaluator:
         losses = self.losses(generator)
         if not distributed.first():
             return None
-        point = score.score(test, pictures, self.judge, self.net, reference)
+        point = score.score(test, pictures, self.judge, real)
         diverse = score.diversity(items, {"fixed": many[:, 0], "drawn": many[:, 1]}, self.judge, self.net)
         values = {**point.values, **diverse.values, **losses}
         n = {**point.n, **diverse.n, **self.held_out.n}
@@ -129,12 +131,12 @@ class SyntheticEvaluator:
 
 
 @cache
-def _prompts(split: Split, pictures: tuple[tuple[str, int], ...], device: str) -> tuple[PromptSet, Reference]:
-    """The prompts of a split, so many by the name of a benchmark, and features of independent renders of them."""
-    net, number = shipped.feature_net(device), dict(pictures)
-    other = prompt_set(split, SEED + 1, pictures=number, device=device)
-    reference = Reference.of(score.features_of(other.pictures, net))
-    return prompt_set(split, pictures=number, device=device), reference
+def _prompts(split: Split, pictures: Numbers, among: Numbers, device: str) -> tuple[PromptSet, RealPictures]:
+    """The prompts of a split, so many by the name of a benchmark, and true pictures of so many among them."""
+    test, other = (
+        prompt_set(split, seed, pictures=dict(pictures), among=dict(among), device=device) for seed in (SEED, SEED + 1)
+    )
+    return test, RealPictures.of(test, other, device)
 
 
 def shown_prompts(config: EvalConfig) -> dict[str, list[str]]:

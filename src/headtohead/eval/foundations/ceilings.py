@@ -13,16 +13,16 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from headtohead.config.presets import configure
 from headtohead.config.run_config import CodecConfig, FoundationsConfig
-from headtohead.eval.curve_points.prompts import SEED, PromptSet, prompt_set
-from headtohead.eval.curve_points.score import features_of, score
+from headtohead.eval.curve_points.prompts import SEED, PromptSet, prompt_set, wanted
+from headtohead.eval.curve_points.real_pictures import RealPictures
+from headtohead.eval.curve_points.score import score
 from headtohead.eval.judges import pixels
 from headtohead.eval.judges.pixels import PixelJudge
-from headtohead.eval.metrics.fid import Reference
 from headtohead.pretrained.image_tokens import Codec, ShippedClipTokens, VaeTokens
-from headtohead.pretrained.loading import shipped
 from headtohead.pretrained.making.recipes import TOWERS
 from headtohead.records.ceilings import NOISES, RENDERS, Row
 from headtohead.synthetic.render import render
@@ -33,22 +33,24 @@ WITH_NOISE = {"geneval": 240, "dpg": 60}  # pictures of a size of token noise, b
 
 
 class Scorer:
-    """Scores pictures of test prompts; FID compares with independent renders of the same prompts.
+    """Scores pictures of test prompts; as a set they are compared with independent renders of the same prompts.
 
     device    cpu or cuda
-    pictures  how many by the name of a benchmark; every prompt when not given
+    pictures  how many by the name of a benchmark; when not given every prompt, and as a set those that a default run
+              compares, so that distances are those of as many pictures
     """
 
     def __init__(self, device: str = "cpu", pictures: Mapping[str, int] | None = None) -> None:
-        self.test: PromptSet = prompt_set(pictures=pictures, device=device)
+        among = None if pictures else wanted(configure("clip_flow").evaluation, last=False)
+        self.test, other = (
+            prompt_set("test", s, pictures=pictures, among=among, device=device) for s in (SEED, SEED + 1)
+        )
         self.judge: PixelJudge = pixels.load(device)
-        self.net: nn.Module = shipped.feature_net(device)
-        other = prompt_set(seed=SEED + 1, pictures=pictures, device=device)
-        self.reference = Reference.of(features_of(other.pictures, self.net))
+        self.real = RealPictures.of(self.test, other, device)
 
     def row(self, pictures: Tensor) -> Row:
         """Scores by metric of pictures (n, 3, H, W) in [0, 1], one for each prompt."""
-        return {**score(self.test, pictures, self.judge, self.net, self.reference).values, "n": len(pictures)}
+        return {**score(self.test, pictures, self.judge, self.real).values, "n": len(pictures)}
 
 
 def codecs(device: str = "cpu", towers: tuple[str, ...] = TOWERS) -> dict[str, Codec]:

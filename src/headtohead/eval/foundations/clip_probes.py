@@ -11,16 +11,16 @@ import torch
 from torch import Tensor
 
 from headtohead.eval.foundations.linear_probe import accuracy
-from headtohead.pretrained.making.train_clip import SHORT, phrases, swapped
+from headtohead.pretrained.making.train_clip import SHORT, hard_negatives
 from headtohead.pretrained.networks.image_encoders import ClipTower
-from headtohead.synthetic.captions import captions
+from headtohead.synthetic.captions.said import Facts, said
+from headtohead.synthetic.captions.truth import true_of
+from headtohead.synthetic.captions.write import captions
 from headtohead.synthetic.render import render
 from headtohead.synthetic.scenes import Scenes, draw
 from headtohead.synthetic.vocabulary import PICTURE_SIDE
-from headtohead.utils import random
 
 SEED = 8_000_000
-WHOLE = (0.0, 1.0, 0.0)  # shares of caption styles: lists alone, which name every object
 AMONG = 125  # candidate images of a retrieval
 
 
@@ -31,7 +31,7 @@ def _tokens(tower: ClipTower, scenes: Scenes, device: str) -> Tensor:
 
 @torch.no_grad()
 def retrieval(tower: ClipTower, device: str = "cpu", number: int = 1000) -> float:
-    """Share of captions whose own image is the closest of 125.
+    """Share of captions whose closest image of 125 is one of which they are true.
 
     tower   CLIP
     device  of the tower
@@ -39,14 +39,14 @@ def retrieval(tower: ClipTower, device: str = "cpu", number: int = 1000) -> floa
     """
     index = np.arange(number - number % AMONG)
     scenes = draw(SEED, index)
-    texts = captions(scenes, SEED, index, SHORT)
+    texts, whats = captions(scenes, SEED, index, SHORT), said(scenes, SEED, index)
     hits = []
     for k in range(0, len(index), AMONG):
         image = tower.embed_pictures(render(scenes[k : k + AMONG], device))
         score = tower.embed_texts(texts[k : k + AMONG]) @ image.T
-        # Images may share a caption; each of them is then right.
-        words = np.array(texts[k : k + AMONG])
-        right = torch.as_tensor(words[:, None] == words[None], device=score.device)
+        # A caption leaves much unsaid, so that it may be true of several images; each of them is then right.
+        true = true_of(whats[k : k + AMONG], Facts.of(scenes[k : k + AMONG])).T
+        right = torch.as_tensor(true, device=score.device)
         hits.append(right.gather(1, score.argmax(1, keepdim=True)).float())
     return float(torch.cat(hits).mean())
 
@@ -61,14 +61,13 @@ def binding(tower: ClipTower, device: str = "cpu", number: int = 2000) -> float:
     """
     index = np.arange(number)
     scenes = draw(SEED + 1, index)
-    other, differs = swapped(scenes, random.uniform(random.keys(SEED, index, 31), 4))
-    own, negative = captions(scenes, SEED, index, SHORT), captions(other, SEED, index, SHORT)
-    differing = np.array([phrases(a) != phrases(b) for a, b in zip(own, negative, strict=True)])
-    rows = np.flatnonzero(differs & differing & (scenes.count > 1))
+    own = captions(scenes, SEED, index, SHORT)
+    negative, wrong = hard_negatives(scenes, SEED, index, exchanged=True)
+    rows = np.flatnonzero(wrong & (scenes.count > 1))
     image = torch.cat([tower.embed_pictures(render(scenes[part], device)) for part in np.array_split(rows, 8)])
     right = (image * tower.embed_texts([own[k] for k in rows])).sum(1)
-    wrong = (image * tower.embed_texts([negative[k] for k in rows])).sum(1)
-    return float((right > wrong).float().mean())
+    exchanged = (image * tower.embed_texts([negative[k] for k in rows])).sum(1)
+    return float((right > exchanged).float().mean())
 
 
 def probes(tower: ClipTower, device: str = "cpu", number: int = 4000) -> dict[str, float]:

@@ -21,13 +21,14 @@ from headtohead.config.run_config import FoundationsConfig, QueryConfig
 from headtohead.eval.foundations.linear_probe import accuracy_by_least_squares
 from headtohead.pretrained import language_model
 from headtohead.records.ceilings import Row
-from headtohead.synthetic.captions import captions, place
-from headtohead.synthetic.scenes import Scenes, draw
-from headtohead.synthetic.vocabulary import BACKGROUND_NAMES, COLOUR_NAMES, COUNT_WORDS, PLACES, SHAPES, SIZE_NAMES
+from headtohead.synthetic.captions.said import Said, Thing, said
+from headtohead.synthetic.captions.write import captions
+from headtohead.synthetic.scenes import FREE, draw
+from headtohead.synthetic.vocabulary import COLOUR_NAMES, SHAPES
 
 SEED = 8_100_000
-DENSE = (0.0, 0.0, 1.0)  # shares of caption styles: long ones, which state every attribute
-CAPTIONS = 6000  # the probes learn from the first half and are tested on the second
+DENSE = (0.0, 0.0, 1.0)  # shares of caption styles: those of several sentences
+CAPTIONS = 24_000  # the probes learn from the first half and are tested on the second
 READINGS = ("last position", "mean of positions")
 
 
@@ -54,7 +55,8 @@ def readability(device: str = "cpu", number: int = CAPTIONS) -> dict[str, Row]:
     scenes = draw(SEED, index)
     texts = captions(scenes, SEED, index, DENSE)
     states = prompt_states(texts, device)
-    return {name: reading(states, asked, number // 2) for name, asked in questions(scenes, texts).items()}
+    asked = questions(said(scenes, SEED, index))
+    return {name: reading(states, own, number // 2) for name, own in asked.items()}
 
 
 @torch.no_grad()
@@ -78,42 +80,41 @@ def prompt_states(texts: Sequence[str], device: str = "cpu", batch: int = 256) -
     return {name: (x - x.mean(0)) / x.std(0).clamp(min=1e-6) for name, x in joined.items()}
 
 
-def questions(scenes: Scenes, texts: Sequence[str]) -> dict[str, list[Question]]:
-    """By attribute: one question about the whole scene, or one for each value of the attribute by which an object is
-    named. Only captions count in which one object has that value and whose text has the words of both.
+def questions(whats: Sequence[Said]) -> dict[str, list[Question]]:
+    """By attribute: one question about the whole caption, or one for each value of the attribute by which an object is
+    named. Only captions count that say the answer, and of objects those among others, of which one has that value.
 
-    scenes  described
-    texts   their captions
+    whats  what the captions say
     """
 
-    def whole(label: NDArray[np.int64], names: Sequence[str]) -> list[Question]:
-        rows = np.array([k for k, text in enumerate(texts) if names[int(label[k])] in text], np.int64)
-        return [Question(rows, label[rows])]
+    def gathered(label: Callable[[Said], int]) -> Question:
+        pairs = [(k, found) for k, what in enumerate(whats) if (found := label(what)) != FREE]
+        rows, labels = np.array(pairs, np.int64).reshape(-1, 2).T
+        return Question(rows, labels)
 
-    def of_one(
-        by: NDArray[np.int64], keys: Sequence[str], label: Callable[[int, int], int], names: Sequence[str]
-    ) -> list[Question]:
-        out = []
-        for value, word in enumerate(keys):
-            pairs = []
-            for k in map(int, np.flatnonzero(((by == value) & scenes.present).sum(1) == 1)):
-                found = label(k, int(np.flatnonzero((by[k] == value) & scenes.present[k])[0]))
-                if scenes.count[k] > 1 and word in texts[k] and names[found] in texts[k]:
-                    pairs.append((k, found))
-            rows, labels = np.array(pairs, np.int64).reshape(-1, 2).T
-            out.append(Question(rows, labels))
-        return out
+    def of_one(by: Callable[[Thing], int], number: int, label: Callable[[Said, int], int]) -> list[Question]:
+        def at(value: int) -> Callable[[Said], int]:
+            def found(what: Said) -> int:
+                own = [k for k, thing in enumerate(what.things) if by(thing) == value]
+                return label(what, own[0]) if len(own) == 1 and len(what.things) > 1 else FREE
 
-    def third(k: int, j: int) -> int:
-        return place(scenes.centre[k, j])
+            return found
+
+        return [gathered(at(value)) for value in range(number)]
+
+    def half(what: Said, k: int) -> int:
+        return what.place[1] if what.place is not None and what.place[0] == k else FREE
+
+    def shape(thing: Thing) -> int:
+        return thing.shape
 
     return {
-        "count": whole(scenes.count, COUNT_WORDS),
-        "background": whole(scenes.background, BACKGROUND_NAMES),
-        "shape of a colour": of_one(scenes.colour, COLOUR_NAMES, lambda k, j: int(scenes.shape[k, j]), SHAPES),
-        "colour of a shape": of_one(scenes.shape, SHAPES, lambda k, j: int(scenes.colour[k, j]), COLOUR_NAMES),
-        "size of a shape": of_one(scenes.shape, SHAPES, lambda k, j: int(scenes.size[k, j]), SIZE_NAMES),
-        "place of a shape": of_one(scenes.shape, SHAPES, third, PLACES),
+        "count": [gathered(lambda what: what.number)],
+        "background": [gathered(lambda what: what.background)],
+        "shape of a colour": of_one(lambda t: t.colour, len(COLOUR_NAMES), lambda what, k: what.things[k].shape),
+        "colour of a shape": of_one(shape, len(SHAPES), lambda what, k: what.things[k].colour),
+        "size of a shape": of_one(shape, len(SHAPES), lambda what, k: what.things[k].size),
+        "half of a shape": of_one(shape, len(SHAPES), half),
     }
 
 

@@ -6,6 +6,8 @@ them would praise a model for its mistakes. To call it deterministic, all count.
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterable, Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -29,6 +31,15 @@ def mean_distances(features: NDArray[np.float64], accepted: NDArray[np.bool_]) -
             distance = np.linalg.norm(kept[:, None] - kept[None], axis=-1)
             means.append(float(distance[np.triu_indices(len(kept), 1)].mean()))
     return means
+
+
+def share_different(values: Iterable[Sequence[Hashable]]) -> float:
+    """Mean over prompts of the share of pairs of their pictures that differ in a value; NaN without a prompt.
+
+    values  of each prompt's pictures
+    """
+    shares = [np.mean([a != b for a, b in combinations(own, 2)]) for own in values]
+    return float(np.mean(shares)) if shares else float("nan")
 
 
 class Diversity(Counted):

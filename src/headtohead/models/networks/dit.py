@@ -3,7 +3,8 @@
 x_t (B, N, D), t (B,), condition (B, Q, W) -> velocity (B, N, D)
 
 As the settings say, the queries of cross-attention carry the positions of their tokens, as the reference code has it,
-and a connector of two layers lies between the language model's states and the blocks.
+a connector of two layers lies between the language model's states and the blocks, and tokens are told where they are:
+rotary positions tell of two tokens only how far they are apart.
 
 A sampler evaluates the network many times under one condition. What depends on the condition alone, `prepare` computes
 once: the keys and values of every block's cross-attention, and the pooled condition.
@@ -27,6 +28,7 @@ from headtohead.utils.tensor_shapes import Condition, Grid
 
 TIME_CHANNELS = 256
 EPS = 1e-5
+PLACE_STD = 0.02  # of the first values of places
 KeysValues = tuple[Tensor, Tensor]  # of cross-attention, (B, kv heads, Q, head_dim) each
 
 
@@ -148,6 +150,7 @@ class Dit(nn.Module):
         self.connector = connector(condition_dim, c.dim) if c.connector else nn.Identity()
         condition_dim = c.dim if c.connector else condition_dim
         self.embed = nn.Linear(grid.channels, c.dim)
+        self.places = nn.Parameter(PLACE_STD * torch.randn(grid.tokens, c.dim)) if c.places else None
         self.time = nn.Sequential(
             nn.Linear(TIME_CHANNELS, c.modulation_dim), nn.SiLU(), nn.Linear(c.modulation_dim, c.modulation_dim)
         )
@@ -159,7 +162,7 @@ class Dit(nn.Module):
         for layer in (self.last_scale, self.last):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
-        self.register_buffer("angle", angles(grid, c.dim // c.heads), persistent=False)
+        self.register_buffer("angle", angles(grid, c.dim // c.heads, c.rotary_base), persistent=False)
 
     def prepare(self, condition: Condition) -> Prepared:
         states = self.connector(condition.states)
@@ -169,6 +172,8 @@ class Dit(nn.Module):
     def forward(self, x_t: Tensor, t: Tensor, condition: Condition | Prepared) -> Tensor:
         """Velocity (B, N, D) at x_t (B, N, D), t (B,) under a condition, or under what `prepare` made of it."""
         x: Tensor = self.embed(x_t).to(self.embed.weight.dtype)  # the sum over all blocks is in single precision
+        if self.places is not None:
+            x = x + self.places
         inputs: Sequence[Tensor | KeysValues]
         if isinstance(condition, Prepared):
             pooled, inputs = condition.pooled, condition.blocks
@@ -190,15 +195,15 @@ def connector(width: int, dim: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(width, dim), nn.GELU(), nn.Linear(dim, dim), RMSNorm(dim, EPS))
 
 
-BASE = 10_000.0
+def angles(grid: Grid, head_dim: int, base: float) -> Tensor:
+    """Rotary angles (N, head_dim / 2): half of the channel pairs turn with the row, half with the column.
 
-
-def angles(grid: Grid, head_dim: int) -> Tensor:
-    """Rotary angles (N, head_dim / 2): half of the channel pairs turn with the row, half with the column."""
+    base  frequencies of the pairs lie between 1 and 1 / base
+    """
     if head_dim % 4:
         raise ValueError(f"rotary positions over two axes need a head dimension divisible by 4, not {head_dim}")
     pairs = head_dim // 4
-    frequency = BASE ** (-torch.arange(pairs) / pairs)
+    frequency = base ** (-torch.arange(pairs) / pairs)
     row, column = torch.meshgrid(torch.arange(grid.rows), torch.arange(grid.columns), indexing="ij")
     return torch.cat([row.reshape(-1, 1) * frequency, column.reshape(-1, 1) * frequency], 1)
 

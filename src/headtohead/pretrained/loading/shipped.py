@@ -38,8 +38,7 @@ def clip_decoder(tower_name: str, device: str = "cpu", folder: Path = weight_fil
     recipe = RECIPES[f"decoder_{tower_name}"]
     unet = decoders.build(recipe.config["unet"])
     weight_files.load_into(unet, f"decoder_{tower_name}", folder)
-    trained_on = decoders.DecoderTraining(recipe.budget.steps * recipe.budget.batch, recipe.config["pictures"])
-    return decoders.ClipDecoder(unet.to(device), vae(device, folder), recipe.config["steps"], trained_on=trained_on)
+    return decoders.ClipDecoder(unet.to(device), vae(device, folder), **recipe.sampling)
 
 
 def feature_net(device: str = "cpu", folder: Path = weight_files.WEIGHTS) -> fid_features.FeatureNet:
@@ -53,3 +52,12 @@ def language_model(device: str = "cpu", folder: Path = weight_files.WEIGHTS) -> 
     model.load_state_dict(weight_files.tensors("language", folder), strict=False)
     model.tie_weights()
     return model.to(device).eval().requires_grad_(False)
+
+
+def training_flops(name: str) -> float:
+    """FLOPs of the training of a model and of those that it needs."""
+    needed, todo = set[str](), [name]
+    while todo:
+        needed.add(one := todo.pop())
+        todo += RECIPES[one].needs
+    return sum(float(weight_files.card(one)["flops"]) for one in needed)

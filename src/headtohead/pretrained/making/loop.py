@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +43,7 @@ class Fitted:
 
     model: nn.Module  # the moving average of the weights
     seconds: float
+    flops: float  # of the whole training, from its first step's
     history: list[dict[str, float]]
 
 
@@ -87,12 +89,13 @@ def fit(
     optimizer = torch.optim.AdamW(trained, budget.lr, budget.betas, weight_decay=budget.weight_decay, fused=True)
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(budget.ema), use_buffers=True)
     state_path, step, seconds, history = work / f"{name}.pt", 0, 0.0, list[dict[str, float]]()
+    flops = 0.0  # of a step
     if state_path.exists():
         state = torch.load(state_path, map_location=device, weights_only=True)
         model.load_state_dict(state["model"])
         average.load_state_dict(state["average"])
         optimizer.load_state_dict(state["optimizer"])
-        step, seconds, history = state["step"], state["seconds"], state["history"]
+        step, seconds, history, flops = state["step"], state["seconds"], state["history"], state["flops"]
         if step < budget.steps:
             say(f"{name}: resuming at step {step}")
     begun, precision = step, "bf16" if budget.bf16 else "float32"
@@ -101,11 +104,13 @@ def fit(
         torch.manual_seed(seed * 1_000_003 + step)
         for group in optimizer.param_groups:
             group["lr"] = budget.lr * rate(budget, step)
-        with compute.autocast(precision, device):
-            terms = loss(model, step, device)
         optimizer.zero_grad(set_to_none=True)
-        with compute.products(precision, device):
-            terms["loss"].backward()
+        with nullcontext() if step else compute.counter() as counted:
+            with compute.autocast(precision, device):
+                terms = loss(model, step, device)
+            with compute.products(precision, device):
+                terms["loss"].backward()
+        flops = float(counted.get_total_flops()) if counted else flops
         nn.utils.clip_grad_norm_(trained, budget.clip)
         optimizer.step()
         average.update_parameters(model)
@@ -119,9 +124,9 @@ def fit(
             history.append({"step": step, "seconds": round(spent, 1), **values})
             printed = now
         if now - saved > save_every or step == budget.steps:
-            _save(state_path, model, average, optimizer, step, seconds + now - started, history)
+            _save(state_path, model, average, optimizer, step, seconds + now - started, history, flops)
             saved = now
-    return Fitted(_averaged(average), seconds + time.monotonic() - started, history)
+    return Fitted(_averaged(average), seconds + time.monotonic() - started, flops * budget.steps, history)
 
 
 def _averaged(average: AveragedModel) -> nn.Module:
@@ -137,9 +142,10 @@ def _save(
     step: int,
     seconds: float,
     history: list[dict[str, float]],
+    flops: float,
 ) -> None:
     """Write the state atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     state = {"model": model.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict()}
     with files.beside(path) as part:
-        torch.save({**state, "step": step, "seconds": seconds, "history": history}, part)
+        torch.save({**state, "step": step, "seconds": seconds, "history": history, "flops": flops}, part)

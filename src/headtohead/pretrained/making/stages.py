@@ -21,7 +21,8 @@ from headtohead.pretrained.networks import clip_decoder, fid_features, image_enc
 from headtohead.synthetic.dataset import pictures_of_step
 from headtohead.synthetic.render import render
 from headtohead.synthetic.scenes import draw
-from headtohead.utils import files
+from headtohead.synthetic.splits import PICTURES
+from headtohead.utils import compute, files
 
 MEASURED = 2048  # pictures from which statistics of latents and tokens are taken
 ENCODED = 256  # pictures encoded at a time
@@ -146,6 +147,7 @@ def _decoder(stage: Stage) -> Made:
     autoencoder = shipped.vae(stage.device, stage.folder)
     tower = shipped.tower(tower_name, stage.device, stage.folder)
     r, number = stage.recipe, stage.recipe.config["pictures"]
+    hiding = r.terms or {}
     latents = _cached(stage, "vae", number, autoencoder.encode)
     tokens = _cached(stage, tower_name, number, tower.encode)
 
@@ -153,9 +155,11 @@ def _decoder(stage: Stage) -> Made:
         epoch, at = divmod(step * batch, number - number % batch)
         order = np.random.default_rng((stream, epoch)).permutation(number)
         rows = torch.from_numpy(order[at : at + batch])
-        return clip_decoder.loss(model, latents[rows].float().to(device), tokens[rows].float().to(device))
+        return clip_decoder.loss(model, latents[rows].float().to(device), tokens[rows].float().to(device), **hiding)
 
     fitted = stage.train(clip_decoder.build(r.config["unet"]), loss)
+    one = pictures_of_step(r.stream, 0, 1, stage.device)
+    fitted.flops += number * compute.flops(lambda: (tower.encode(one), autoencoder.encode(one)))
     return fitted.model.state_dict(), fitted
 
 
@@ -173,7 +177,8 @@ def _cached(stage: Stage, name: str, number: int, encode: Callable[[Tensor], Ten
     stage.say(f"{stage.name}: encoding {number:,} pictures with {name}")
     parts = []
     for start in range(0, number, ENCODED):
-        pictures = render(draw(stage.recipe.stream, np.arange(start, min(start + ENCODED, number))), stage.device)
+        index = np.arange(start, min(start + ENCODED, number))
+        pictures = render(draw(stage.recipe.stream, index, held=PICTURES), stage.device)
         parts.append(encode(pictures).half().cpu())
     out = torch.cat(parts)
     with files.beside(path) as part:  # another decoder may be trained at the same time
@@ -205,11 +210,7 @@ def current(name: str, folder: Path = weight_files.WEIGHTS) -> bool:
 
 
 def thinned(history: list[dict[str, float]], rows: int = 20) -> list[dict[str, float]]:
-    """The first, the last and evenly spaced rows between.
-
-    history  rows of a training's log
-    rows     how many are kept
-    """
+    """The first and the last row of a training's log, and evenly spaced ones between."""
     return [history[k] for k in sorted(set(np.linspace(0, len(history) - 1, rows).astype(int).tolist()))]
 
 
@@ -240,6 +241,7 @@ def make(
         "device": device,
         "torch": torch.__version__,
         "seconds": round(fitted.seconds if fitted else time.monotonic() - started),
+        "flops": fitted.flops if fitted else 0.0,
         "parameters": sum(v.numel() for v in tensors.values() if v.is_floating_point()),
         "history": thinned(fitted.history) if fitted else [],
     }

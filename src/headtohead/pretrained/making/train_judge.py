@@ -14,6 +14,7 @@ from headtohead.synthetic.dataset import scenes_of_step
 from headtohead.synthetic.judge_net import STRIDE, JudgeNet, Maps, cell_centres
 from headtohead.synthetic.render import coverage, render
 from headtohead.synthetic.scenes import Scenes
+from headtohead.synthetic.splits import PICTURES
 from headtohead.utils import random
 
 PEAK_WIDTH = 2.5  # pixels; width of the peak at an object's centre
@@ -95,7 +96,7 @@ def _emptied(pictures: Tensor, scenes: Scenes, u: np.ndarray) -> tuple[Tensor, S
 def loss(model: nn.Module, seed: int, step: int, batch: int, device: str) -> dict[str, Tensor]:
     """The sum of all terms. Blended images have the targets of both, weighted by their shares, to teach uncertainty."""
     u = random.uniform(random.keys(seed, step * batch + np.arange(batch), 77), 15)
-    scenes = scenes_of_step(seed, step, batch, held_out=True)
+    scenes = scenes_of_step(seed, step, batch, held_out=True, held=PICTURES)
     pictures, scenes = _emptied(render(scenes, device), scenes, u)
     share = torch.as_tensor(np.where(u[:, 7] < MIXED, 0.6 * u[:, 8], 0.0), dtype=torch.float32, device=device)
     blended = torch.lerp(pictures, pictures.roll(1, 0), share[:, None, None, None])

@@ -1,11 +1,14 @@
 """The CLIP decoder: a diffusers UNet denoises VAE latents conditioned on CLIP tokens, as the paper's SDXL does.
 
 tokens (B, N, width) -> cross-attention; their mean -> pooled embedding; noise (B, c, h, w) -> latents -> pictures
+
+Cross-attention does not see the order of tokens, and a tower's tokens tell little of their place: each has it added.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,6 +78,7 @@ def velocity(unet: nn.Module, x: Tensor, sigma: Tensor, tokens: Tensor) -> Tenso
     The mean of the tokens is the pooled condition; the UNet's config decides how it enters.
     """
     pooled, t = tokens.mean(1), sigma * 1000
+    tokens = tokens + places(*tokens.shape[1:]).to(tokens)
     if unet.config["addition_embed_type"] == "text_time":  # type: ignore[index]
         side = x.shape[-1] * 8
         ids = x.new_tensor([side, side, 0, 0, side, side]).expand(len(x), -1)
@@ -85,19 +89,34 @@ def velocity(unet: nn.Module, x: Tensor, sigma: Tensor, tokens: Tensor) -> Tenso
     return v
 
 
-def loss(unet: nn.Module, latents: Tensor, tokens: Tensor, drop: float = 0.0) -> dict[str, Tensor]:
+def places(number: int, width: int) -> Tensor:
+    """(number, width) sines and cosines of the row and the column of tokens that form a square grid."""
+    side, quarter = math.isqrt(number), width // 4
+    if side * side != number:
+        raise ValueError(f"{number} tokens form no square grid")
+    turns = torch.outer(torch.arange(side), math.pi / side * 4 ** (torch.arange(quarter) / quarter))
+    rows, columns = turns.repeat_interleave(side, 0), turns.repeat(side, 1)
+    out = torch.cat([rows.sin(), rows.cos(), columns.sin(), columns.cos()], 1)
+    return F.pad(out, (0, width - out.shape[1]))
+
+
+def loss(unet: nn.Module, latents: Tensor, tokens: Tensor, drop: float = 0.0, noise: float = 0.0) -> dict[str, Tensor]:
     """Flow matching on latents (B, c, h, w) given tokens (B, N, width); most noise levels are high, where the result
     depends on the tokens alone.
 
-    drop  share of samples whose tokens are hidden, for guidance
+    drop   share of samples whose tokens are hidden, for guidance
+    noise  largest deviation of Gaussian noise on the tokens, which prepares the UNet for generated ones; each sample's
+           deviation is drawn uniformly between none and this
     """
     sigma = 1 - torch.rand(len(latents), device=latents.device) ** 1.5
-    noise = torch.randn_like(latents)
+    eps = torch.randn_like(latents)
     s = sigma[:, None, None, None]
+    if noise:
+        tokens = tokens + noise * torch.rand(len(tokens), 1, 1, device=tokens.device) * torch.randn_like(tokens)
     if drop:
         tokens = tokens * (torch.rand(len(tokens), 1, 1, device=tokens.device) >= drop)
-    v = velocity(unet, (1 - s) * latents + s * noise, sigma, tokens)
-    return {"loss": F.mse_loss(v.float(), noise - latents)}
+    v = velocity(unet, (1 - s) * latents + s * eps, sigma, tokens)
+    return {"loss": F.mse_loss(v.float(), eps - latents)}
 
 
 @dataclass(frozen=True)
@@ -121,7 +140,7 @@ class ClipDecoder(nn.Module):
 
     steps       of the solver
     guidance    scale of classifier-free guidance; 1: none
-    trained_on  size of its training; None where it is not counted
+    trained_on  size of its training; None where a card counts it
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The VAE: diffusers' AutoencoderKL. The shipped one encodes 64 x 64 pictures as 16 x 8 x 8 latents."""
+"""The VAE: diffusers' AutoencoderKL. The shipped one encodes 64 x 64 pictures as 4 x 8 x 8 latents."""
 
 from __future__ import annotations
 

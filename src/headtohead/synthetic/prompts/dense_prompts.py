@@ -1,4 +1,7 @@
-"""DPG-Bench prompts of the synthetic dataset: dense captions with graphs of questions, in DPG-Bench's CSV format."""
+"""DPG-Bench prompts of the synthetic dataset: dense captions with graphs of questions, in DPG-Bench's CSV format.
+
+Prompts say what training captions say, as often, in wordings that training does not have; no question asks for more.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from headtohead.synthetic.captions import Captioner, place
+from headtohead.synthetic.captions.said import NUMBERS, Facts, Said, said_of, uniform
+from headtohead.synthetic.captions.templates import EXAM
+from headtohead.synthetic.captions.truth import request, unseen
+from headtohead.synthetic.captions.write import Writer
 from headtohead.synthetic.prompts import questions
 from headtohead.synthetic.prompts.short_prompts import Split
-from headtohead.synthetic.scenes import Request, Scenes, draw
-from headtohead.synthetic.vocabulary import BACKGROUND_NAMES, COLOUR_NAMES, PLACES, SHAPES, SIZE_NAMES
-from headtohead.utils import random
-from headtohead.utils.boxes import RELATIONS, relations
+from headtohead.synthetic.scenes import FREE, Request, Scenes, draw
+from headtohead.synthetic.splits import CAPTIONED, NOTHING
+from headtohead.synthetic.vocabulary import BACKGROUND_NAMES, COLOUR_NAMES, HALVES, SHAPES, SIZE_NAMES
+from headtohead.utils.boxes import RELATIONS
 
-NUMBER, UNSEEN = 120, 36  # prompts of a split, and those among them with a held-out combination
+NUMBER, UNSEEN = 120, 60  # prompts of a split, and those among them with a held-out combination
+LEAST = 4  # questions of a prompt
+CANDIDATES = 1500  # scenes of each kind from whose captions the prompts are chosen
 SEEDS: dict[Split, int] = {"dev": 5_000_001, "test": 5_000_002}
 COLUMNS = (
     "item_id",
@@ -74,58 +83,64 @@ class DensePrompt:
 
 
 def dense(split: Split) -> list[DensePrompt]:
-    """The prompts of a split: dense captions of scenes whose shapes all differ, so that a shape names one object."""
-    index = np.arange(12 * NUMBER)
-    seed = SEEDS[split]
-    scenes = draw(seed, index, held_out=True)
-    ordered = np.where(scenes.present, scenes.shape, -1 - np.arange(scenes.shape.shape[1]))
-    distinct = np.array([len(set(row)) == len(row) for row in ordered.tolist()])
-    seen = scenes.seen
-    chosen = [*np.flatnonzero(distinct & seen)[: NUMBER - UNSEEN], *np.flatnonzero(distinct & ~seen)[:UNSEEN]]
-    u = random.uniform(random.keys(seed, index, 1), 24)
-    return [_prompt(f"{split}_{k:04d}", scenes, row, u[row], bool(seen[row])) for k, row in enumerate(chosen)]
-
-
-def _prompt(item_id: str, scenes: Scenes, row: int, u: np.ndarray, seen: bool) -> DensePrompt:
-    captioner = Captioner(scenes, row, u)
-    text = captioner.dense()
-    n = int(scenes.count[row])
-    order = np.argsort(scenes.centre[row, :n, 0], kind="stable")
-    shape, colour, size = (tuple(int(v) for v in a[row, order]) for a in (scenes.shape, scenes.colour, scenes.size))
-    where = tuple(place(c) for c in scenes.centre[row, order])
-    boxes = scenes.boxes[row, order]
-    related = [
-        (a, r, b)
-        for a in range(n)
-        for b in range(n)
-        for r in np.flatnonzero(relations(boxes[a], boxes[b])).tolist()
-        if a != b and f"The {captioner.coloured(a)} is {RELATIONS[r]} the {captioner.coloured(b)}." in text
+    """The prompts of a split, first the seen ones. Of those, an unseen one each names as many things."""
+    seed, index = SEEDS[split], np.arange(CANDIDATES)
+    seen = _candidates(draw(seed, index), seed, index)[: NUMBER - UNSEEN]
+    anything = _candidates(draw(seed, CANDIDATES + index, held=NOTHING), seed, CANDIDATES + index)
+    others = [c for c in anything if unseen(c[0], CAPTIONED)]
+    chosen = list(seen)
+    for what, _ in seen[:UNSEEN]:
+        chosen.append(others.pop(next(k for k, c in enumerate(others) if len(c[0].things) == len(what.things))))
+    return [
+        DensePrompt(f"{split}_{k:04d}", text, k < len(seen), tuple(propositions(what)), request(what))
+        for k, (what, text) in enumerate(chosen)
     ]
-    request = Request(shape, colour, size, where, int(scenes.background[row]), tuple(related))
-    return DensePrompt(item_id, text, seen, tuple(_propositions(request)), request)
 
 
-def _propositions(r: Request) -> list[Proposition]:
+def _candidates(scenes: Scenes, seed: int, index: NDArray[np.int64]) -> list[tuple[Said, str]]:
+    """What captions say and their texts, where a shape names one thing and enough is asked."""
+    out, facts = [], Facts.of(scenes)
+    for row, u in enumerate(uniform(seed, index, 2 * NUMBERS).tolist()):
+        what = said_of(facts, row, u)
+        distinct = len({t.shape for t in what.things}) == len(what.things)
+        if distinct and len(propositions(what)) >= LEAST:
+            out.append((what, Writer(what, facts.count[row], u[NUMBERS:]).dense(EXAM)))
+    return out
+
+
+def propositions(what: Said) -> list[Proposition]:
+    """A question for everything that is said, and for nothing else."""
     out: list[Proposition] = []
 
     def add(parents: tuple[int, ...], category: str, fact: str, question: str) -> int:
         out.append(Proposition(len(out) + 1, parents, category, fact, question))
         return len(out)
 
-    names = [SHAPES[s] for s in r.shape]
+    names = [SHAPES[t.shape] for t in what.things]
     entity = [add((), "entity - whole", name, questions.is_there(name)) for name in names]
-    for name, parent, c, s, p in zip(names, entity, r.colour, r.size, r.place, strict=True):
-        add(
-            (parent,), "attribute - color", f"{name}, {COLOUR_NAMES[c]}", questions.has_attribute(name, COLOUR_NAMES[c])
-        )
-        add((parent,), "attribute - size", f"{name}, {SIZE_NAMES[s]}", questions.has_attribute(name, SIZE_NAMES[s]))
-        add((parent,), "relation - place", f"{name}, {PLACES[p]}", questions.is_at(name, PLACES[p]))
-    for a, k, b in r.relations:
-        fact = f"{names[a]}, {names[b]}, {RELATIONS[k]}"
-        add((entity[a], entity[b]), "relation - spatial", fact, questions.stands(names[a], RELATIONS[k], names[b]))
-    ground = BACKGROUND_NAMES[r.background]
-    add((), "global - background", ground, questions.background(ground))
-    add((), "other - count", f"shapes, =={len(names)}", questions.how_many_shapes(len(names)))
+    for name, parent, thing in zip(names, entity, what.things, strict=True):
+        has = questions.has_attribute if thing.single else questions.are_all
+        if not thing.single:
+            n = len(thing.objects)
+            add((parent,), "other - count", f"{name}, =={n}", questions.how_many(name, n))
+        if thing.colour != FREE:
+            colour = COLOUR_NAMES[thing.colour]
+            add((parent,), "attribute - color", f"{name}, {colour}", has(name, colour))
+        if thing.size != FREE:
+            size = SIZE_NAMES[thing.size]
+            add((parent,), "attribute - size", f"{name}, {size}", has(name, size))
+    if what.place is not None:
+        k, half = what.place
+        add((entity[k],), "relation - place", f"{names[k]}, {HALVES[half]}", questions.is_at(names[k], HALVES[half]))
+    if what.relation is not None:
+        a, r, b = what.relation
+        fact = f"{names[a]}, {names[b]}, {RELATIONS[r]}"
+        add((entity[a], entity[b]), "relation - spatial", fact, questions.stands(names[a], RELATIONS[r], names[b]))
+    if what.background != FREE:
+        ground = BACKGROUND_NAMES[what.background]
+        add((), "global - background", ground, questions.background(ground))
+    if what.number != FREE:
+        add((), "other - count", f"shapes, =={what.number}", questions.how_many_shapes(what.number))
     return out
 
 

@@ -8,15 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-import numpy as np
-
-from headtohead.synthetic.captions import article, plural
+from headtohead.synthetic.captions.words import article, plural
 from headtohead.synthetic.vocabulary import (
     BACKGROUND_NAMES,
     COLOUR_NAMES,
     COUNT_WORDS,
+    HALF_MARGIN,
+    HALVES,
     PICTURE_SIDE,
-    PLACES,
     SHAPES,
     SIZE_NAMES,
     SIZES,
@@ -26,7 +25,7 @@ from headtohead.utils.boxes import RELATIONS, Detection, relations
 SURE = 0.3  # least confidence of a detection that counts
 # Radius in pixels between small and large; nearer to small, since a mask loses the thin tips of an outline.
 MIDDLE = 0.7 * SIZES["small"][1] + 0.3 * SIZES["large"][0]
-NEAR = 2.0  # pixels by which an object may lie outside the third of the picture that a question names
+NEAR = 2.0  # pixels by which an object may lie nearer to the middle line than what a caption says to be in a half
 
 _PLURALS = {plural(s): s for s in SHAPES}
 
@@ -51,12 +50,17 @@ def has_attribute(shape: str, attribute: str) -> str:
     return f"Is the {shape} {attribute}?"
 
 
+def are_all(shape: str, attribute: str) -> str:
+    """A colour or a size that several objects share."""
+    return f"Are the {plural(shape)} {attribute}?"
+
+
 def how_many_shapes(count: int) -> str:
     return f"Are there {COUNT_WORDS[count]} shapes in all?"
 
 
-def is_at(shape: str, place: str) -> str:
-    return f"Is the {shape} at the {place}?"
+def is_at(shape: str, half: str) -> str:
+    return f"Is the {shape} in the {half}?"
 
 
 def stands(a: str, relation: str, b: str) -> str:
@@ -74,10 +78,9 @@ def _size(d: Detection) -> str:
 
 def _is_at(d: Detection, name: str) -> bool:
     x0, y0, x1, y1 = d.box
-    third = PICTURE_SIDE / 3
-    row, column = divmod(PLACES.index(name), 3)
-    from_middle = np.abs(np.array([(x0 + x1) / 2, (y0 + y1) / 2]) - (np.array([column, row]) + 0.5) * third)
-    return bool((from_middle <= third / 2 + NEAR).all())
+    axis, far = divmod(HALVES.index(name), 2)
+    beyond = ((x0 + x1) / 2, (y0 + y1) / 2)[axis] - PICTURE_SIDE / 2
+    return (beyond if far else -beyond) >= HALF_MARGIN - NEAR
 
 
 def _has(d: Detection, attribute: str) -> bool:
@@ -108,11 +111,15 @@ _FORMS: tuple[tuple[re.Pattern[str], Callable[..., bool]], ...] = (
         lambda seen, ground, s, what: any(_has(d, what) for d in _of(seen, s)),
     ),
     (
+        re.compile(rf"Are the {_one_of(tuple(_PLURALS))} {_ATTRIBUTE}\?"),
+        lambda seen, ground, s, what: (own := _of(seen, _PLURALS[s])) != [] and all(_has(d, what) for d in own),
+    ),
+    (
         re.compile(rf"Are there {_one_of(COUNT_WORDS)} shapes in all\?"),
         lambda seen, ground, n: len(seen) == COUNT_WORDS.index(n),
     ),
     (
-        re.compile(rf"Is the {_S} at the {_one_of(PLACES)}\?"),
+        re.compile(rf"Is the {_S} in the {_one_of(HALVES)}\?"),
         lambda seen, ground, s, where: any(_is_at(d, where) for d in _of(seen, s)),
     ),
     (re.compile(rf"Is the {_S} {_R} the {_S}\?"), lambda seen, ground, a, r, b: _stands(seen, a, r, b)),

@@ -14,9 +14,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from headtohead.synthetic.captions import article, plural
+from headtohead.synthetic.captions.words import article, plural
 from headtohead.synthetic.scenes import FREE, Request
-from headtohead.synthetic.splits import HELD_COLOURS, HELD_COUNTS, HELD_PAIRS, HELD_RELATIONS
+from headtohead.synthetic.splits import CAPTIONED
 from headtohead.synthetic.vocabulary import COLOUR_NAMES, COUNT_WORDS, SHAPES
 from headtohead.utils import random
 from headtohead.utils.boxes import RELATIONS
@@ -25,7 +25,7 @@ Split = Literal["dev", "test"]
 TASKS = ("single_object", "two_object", "counting", "colors", "position", "color_attr")
 WORDINGS: dict[Split, tuple[str, str]] = {"test": ("a photo of ", ""), "dev": ("a picture of ", "an image of ")}
 COLOUR_PAIRS = 120  # color_attr prompts of a split, of thousands that there are
-UNSEEN_SHARE = 0.3  # of them
+UNSEEN_SHARE = 0.5  # of them
 FOLDER = Path(__file__).parent / "files"  # as they ship: <split>/geneval.jsonl and <split>/dpg.csv
 
 
@@ -71,7 +71,7 @@ def _two_object(split: Split) -> Iterator[Prompt]:
     for a, b in permutations(range(len(SHAPES)), 2):
         for opening in WORDINGS[split]:
             text = f"{opening}{article(SHAPES[a])} and {article(SHAPES[b])}"
-            yield Prompt("two_object", (_item(a), _item(b)), text, not HELD_PAIRS[a, b])
+            yield Prompt("two_object", (_item(a), _item(b)), text, not CAPTIONED.pairs[a, b])
 
 
 def _counting(split: Split) -> Iterator[Prompt]:
@@ -79,7 +79,7 @@ def _counting(split: Split) -> Iterator[Prompt]:
         for n in (2, 3, 4):
             for opening in WORDINGS[split]:
                 text = f"{opening}{COUNT_WORDS[n]} {plural(name)}"
-                yield Prompt("counting", (_item(s, n),), text, not HELD_COUNTS[s, n], (_item(s, n + 1),))
+                yield Prompt("counting", (_item(s, n),), text, not CAPTIONED.counts[s, n], (_item(s, n + 1),))
 
 
 def _colors(split: Split) -> Iterator[Prompt]:
@@ -87,7 +87,7 @@ def _colors(split: Split) -> Iterator[Prompt]:
         for c, colour in enumerate(COLOUR_NAMES):
             for opening in WORDINGS[split]:
                 text = opening + article(f"{colour} {name}")
-                yield Prompt("colors", (_item(s, color=colour),), text, not HELD_COLOURS[s, c])
+                yield Prompt("colors", (_item(s, color=colour),), text, not CAPTIONED.colours[s, c])
 
 
 def _position(split: Split) -> Iterator[Prompt]:
@@ -96,7 +96,7 @@ def _position(split: Split) -> Iterator[Prompt]:
         for r, relation in enumerate(RELATIONS):
             if (k + r) % 2 == (split == "dev"):
                 text = f"{WORDINGS[split][0]}{article(SHAPES[a])} {relation} {article(SHAPES[b])}"
-                seen = not (HELD_PAIRS[a, b] or HELD_RELATIONS[a, r, b])
+                seen = not (CAPTIONED.pairs[a, b] or CAPTIONED.relations[a, r, b])
                 yield Prompt("position", (_item(b), _item(a, position=[relation, 0])), text, seen)
 
 
@@ -104,7 +104,7 @@ def _color_attr(split: Split) -> Iterator[Prompt]:
     s, c = len(SHAPES), len(COLOUR_NAMES)
     options = np.array([(a, ca, b, cb) for a, b in permutations(range(s), 2) for ca, cb in permutations(range(c), 2)])
     a, ca, b, cb = options.T
-    unseen = HELD_COLOURS[a, ca] | HELD_COLOURS[b, cb] | HELD_PAIRS[a, b]
+    unseen = CAPTIONED.colours[a, ca] | CAPTIONED.colours[b, cb] | CAPTIONED.pairs[a, b]
     order = np.argsort(random.uniform(random.keys(0, np.arange(len(options)), 5), 1)[:, 0])
     part = order[int(split == "dev") :: 2]  # every other one: the two splits share none
     many = round(COLOUR_PAIRS * UNSEEN_SHARE)

@@ -64,14 +64,15 @@ class Trained(nn.Module):
 class DecoderModule(Learner[Trained]):
     def __init__(self, net: Trained, config: DecoderConfig, tower: OpenTower, vae: Vae) -> None:
         super().__init__(net, config.train, config.compute, config.seed)
-        self.drop, self.picture = config.drop, config.foundations.picture
+        self.hiding = {"drop": config.drop, "noise": config.noise}
+        self.picture = config.foundations.picture
         self.frozen = (tower, vae)  # a tuple, so that torch neither registers nor saves them
 
     def training_step(self, batch: Any, _: int) -> Tensor:
         torch.manual_seed(self.seed * 1_000_003 + self.global_step * 4099 + batch.start)
         with autocast(self.compute.precision, self.device):
             tokens, latents = self.encoded(pixels(batch.x_1))
-            loss = clip_decoder.loss(self.net.unet, latents, tokens, self.drop)["loss"]
+            loss = clip_decoder.loss(self.net.unet, latents, tokens, **self.hiding)["loss"]
         self.log("loss", loss.detach(), prog_bar=True)
         return loss
 
