@@ -28,7 +28,6 @@ from headtohead.eval.__main__ import main as score
 from headtohead.records import metrics
 from headtohead.records.read import runs
 from headtohead.synthetic.prompts.short_prompts import FOLDER as SHIPPED
-from headtohead.utils.cli import duration
 from headtohead.utils.errors import InputError
 
 ROOT = Path(__file__).parents[1]
@@ -297,8 +296,8 @@ def test_the_readme_is_short() -> None:
 
 
 def test_the_output_in_the_readme_is_on_record() -> None:
-    """The points of the run that the README shows are those of the reference's run of that name and seed."""
-    (run,) = runs(ROOT / "results" / "reference" / "clip_flow-s0")
+    """The README shows points of a run whose record is kept."""
+    (run,) = runs(ROOT / "results" / "first" / "clip_flow-s0")
     values: dict[int, dict[str, float]] = {}
     for line in run.curve():
         values.setdefault(line["step"], {})[line["metric"]] = line["value"]
@@ -307,10 +306,10 @@ def test_the_output_in_the_readme_is_on_record() -> None:
     assert len(shown) >= 2
     assert set(shown) <= points
     took = run.state["seconds_training"] + run.state["seconds_measuring"]
-    assert (
-        f"clip_flow-s0: finished in {duration(took)}: {metrics.summary(values[1600])}"
-        in (ROOT / "README.md").read_text()
-    )
+    said = re.search(r"^clip_flow-s0: finished in (\d+) min: (.*)", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert said
+    assert said[2] == metrics.summary(values[1600])
+    assert 0 < 60 * int(said[1]) - took < 180  # beside training and measuring: imports, encoding pictures and captions
 
 
 @pytest.mark.parametrize("package", ROOMS)
