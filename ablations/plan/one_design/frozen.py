@@ -170,12 +170,12 @@ def _tower(given: FoundationsConfig) -> tuple[Part, int]:
 
 
 def _unet(
-    grid: Grid, own: _Vae, build: Callable[[], nn.Module], side: int, *, steps: int, guidance: float
+    grid: Grid, own: _Vae, built: Callable[[], nn.Module], side: int, *, steps: int, guidance: float
 ) -> tuple[Part, float]:
     """The cost of decoding an image's tokens by diffusion, and the FLOPs of the UNet's forward pass for one image."""
     passes = 1 if guidance == 1 else 2
     with on_meta("decoder.unet", "of this config"):
-        unet = build()
+        unet = built()
         latents, tokens = torch.zeros(1, own.channels, side, side), torch.zeros(1, grid.tokens, grid.channels)
         once = look(lambda: clip_decoder.velocity(unet, latents, torch.zeros(1), tokens), bf16=True)
     flops = steps * passes * once.flops + own.decode.flops
