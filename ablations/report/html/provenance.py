@@ -136,7 +136,9 @@ def settings(own: list[Run]) -> str:
 def _sampled(how: dict[str, Any]) -> str:
     if not {"steps", "solver", "guidance"} <= how.keys():
         return ""
-    return f" Flows take {how['steps']} {how['solver']} steps at guidance {how['guidance']:g}."
+    start, end = how.get("guidance_from", 0.0), how.get("guidance_until", 1.0)
+    within = f" at times {start:g} to {end:g}" if (start, end) != (0.0, 1.0) else ""
+    return f" Flows take {how['steps']} {how['solver']} steps at guidance {how['guidance']:g}{within}."
 
 
 def _tuning(own: list[Run]) -> str:

@@ -27,12 +27,12 @@ _SMALL_GRID = {"rotary_base": 10.0, "places": True}
 PRESETS: dict[str, dict[str, Any]] = {
     "micro": {
         "query": {"number": 16, "groups": 4},
-        "compute": {"precision": "bf16"},
+        "compute": {"precision": "bf16", "compile": True},
         "head": {"dit": {"dim": 256, "layers": 4, "heads": 8, "kv_heads": 2, "multiple_of": 64, **_SMALL_GRID}},
-        "train": {"steps": 1600, "batch": 64, "lr": 4e-3, "warmup": 100},
-        "evaluation": {"every": 200, "geneval": 120, "dpg": 120},
+        "train": {"steps": 1600, "batch": 64, "optimizer": "muon", "lr": 4e-3, "warmup": 100},
+        "evaluation": {"every": 400, "geneval": 120, "dpg": 120},
         "data": {"pictures": 20_480, "dense": 0.75},
-        "sampling": {"steps": 20, "guidance": 2.0},
+        "sampling": {"steps": 20, "guidance": 4.0, "guidance_from": 0.2},
     },
     "single": {
         "foundations": {
@@ -85,20 +85,7 @@ DECODERS: dict[str, dict[str, Any]] = {
 }
 
 # The best learning rate of one grid for all designs, by scale and design: results/rates/chosen.json.
-CHOSEN: dict[str, dict[str, dict[str, Any]]] = {
-    "micro": {
-        "clip_mse": {"train.lr": 0.004},
-        "clip_flow": {"train.lr": 0.016},
-        "clip_flow+design.backbone=trained": {"train.lr": 0.002},
-        "vae_flow": {"train.lr": 0.002},
-        "vae_flow+design.backbone=trained": {"train.lr": 0.0005},
-        "vae_mse": {"train.lr": 0.004},
-        "clip_mse_dit": {"train.lr": 0.004},
-        "clip_mse_dit+design.backbone=trained": {"train.lr": 0.002},
-        "vae_mse_dit": {"train.lr": 0.002},
-        "vae_mse_dit+design.backbone=trained": {"train.lr": 0.004},
-    }
-}
+CHOSEN: dict[str, dict[str, dict[str, Any]]] = {"micro": {}}
 
 
 def configure(

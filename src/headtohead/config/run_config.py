@@ -63,6 +63,8 @@ class Sampling:
 
     steps: int = 30
     guidance: float = 3.0
+    guidance_from: Share = 0.0  # times t within which guidance acts: near noise it drives samples off the data
+    guidance_until: Share = 1.0
     solver: Literal["euler", "heun"] = "euler"
 
 
@@ -70,6 +72,8 @@ class Sampling:
 class TrainConfig:
     steps: int
     batch: int
+    # muon: for the matrices of layers, scaled so that AdamW's rates serve it; everything else learns by AdamW
+    optimizer: Literal["adamw", "muon"] = "adamw"
     lr: float = 1e-4
     lr_language: float = 0.0  # of a language model that learns along; 0: lr. What it knows already wants a lower one
     lr_end: Share = 0.1  # the cosine's end, as a share of each rate
@@ -87,7 +91,7 @@ class ComputeConfig:
     precision: Literal["float32", "bf16"] = "float32"  # of the products; bf16 where the device is fast in it
     micro_batch: Zero = 0  # pictures a device takes at once, until its share of a batch is done; 0 = all of them
     checkpointing: bool = False  # the head's activations are computed again for the backward pass
-    compile: bool = False  # the head's blocks, each by itself
+    compile: bool = False  # the head's blocks, each by itself; not in runs too short to gain from it
     strategy: Literal["ddp", "fsdp"] = "ddp"
 
 

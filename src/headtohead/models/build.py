@@ -23,6 +23,7 @@ from headtohead.models.standard import Standard
 from headtohead.pretrained import language_model
 from headtohead.pretrained.image_tokens import Codec, Source
 from headtohead.records import layout
+from headtohead.utils.compiling import WORTH, compile_blocks
 from headtohead.utils.compute import dtype
 from headtohead.utils.plugins import resolved
 from headtohead.utils.tensor_shapes import CodeGrid, Grid, Target
@@ -95,10 +96,14 @@ def network(config: RunConfig, grid: Grid, width: int) -> nn.Module:
     net: nn.Module = resolved(HEADS[config.design.head].network)(config.head, grid, width)
     if config.compute.checkpointing and hasattr(net, "checkpointing"):
         net.checkpointing = True  # type: ignore[assignment]
-    if config.compute.compile:
-        for block in blocks(net):
-            block.compile(fullgraph=True)
+    if compiles(config):
+        compile_blocks(blocks(net))
     return net
+
+
+def compiles(config: RunConfig) -> bool:
+    """Whether the head's blocks are to be compiled: as the run says, unless it is too short to gain from it."""
+    return config.compute.compile and config.train.steps >= WORTH
 
 
 def objective(config: RunConfig, grid: Grid, width: int) -> nn.Module:

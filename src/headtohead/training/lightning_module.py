@@ -17,6 +17,7 @@ from headtohead.data.synthetic_batches import StepBatch
 from headtohead.models.generator import Generator
 from headtohead.models.objectives.noise import Rows, StepDraws
 from headtohead.pretrained.making.loop import warm_cosine
+from headtohead.training.optimizers import make_optimizer
 from headtohead.utils.compute import autocast, products
 from headtohead.utils.errors import Diverged
 from headtohead.utils.tensor_shapes import Target
@@ -131,14 +132,8 @@ class Learner(L.LightningModule, Generic[N]):
         return [{"params": list(self.net.trained().values()), "lr": self.settings.lr}]
 
     def configure_optimizers(self) -> Any:
-        t = self.settings
-        optimizer = torch.optim.AdamW(
-            self.groups(),
-            t.lr,
-            (0.9, t.beta2),
-            weight_decay=t.weight_decay,
-            fused=self.device.type in ("cuda", "cpu", "mps"),
-        )
+        fused = self.device.type in ("cuda", "cpu", "mps")
+        optimizer = make_optimizer(self.settings, self.groups(), self.net, fused)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self.rate)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 

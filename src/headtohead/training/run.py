@@ -24,7 +24,7 @@ from headtohead.data import build as training_data
 from headtohead.data.synthetic_batches import Captions
 from headtohead.eval.curve_points import build as curve_points
 from headtohead.models import kept_prompts
-from headtohead.models.build import Parts, assemble
+from headtohead.models.build import Parts, assemble, compiles
 from headtohead.models.query_encoder import QueryEncoder
 from headtohead.records import json_files, layout, leases
 from headtohead.training import checkpoints, devices, run_context
@@ -36,6 +36,7 @@ from headtohead.training.lightning_module import DesignModule
 from headtohead.training.resume import Training
 from headtohead.training.run_context import RunContext
 from headtohead.utils import cli, compute, distributed, files, plugins
+from headtohead.utils.compiling import lacking
 from headtohead.utils.compute import autocast, describe
 from headtohead.utils.errors import Diverged, GivenUp, InputError, Stopped, one_line
 
@@ -102,6 +103,8 @@ def _train(run: RunContext, config: RunConfig, cache: Path, log: loggers.Loggers
     if config.warning:
         run.say(f"warning: {config.warning}")
     own = training.device
+    if compiles(config) and (what := lacking(own)):
+        run.say(f"the head is not compiled, which would make steps faster: this machine lacks {what}")
     parts = assemble(config, own)
     data = training_data.build(config, training.portion, parts.codec, cache, own, run.say)
     module = DesignModule(parts.generator, config, parts.target)

@@ -74,6 +74,22 @@ def test_guidance_moves_away_from_what_comes_without_condition() -> None:
     assert torch.allclose(out.tokens, 3 * goal.states, atol=1e-3)
 
 
+class Constant(nn.Module):
+    """A velocity net whose velocity is the condition, wherever and whenever."""
+
+    def forward(self, x: Tensor, t: Tensor, condition: Condition) -> Tensor:
+        return condition.states
+
+
+def test_guidance_within_an_interval_acts_for_its_share_of_the_path() -> None:
+    head, goal = FlowMatching(Constant(), DenoiserConfig(), Grid(2, 2, 2)), Condition(torch.ones(1, 4, 2))
+    how = Sampling(steps=20, guidance=3.0, guidance_from=0.18, guidance_until=0.68)
+    whole = head.sample(goal, fresh(1, "cpu"), Sampling(steps=20, guidance=3.0)).tokens
+    part = head.sample(goal, fresh(1, "cpu"), how).tokens
+    alone = head.sample(goal, fresh(1, "cpu"), Sampling(steps=20, guidance=1.0)).tokens
+    assert torch.allclose(part, (whole + alone) / 2, atol=1e-5)  # ten of twenty steps
+
+
 class Prepares(Told):
     """It prepares a condition, once a sample, and reads no other."""
 

@@ -139,16 +139,16 @@ class FlowMatching(nn.Module):
 
     def sample(self, condition: Condition, draws: Draws, how: Sampling) -> ContinuousTokens:
         x_0 = draws.normal(self.grid.tokens, self.grid.channels)
-        return ContinuousTokens(solve(self.guided(condition, how.guidance), x_0, how.steps, how.solver, self.shift))
+        return ContinuousTokens(solve(self.guided(condition, how), x_0, how.steps, how.solver, self.shift))
 
     def velocity(self, x_t: Tensor, t: Tensor, condition: Any) -> Tensor:
         """(B, N, D) at x_t (B, N, D) and t (B,) below 1, under a condition or a prepared one."""
         out: Tensor = self.net(x_t, t, condition)
         return (out - x_t) / (1 - _over(t, x_t)) if self.gives_x else out
 
-    def guided(self, condition: Condition, guidance: float) -> Velocity:
+    def guided(self, condition: Condition, how: Sampling) -> Velocity:
         """Velocity with classifier-free guidance, both halves in one pass; a scale of 1 is no guidance."""
-        if guidance == 1:
+        if how.guidance == 1:
             alone = self.prepared(condition)
             return lambda x, t: self.velocity(x, t, alone)
         none = torch.zeros_like(condition.states)
@@ -156,6 +156,7 @@ class FlowMatching(nn.Module):
 
         def velocity(x: Tensor, t: Tensor) -> Tensor:
             v, v_none = self.velocity(torch.cat([x, x]), torch.cat([t, t]), both).chunk(2)
-            return v_none + guidance * (v - v_none)
+            within = (t >= how.guidance_from) & (t <= how.guidance_until)
+            return v_none + _over(torch.where(within, how.guidance, 1.0), x) * (v - v_none)
 
         return velocity
