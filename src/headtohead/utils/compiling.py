@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import sysconfig
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,6 +16,8 @@ WORTH = 400  # steps of the shortest run that is compiled: on a CPU, compiling t
 
 
 def compile_blocks(blocks: Sequence[nn.Module]) -> None:
+    # It warns of a CUDA toolkit without a GPU, which nobody wants to compile for.
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     for block in blocks:
         block.forward = _Compiled(block.forward)  # type: ignore[method-assign]
 
