@@ -85,6 +85,10 @@ class SweepFile:
     variants: Annotated[dict[DesignName, Rows], Rule("lists of settings by design", empty=True)] = field(
         default_factory=dict
     )
+    # Seeds of these; where none are given, those of the designs.
+    variant_seeds: Annotated[
+        tuple[Zero, ...], Rule("whole numbers such as 0 or 0-3", _repeated, _expanded_numbers, empty=True)
+    ] = ()
     # Settings of single designs; `set` and `grid` override them.
     chosen: Annotated[dict[DesignName, Settings], Rule("settings by design", empty=True)] = field(default_factory=dict)
     tuned: Any = None  # by design, the search that chose these settings, and its budget (sweep_folder.Tuned)
@@ -120,15 +124,16 @@ class Sweep(SweepFile):
         """
         out = {}
         for seed, design in itertools.product(self.seeds, self.designs):
-            for point in self._points(design):
+            for point in self._points(design, seed):
                 own = {**self.chosen.get(design, {}), **applicable(design, self.designs, self.set), **point}
                 out[f"{variant(design, point)}-s{seed}"] = configure(design, self.scale, seed, own, self.where)
         return out
 
-    def _points(self, design: str) -> Iterator[dict[str, Any]]:
+    def _points(self, design: str, seed: int) -> Iterator[dict[str, Any]]:
         """The settings in which a design's runs differ: combinations of the grid, without keys that a variant sets."""
         own = applicable(design, self.designs, self.grid)
-        for row in ({}, *self.variants.get(design, ())):
+        varied = seed in (self.variant_seeds or self.seeds)
+        for row in ({}, *(self.variants.get(design, ()) if varied else ())):
             grid = {key: values for key, values in own.items() if key not in row}
             for values in itertools.product(*grid.values()):
                 yield {**dict(zip(grid, values, strict=True)), **row}

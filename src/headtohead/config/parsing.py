@@ -40,7 +40,7 @@ class Rule:
     expected  what an error says that is expected here; for the elements of a list as well
     problem   takes the value, returns what is wrong with it ("" = nothing)
     convert   takes the value as it was written, returns what is parsed instead; raises ValueError
-    empty     whether a mapping may be empty
+    empty     whether a mapping, or a list, may be empty
     """
 
     expected: str = ""
@@ -169,7 +169,7 @@ def _typed(hint: Any, given: Any, where: str, key: str, expected: str, wrong: Co
         return options[known(given, options, f"value of {key}", where)]
     if origin in (tuple, list):  # of one type; a tuple's only element may stand alone
         several = [given] if origin is tuple and isinstance(given, (str, int, float)) else given
-        if not isinstance(several, Sequence) or isinstance(several, str) or not several:
+        if not isinstance(several, Sequence) or isinstance(several, str) or not (several or empty):
             raise wrong
         return origin(_value(arguments[0], one, where, key, expected) for one in several)
     if origin is dict:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import functools
 import logging
 import sysconfig
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 WORTH = 400  # steps of the shortest run that is compiled: on a CPU, compiling takes as long as it saves in as many
 
@@ -19,7 +19,7 @@ def compile_blocks(blocks: Sequence[nn.Module]) -> None:
     # It warns of a CUDA toolkit without a GPU, which nobody wants to compile for.
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     for block in blocks:
-        block.forward = _Compiled(block.forward)  # type: ignore[method-assign]
+        block.forward = _Compiled(block)  # type: ignore[method-assign]
 
 
 class _Compiled:
@@ -30,16 +30,15 @@ class _Compiled:
     after a stop would differ in rounding from one that never stopped.
     """
 
-    def __init__(self, forward: Callable[..., Tensor]) -> None:
-        self.plain = forward
-        self.training = torch.compile(forward, fullgraph=True, dynamic=False)
-        self.sampling = torch.compile(forward, fullgraph=True, dynamic=True)
+    def __init__(self, block: nn.Module) -> None:
+        self.block, self.plain = block, block.forward
+        self.training = torch.compile(self.plain, fullgraph=True, dynamic=False)
+        self.sampling = torch.compile(self.plain, fullgraph=True, dynamic=True)
 
-    def __call__(self, x: Tensor, *others: Any) -> Tensor:
-        if lacking(x.device.type):
-            return self.plain(x, *others)
-        out: Tensor = (self.training if torch.is_grad_enabled() else self.sampling)(x, *others)
-        return out
+    def __call__(self, *inputs: Any, **named: Any) -> Any:
+        if lacking(next(self.block.parameters()).device.type):
+            return self.plain(*inputs, **named)
+        return (self.training if torch.is_grad_enabled() else self.sampling)(*inputs, **named)
 
 
 @functools.cache

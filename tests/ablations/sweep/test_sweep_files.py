@@ -198,7 +198,7 @@ def test_the_example_file_has_every_key_and_is_sound() -> None:
     assert set(written) == {f.name for f in fields(sweep_file.SweepFile)}
     assert set(written["tuned"]["clip_flow"]) == {f.name for f in fields(sweep_folder.Tuned)}
     made = sweep_file.read(path)
-    assert len(made.runs()) == 21
+    assert len(made.runs()) == 18
     assert made.tuned  # the example's own search holds: nothing above sets by hand what it searched
 
 
@@ -256,7 +256,7 @@ def test_timings_are_said_kept_and_skipped_for_small_runs(
     monkeypatch.setattr(time_estimate, "isolated", None)  # nothing is timed any more
     assert sweep.main(words) == 0
     assert sweep.main([*words, "--steps", "100"]) == 0
-    assert "100 steps of 64, a point every 200\n" in capsys.readouterr().err
+    assert "100 steps of 64, a point every 400\n" in capsys.readouterr().err
     assert sweep.main(["--design", "clip_mse", *words[4:]]) == 0  # a single run's own progress says it sooner
     assert "timing a few" not in capsys.readouterr().err
 
@@ -277,6 +277,14 @@ def test_finished_runs_are_skipped(tmp_path: Path, capsys: pytest.CaptureFixture
     recorder.status("finished")
     assert sweep.main(["--design", "vae_flow", "--results", str(tmp_path)]) == 0
     assert "finished" in capsys.readouterr().err
+
+
+def test_variants_may_have_fewer_seeds() -> None:
+    rows = {"clip_flow": [{"head.dim": 128}]}
+    given = {"designs": ["clip_flow"], "seeds": "0-2", "variants": rows, "variant_seeds": "0-1"}
+    runs = sweep_file.parse("some", given, "file").runs()
+    names = [f"clip_flow-s{k}" for k in range(3)] + [f"clip_flow+head.dim=128-s{k}" for k in range(2)]
+    assert sorted(runs) == sorted(names)
 
 
 def test_variants_stand_beside_their_designs_own_runs() -> None:
