@@ -15,8 +15,9 @@ from headtohead.config.presets import applicable, configure
 from headtohead.config.run_config import recorded
 from headtohead.records.read import runs
 from headtohead.utils.plugins import resolved
+from tests.support.small import THEN
 
-REFERENCE = Path(__file__).parents[2] / "results" / "reference"
+BEFORE = Path(__file__).parents[1] / "support" / "before"  # configurations as earlier versions wrote them
 
 
 def test_every_declared_class_is_there() -> None:
@@ -61,15 +62,15 @@ def test_over_several_designs_a_heads_setting_applies_to_those_that_have_it() ->
 
 
 def test_records_of_before_read_compare_and_go_on() -> None:
-    path = REFERENCE / "clip_mse-s0" / "config.json"
+    path = BEFORE / "clip_mse-s0" / "config.json"
     plain = json.loads(path.read_text())
     assert plain["head"]["dim"] == 256  # the record is one of before
     (run,) = runs(path.parent)
     assert run.config["head"] == {}
     own = recorded(plain, str(path))
-    assert own == configure("clip_mse", overrides={"compute.precision": "float32"})
+    assert own == configure("clip_mse", overrides=THEN)
     assert "head" not in differences(own.plain(), run.config)
-    flow = json.loads((REFERENCE / "clip_flow-s0" / "config.json").read_text())
+    flow = json.loads((BEFORE / "clip_flow-s0" / "config.json").read_text())
     since = {"rotary_base": 10_000.0, "places": False, "placed": False, "connector": False}
     assert recorded(flow, "").plain()["head"] == {**flow["head"], **since}
     with pytest.raises(ConfigError, match=r"unknown key head.dmi"):

@@ -20,8 +20,9 @@ from headtohead.config.run_config import recorded
 from headtohead.models import build
 from headtohead.records.read import flat, runs
 from headtohead.utils.tensor_shapes import Grid
+from tests.support.small import THEN
 
-REFERENCE = Path(__file__).parents[2] / "results" / "reference"
+BEFORE = Path(__file__).parents[1] / "support" / "before"  # configurations as earlier versions wrote them
 
 
 def test_the_defaults_are_the_papers() -> None:
@@ -78,11 +79,11 @@ def test_over_several_designs_a_setting_applies_to_those_that_have_it() -> None:
 
 def test_records_of_before_read_and_compare_with_new_ones() -> None:
     for design in ("clip_flow", "clip_mse"):
-        path = REFERENCE / f"{design}-s0" / "config.json"
+        path = BEFORE / f"{design}-s0" / "config.json"
         plain = json.loads(path.read_text())
         assert "objective" not in plain
         head = {"head.places": False, "head.rotary_base": 10_000.0} if design == "clip_flow" else {}
-        own = configure(design, overrides={"compute.precision": "float32", **head})
+        own = configure(design, overrides={**THEN, **head, "train.lr": plain["train"]["lr"]})
         assert recorded(plain, str(path)) == own
         (run,) = runs(path.parent)
         same = ("objective", "codec", "exam")

@@ -17,3 +17,10 @@ LINEAR = {key: value for key, value in SMALL.items() if not key.startswith("head
 def small(design: str) -> dict[str, float]:
     """The settings that a design's head has."""
     return SMALL if HEADS[DESIGNS[design].head].keys else LINEAR
+
+
+# What the default scale was when the configurations in `before` were written.
+THEN = {
+    "compute.precision": "float32", "compute.compile": False, "train.optimizer": "adamw", "train.lr": 0.004,
+    "evaluation.every": 200, "sampling.guidance": 2.0, "sampling.guidance_from": 0.0,
+}  # fmt: skip
