@@ -85,7 +85,13 @@ DECODERS: dict[str, dict[str, Any]] = {
 }
 
 # The best learning rate of one grid for all designs, by scale and design: results/rates/chosen.json.
-CHOSEN: dict[str, dict[str, dict[str, Any]]] = {"micro": {}}
+CHOSEN: dict[str, dict[str, dict[str, Any]]] = {
+    "micro": {
+        "clip_mse": {"train.lr": 0.004},
+        "clip_flow": {"train.lr": 0.016},
+        "vae_flow": {"train.lr": 0.004},
+    }
+}
 
 
 def configure(
