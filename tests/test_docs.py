@@ -297,7 +297,7 @@ def test_the_readme_is_short() -> None:
 
 def test_the_output_in_the_readme_is_on_record() -> None:
     """The README shows points of a run whose record is kept."""
-    (run,) = runs(ROOT / "results" / "first" / "clip_flow-s0")
+    (run,) = runs(ROOT / "results" / "reference" / "clip_flow-s0")
     values: dict[int, dict[str, float]] = {}
     for line in run.curve():
         values.setdefault(line["step"], {})[line["metric"]] = line["value"]

@@ -18,7 +18,9 @@ from tests.support.small import SMALL
 def test_a_language_model_that_learns_along_may_have_a_rate_of_its_own(
     backbone: str, own: float, rates: list[float]
 ) -> None:
-    given = {"design.backbone": backbone, "train.lr": 0.01, "train.lr_language": own}
+    given = {
+        "design.backbone": backbone, "train.optimizer": "adamw", "train.lr": 0.01, "train.lr_language": own
+    }  # fmt: skip
     parts = assemble(config := configure("vae_flow", overrides={**SMALL, **given}), "cpu")
     module = DesignModule(parts.generator, config, parts.target)
     optimizer: torch.optim.Optimizer = module.configure_optimizers()["optimizer"]

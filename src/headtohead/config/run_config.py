@@ -72,8 +72,7 @@ class Sampling:
 class TrainConfig:
     steps: int
     batch: int
-    # muon: for the matrices of layers, scaled so that AdamW's rates serve it; everything else learns by AdamW
-    optimizer: Literal["adamw", "muon"] = "adamw"
+    optimizer: Literal["adamw", "muon"] = "adamw"  # muon: of the matrices of layers; AdamW's rates serve it
     lr: float = 1e-4
     lr_language: float = 0.0  # of a language model that learns along; 0: lr. What it knows already wants a lower one
     lr_end: Share = 0.1  # the cosine's end, as a share of each rate
@@ -128,9 +127,7 @@ class ExamConfig:
     mjhq: str = ""  # the folder of MJHQ-30k: meta_data.json and its pictures by category
     prompts: str = ""  # own: a file with a prompt a line, or a JSON object with `prompt` a line
     reference: str = ""  # own: a folder of pictures for FID, which is left out without one
-    features: Literal["shipped", "inception", "dinov2", "clip"] = (
-        "shipped"  # own: of FID; shipped ones know shapes alone
-    )
+    features: Literal["shipped", "inception", "dinov2", "clip"] = "shipped"  # own: of FID; those know shapes alone
     a_prompt: int = 4  # pictures of one of GenEval's prompts, or of one's own
     detector: str = DETECTOR
     colours: str = COLOURS

@@ -18,12 +18,12 @@ from headtohead.config.heads import HEADS
 from headtohead.config.parsing import ConfigError
 from headtohead.config.run_config import RunConfig
 from headtohead.models.generator import PICTURES, Generator, pixels
+from headtohead.models.networks.compiling import WORTH, compile_blocks
 from headtohead.models.query_encoder import QueryEncoder
 from headtohead.models.standard import Standard
 from headtohead.pretrained import language_model
 from headtohead.pretrained.image_tokens import Codec, Source
 from headtohead.records import layout
-from headtohead.utils.compiling import WORTH, compile_blocks
 from headtohead.utils.compute import dtype
 from headtohead.utils.plugins import resolved
 from headtohead.utils.tensor_shapes import CodeGrid, Grid, Target

@@ -25,6 +25,7 @@ from headtohead.data.synthetic_batches import Captions
 from headtohead.eval.curve_points import build as curve_points
 from headtohead.models import kept_prompts
 from headtohead.models.build import Parts, assemble, compiles
+from headtohead.models.networks.compiling import lacking
 from headtohead.models.query_encoder import QueryEncoder
 from headtohead.records import json_files, layout, leases
 from headtohead.training import checkpoints, devices, run_context
@@ -36,7 +37,6 @@ from headtohead.training.lightning_module import DesignModule
 from headtohead.training.resume import Training
 from headtohead.training.run_context import RunContext
 from headtohead.utils import cli, compute, distributed, files, plugins
-from headtohead.utils.compiling import lacking
 from headtohead.utils.compute import autocast, describe
 from headtohead.utils.errors import Diverged, GivenUp, InputError, Stopped, one_line
 

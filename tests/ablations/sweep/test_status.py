@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
@@ -296,8 +297,9 @@ def test_no_folder_is_one_line_and_an_empty_one_has_no_runs_yet(
 def test_the_records_in_this_repository_are_all_finished(capsys: pytest.CaptureFixture[str]) -> None:
     results = Path(__file__).parents[3] / "results" / "reference"
     assert status.main([str(results)]) == 0
-    told = capsys.readouterr().out
-    assert "30 runs: 30 finished" in told
+    told = re.search(r"(\d+) runs: (\d+) finished", capsys.readouterr().out)
+    assert told
+    assert int(told[1]) == int(told[2]) >= 9
 
 
 def test_a_name_is_cut_in_its_middle_and_who_works_on_it_stays_in_sight(sweep: Path) -> None:

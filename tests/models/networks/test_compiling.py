@@ -14,9 +14,9 @@ from torch._inductor.exc import InvalidCxxCompiler
 from headtohead.config.heads import DitConfig
 from headtohead.config.presets import configure
 from headtohead.models import build
+from headtohead.models.networks import compiling
+from headtohead.models.networks.compiling import WORTH, compile_blocks, lacking
 from headtohead.models.networks.dit import Dit
-from headtohead.utils import compiling
-from headtohead.utils.compiling import WORTH, compile_blocks, lacking
 from headtohead.utils.tensor_shapes import Condition, Grid
 from tests.support.small import SMALL
 
