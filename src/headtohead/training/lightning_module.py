@@ -133,7 +133,7 @@ class Learner(L.LightningModule, Generic[N]):
 
     def configure_optimizers(self) -> Any:
         fused = self.device.type in ("cuda", "cpu", "mps")
-        optimizer = make_optimizer(self.settings, self.groups(), self.net, fused)
+        optimizer = make_optimizer(self.settings, self.groups(), self.net.modules(), fused)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self.rate)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -26,15 +26,14 @@ class MuonAdamW(torch.optim.Optimizer):
         super().__init__(groups, {"weight_decay": weight_decay})
         by_muon = [group for group in self.param_groups if group["muon"]]
         others = [group for group in self.param_groups if not group["muon"]]
-        made = {}
+        self._parts: dict[bool, torch.optim.Optimizer] = {}
         if by_muon:
-            made[True] = torch.optim.Muon(by_muon, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw")
+            self._parts[True] = torch.optim.Muon(by_muon, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw")
         if others:
-            made[False] = torch.optim.AdamW(others, betas=betas, weight_decay=weight_decay, fused=fused)
-        self._parts: dict[bool, torch.optim.Optimizer] = made
+            self._parts[False] = torch.optim.AdamW(others, betas=betas, weight_decay=weight_decay, fused=fused)
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -45,17 +44,20 @@ class MuonAdamW(torch.optim.Optimizer):
         return loss
 
 
-def make_optimizer(train: TrainConfig, groups: Sequence[Group], net: nn.Module, fused: bool) -> torch.optim.Optimizer:
+def make_optimizer(
+    train: TrainConfig, groups: Sequence[Group], modules: Iterable[nn.Module], fused: bool
+) -> torch.optim.Optimizer:
     """The optimizer that `train.optimizer` names.
 
-    groups  weights by learning rate
-    net     that they belong to
-    fused   whether the device has AdamW as one kernel
+    train    which, and its settings
+    groups   weights by learning rate
+    modules  of the net that they belong to
+    fused    whether the device has AdamW as one kernel
     """
     betas = (0.9, train.beta2)
     if train.optimizer == "adamw":
         return torch.optim.AdamW(groups, train.lr, betas, weight_decay=train.weight_decay, fused=fused)
-    inner = {id(p) for layers in net.modules() if isinstance(layers, nn.ModuleList) for p in layers.parameters()}
+    inner = {id(p) for layers in modules if isinstance(layers, nn.ModuleList) for p in layers.parameters()}
     split = []
     for group in groups:
         for muon in (True, False):

@@ -19,7 +19,7 @@ def compile_blocks(blocks: Sequence[nn.Module]) -> None:
     # It warns of a CUDA toolkit without a GPU, which nobody wants to compile for.
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     for block in blocks:
-        block.forward = _Compiled(block)  # type: ignore[method-assign]
+        block.forward = _Compiled(block)
 
 
 class _Compiled:
