@@ -10,6 +10,7 @@ SMALL = {
     "train.steps": 6, "train.batch": 8, "train.warmup": 2, "train.lr": 3e-3, "data.pictures": 32, "query.groups": 2,
     "evaluation.every": 3, "evaluation.geneval": 12, "evaluation.dpg": 3, "evaluation.final_geneval": 12,
     "evaluation.final_dpg": 3, "evaluation.diverse": 1, "evaluation.held_out": 8, "sampling.steps": 2,
+    "compute.compile": False,  # tests stop runs of many steps after a few
 }  # fmt: skip
 LINEAR = {key: value for key, value in SMALL.items() if not key.startswith("head.")}  # of heads without settings
 

@@ -132,8 +132,7 @@ def test_a_run_stopped_on_two_processes_goes_on_with_one(
     training = start(config, cut, cache, processes=2, torchrun=strategy == "ddp")
     point = cut / "curve.jsonl"
     while training.running() and not point.exists():
-        time.sleep(0.1)
-    time.sleep(0.1)
+        time.sleep(0.02)
     training.stop()
     training.ended()
     assert runs(cut)[0].state["state"] in ("stopped", "running")  # torchrun kills what takes longer than 30 s

@@ -35,8 +35,8 @@ def test_tensorboard_holds_steps_and_points_and_the_record_is_the_same(tmp_path:
     for line in run.curve():
         assert drawn[line["metric"]][line["step"]] == pytest.approx(line["value"], rel=1e-6)
     assert set(drawn["fid"]) == {6, 12}
-    assert {"loss", "grad_norm", "samples/s", "lr-AdamW"} <= set(drawn)
-    assert all(len(drawn[name]) == 1 for name in ("loss", "grad_norm", "lr-AdamW"))
+    assert {"loss", "grad_norm", "samples/s", "lr-MuonAdamW/pg1"} <= set(drawn)
+    assert all(len(drawn[name]) == 1 for name in ("loss", "grad_norm", "lr-MuonAdamW/pg1"))
     assert run.config == {**CONFIG.plain(), "hash": CONFIG.hash}
 
 
@@ -57,7 +57,7 @@ def test_wandb_holds_the_configuration_and_every_point(tmp_path: Path, monkeypat
     (run,) = runs(folder)
     for line in run.curve():
         assert steps[line["step"]][line["metric"]] == pytest.approx(line["value"], rel=1e-6)
-    assert {"loss", "grad_norm", "samples/s", "lr-AdamW"} <= set().union(*steps.values())
+    assert {"loss", "grad_norm", "samples/s", "lr-MuonAdamW/pg1"} <= set().union(*steps.values())
     assert run.config == {**CONFIG.plain(), "hash": CONFIG.hash}
 
 

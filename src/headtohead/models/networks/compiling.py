@@ -44,6 +44,8 @@ class _Compiled:
 @functools.cache
 def lacking(device: str) -> str:
     """What compiling for a device needs and this machine does not have; nothing where it can be done."""
+    if device == "meta":
+        return "numbers"
     if torch.device(device).type != "cpu":
         return ""
     from torch._inductor import cpp_builder, exc  # a second that only those pay who compile
