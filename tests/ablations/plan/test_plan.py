@@ -92,7 +92,8 @@ def test_bytes_are_about_what_the_allocator_hands_out(design: str, again: bool) 
     number = 16
     config = configure(
         design, overrides={
-            "compute.checkpointing": again, "compute.precision": "float32", "compute.compile": False, "query.groups": 1, "train.batch": number,
+            "compute.checkpointing": again, "compute.precision": "float32", "compute.compile": False,
+            "query.groups": 1, "train.batch": number,
         },
     )  # fmt: skip
     own, parts = planned(config, number), assemble(config, "cpu")
