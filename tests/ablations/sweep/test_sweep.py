@@ -80,21 +80,21 @@ def test_what_is_going_to_happen_is_said_first(
 
 @pytest.mark.usefixtures("undrawn")
 def test_kept_weights_are_scored_again_and_only_once(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert guidance.main([str(place), "--scales", "1,2", "--device", "cpu"]) == 0
+    assert guidance.main([str(place), "--scales", "1,4", "--device", "cpu"]) == 0
     told = capsys.readouterr()
     assert len([line for line in told.out.splitlines() if "clip_flow" in line]) == 2
     assert (place / "figures" / "guidance.pdf").exists()
     (run,) = runs(next(place.glob("micro-*")) / "clip_flow-s0")
     own = {line["metric"]: line["value"] for line in run.curve()}
-    again = {line["metric"]: line["value"] for line in run.lines(RESCORED) if line["how"]["guidance"] == 2.0}
+    again = {line["metric"]: line["value"] for line in run.lines(RESCORED) if line["how"]["guidance"] == 4.0}
     assert again["fid"] == own["fid"]  # the run itself samples so
     count = len(run.lines(RESCORED))
-    assert guidance.main([str(place), "--scales", "1,2", "--device", "cpu"]) == 0
+    assert guidance.main([str(place), "--scales", "1,4", "--device", "cpu"]) == 0
     assert len(run.lines(RESCORED)) == count
     figures = (place / "figures").rename(place / "before")
     (place / "figures").touch()
     capsys.readouterr()
-    assert guidance.main([str(place), "--scales", "1,2", "--device", "cpu"]) == 2
+    assert guidance.main([str(place), "--scales", "1,4", "--device", "cpu"]) == 2
     assert capsys.readouterr().err == f"guidance: {place / 'figures'}: File exists\n"
     (place / "figures").unlink()
     figures.rename(place / "figures")
