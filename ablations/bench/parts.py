@@ -111,9 +111,9 @@ def _keep_prompts(config: RunConfig, queries: QueryEncoder, captions: list[str])
     """As a run of the default length does, whose captions repeat."""
     if queries.trained:
         return
-    with tempfile.TemporaryDirectory() as folder, compute.autocast(config.compute.precision, queries.queries.device):
+    with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "kept.safetensors"
-        kept_prompts.write(path, captions, queries.tokens, queries.prompt)
+        queries.keep(captions, path, config.compute.precision)
         queries.kept = kept_prompts.KeptPrompts(path)  # an open file outlives its folder
 
 

@@ -64,6 +64,7 @@ def _grid_size(grid: Mapping[str, Sequence[Any]]) -> str:
 
 
 ROWS = "a list of settings such as head.dim: 128"
+NUMBERS = ("whole numbers such as 0 or 0-3", _repeated, _expanded_numbers)
 Value = bool | int | float | str
 Settings = Annotated[dict[str, Any], Rule("settings such as head.dim: 256", empty=True)]
 DesignName = Annotated[str, OneOf(DESIGNS, "design")]
@@ -76,7 +77,7 @@ class SweepFile:
     """The keys of a sweep file."""
 
     designs: Annotated[tuple[str, ...], Rule("names of designs", _repeated, _designs)]
-    seeds: Annotated[tuple[Zero, ...], Rule("whole numbers such as 0 or 0-3", _repeated, _expanded_numbers)] = (0,)
+    seeds: Annotated[tuple[Zero, ...], Rule(*NUMBERS)] = (0,)
     scale: str = "micro"
     set: Settings = field(default_factory=dict)  # the same for every run
     # Lists of values by setting; every combination is run.
@@ -86,9 +87,7 @@ class SweepFile:
         default_factory=dict
     )
     # Seeds of these; where none are given, those of the designs.
-    variant_seeds: Annotated[
-        tuple[Zero, ...], Rule("whole numbers such as 0 or 0-3", _repeated, _expanded_numbers, empty=True)
-    ] = ()
+    variant_seeds: Annotated[tuple[Zero, ...], Rule(*NUMBERS, empty=True)] = ()
     # Settings of single designs; `set` and `grid` override them.
     chosen: Annotated[dict[DesignName, Settings], Rule("settings by design", empty=True)] = field(default_factory=dict)
     tuned: Any = None  # by design, the search that chose these settings, and its budget (sweep_folder.Tuned)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -23,8 +24,10 @@ from torch.nn import functional as F
 from transformers import DynamicCache, LlamaForCausalLM
 
 from headtohead.config.run_config import QueryConfig
+from headtohead.models import kept_prompts
 from headtohead.models.kept_prompts import KeptPrompts, KeysValues
 from headtohead.pretrained.language_model import Encode
+from headtohead.utils.compute import autocast
 from headtohead.utils.tensor_shapes import Condition
 
 
@@ -108,6 +111,14 @@ class QueryEncoder(nn.Module):
         ]
         states = self.read(groups)
         return Condition(states[order.argsort()])
+
+    def keep(self, captions: Sequence[str], path: Path, precision: str) -> bool:
+        """Compute what a frozen model makes of captions into a file, which `kept` then reads; as `kept_prompts.write`.
+
+        precision  of the run that reads it
+        """
+        with autocast(precision, self.queries.device):
+            return kept_prompts.write(path, captions, self.tokens, self.prompt)
 
     def tokens(self, captions: list[str]) -> tuple[Tensor, Tensor]:
         """Ids and mask (B, L) of captions as prompts."""

@@ -23,7 +23,7 @@ class MuonAdamW(torch.optim.Optimizer):
         """
         groups  with `muon`: whether Muon trains the group's weights, which are matrices then
         """
-        super().__init__(groups, {"weight_decay": weight_decay})
+        super().__init__(groups, {})  # each part adds its own settings to its groups
         by_muon = [group for group in self.param_groups if group["muon"]]
         others = [group for group in self.param_groups if not group["muon"]]
         self._parts: dict[bool, torch.optim.Optimizer] = {}

@@ -169,8 +169,7 @@ def _keep_prompts(
         if path.exists():
             return True
         run.say(f"reading {len(captions):,} captions once -> {path}")
-        with autocast(config.compute.precision, device):
-            return kept_prompts.write(path, captions.all(), queries.tokens, queries.prompt)
+        return queries.keep(captions.all(), path, config.compute.precision)
 
     # The others wait for rank 0, and compute what they do not see because their disk is another one.
     if distributed.broadcast(made() if run.lease else False) and made():
